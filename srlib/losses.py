@@ -1,0 +1,118 @@
+"""What training minimises: a pixel loss, and a perceptual loss on the features of VGG (notebook 04)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+_CHANNELS = (64, 128, 256, 512, 512)
+_DEPTHS = {"vgg16-lite": (2, 2, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions per block
+_DEFAULT_LAYERS = {"vgg16-lite": {"relu3_3": 1.0}, "vgg19": {"relu5_4": 1.0}}
+VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's ImageNet weights; the digits begin its SHA-256
+
+
+def vgg19_path() -> Path:
+    """Where torchvision keeps its VGG-19: torch.hub's cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / VGG19_FILE
+
+
+class PerceptualLoss(nn.Module):
+    """The mean absolute difference of VGG features: small where two images look alike (Johnson et al. 2016, Ledig et al. 2017).
+
+    backbone: "vgg19", torchvision's ImageNet weights, which must be in torch.hub's cache; "vgg16-lite", embedded in srlib (up to
+    relu3_3, as tuned by holistically-nested edge detection); "auto", vgg19 if it is on disk, else vgg16-lite.
+    layers: weight by name, such as {"relu2_2": 1.0}; relu5_4 of vgg19 or relu3_3 of vgg16-lite if None.
+    Takes two (B, 3, H, W) batches of RGB in [0, 1]; only the first gets a gradient.  Raises ValueError for an unknown backbone or
+    layer, FileNotFoundError if vgg19 is not on disk.
+    """
+
+    def __init__(self, backbone: str = "auto", layers: Mapping[str, float] | None = None):
+        super().__init__()
+        if backbone == "auto":
+            backbone = "vgg19" if vgg19_path().exists() else "vgg16-lite"
+        if backbone not in _DEPTHS:
+            raise ValueError(f"The backbone is auto, {' or '.join(_DEPTHS)}, not {backbone!r}.")
+        self.backbone, self.layers = backbone, dict(layers or _DEFAULT_LAYERS[backbone])
+        features, names = _vgg(_DEPTHS[backbone])
+        unknown = self.layers.keys() - names.keys()
+        if unknown:
+            raise ValueError(f"{backbone} has no layer {', '.join(sorted(unknown))}; it has {', '.join(names)}.")
+        features.load_state_dict({key.removeprefix("features."): value for key, value in _weights(backbone).items()})
+        self._taps = {names[name]: weight for name, weight in self.layers.items()}
+        self.features = features[: max(self._taps) + 1].eval().requires_grad_(False)
+        if backbone == "vgg19":
+            mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        else:  # Caffe's input is BGR in 0..255; the first convolution was not turned round, so the image is
+            mean, std = torch.tensor([122.67892, 116.66877, 104.00699]) / 255, torch.full((3,), 1 / 255)
+        self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
+        self.register_buffer("std", std.view(3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> PerceptualLoss:
+        return super().train(False)  # the judge does not learn
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self._activations(hr)
+        given = self._activations(sr)
+        return sum(weight * l1_loss(a, b) for weight, a, b in zip(self._taps.values(), given, wanted, strict=True))
+
+    def _activations(self, rgb: Tensor) -> list[Tensor]:
+        x, found = (rgb - self.mean) / self.std, {}
+        if self.backbone == "vgg16-lite":
+            x = x.flip(1)
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._taps:
+                found[index] = x
+        # Caffe's inputs are 255 * 0.226 times larger than torchvision's, and so are the features, nearly
+        unit = 1 / (255 * 0.226) if self.backbone == "vgg16-lite" else 1.0
+        return [found[index] * unit for index in self._taps]
+
+
+def _vgg(depths: tuple[int, ...]) -> tuple[nn.Sequential, dict[str, int]]:
+    """VGG's convolutions in torchvision's order, and the index of each ReLU by its name in the papers, "relu<block>_<number>"."""
+    layers, names, n_in = [], {}, 3
+    for block, (depth, n_out) in enumerate(zip(depths, _CHANNELS, strict=False), 1):
+        for number in range(1, depth + 1):
+            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU()]
+            names[f"relu{block}_{number}"] = len(layers) - 1
+            n_in = n_out
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers), names
+
+
+def _weights(backbone: str) -> dict[str, Tensor]:
+    if backbone == "vgg16-lite":
+        return load_file(str(files("srlib") / "weights" / "vgg16_lite.safetensors"))
+    if not vgg19_path().exists():
+        fetch = 'torchvision.models.vgg19(weights="DEFAULT") fetches it'
+        raise FileNotFoundError(f'{vgg19_path()} is not there: {fetch}, and backbone "vgg16-lite" needs no network.')
+    stored = torch.load(vgg19_path(), map_location="cpu", weights_only=True)
+    return {key: value for key, value in stored.items() if key.startswith("features.")}
+
+
+class SRLoss(nn.Module):
+    """pixel * L1 + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].  A weight of zero leaves that part out."""
+
+    def __init__(
+        self,
+        pixel: float = 1.0,
+        perceptual: float = 0.0,
+        backbone: str = "auto",
+        layers: Mapping[str, float] | None = None,
+    ):
+        super().__init__()
+        if pixel < 0 or perceptual < 0 or pixel + perceptual == 0:
+            raise ValueError(f"The weights of a loss are not negative and not both zero: pixel {pixel}, perceptual {perceptual}.")
+        self.pixel, self.perceptual = pixel, perceptual
+        self.vgg = PerceptualLoss(backbone, layers) if perceptual else None
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        loss = self.pixel * l1_loss(sr, hr)
+        return loss + self.perceptual * self.vgg(sr, hr) if self.vgg else loss

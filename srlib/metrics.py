@@ -1,0 +1,176 @@
+"""PSNR and SSIM by named protocol, tables over a data set, and the verdict on a fine-tuning (notebook 06)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from skimage.metrics import structural_similarity
+
+from srlib.patches import Pair
+
+_LUMA = np.array([65.481, 128.553, 24.966]) / 255  # BT.601, from full-range RGB to 16..235
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Y of BT.601, as MATLAB's rgb2ycbcr: uint8 (H, W, 3) to float64 (H, W) in 16 to 235, not rounded."""
+    return rgb.astype(np.float64) @ _LUMA + 16
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How two images are compared.  The same model reads 34.6 or 36.1 dB by protocol alone, so it always has a name.
+
+    luma: compare Y instead of RGB.  round_luma: Y as integers.  border: HR pixels dropped per side are
+    `border_per_scale * scale + border_extra`.  window: "gaussian" for the SSIM of Wang et al. 2004 (11 pixels, sigma 1.5,
+    population covariance), "uniform" for scikit-image's default (7 pixels, sample covariance).
+    """
+
+    name: str
+    luma: bool
+    round_luma: bool = False
+    border_per_scale: int = 1
+    border_extra: int = 0
+    window: str = "gaussian"
+
+    def border(self, scale: int) -> int:
+        return self.border_per_scale * scale + self.border_extra
+
+    def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
+        return psnr(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma)
+
+    def ssim(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
+        return ssim(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma, window=self.window)
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("benchmark-y", luma=True),  # most papers, BasicSR, torchSR
+        Protocol("benchmark-y-matlab", luma=True, round_luma=True),  # the EDSR paper's own MATLAB script
+        Protocol("div2k-rgb", luma=False, border_extra=6),  # EDSR on DIV2K
+        Protocol("rgb", luma=False),  # BasicSR's RGB tables
+        Protocol("skimage-rgb", luma=False, border_per_scale=0, window="uniform"),  # what a beginner computes
+    )
+}
+
+
+def psnr(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma: bool = False) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE); infinite for equal images.
+
+    sr, hr: uint8, (H, W, 3), or (H, W) gray, whose gray values are compared whatever `luma` says.  border: pixels dropped per
+    side.  Raises ValueError when the two do not fit together.
+    """
+    sr, hr = _comparable(sr, hr, border, luma, round_luma)
+    mse = np.mean((sr - hr) ** 2)
+    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
+
+
+def ssim(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma: bool = False, window: str = "gaussian") -> float:
+    """Structural similarity (Wang et al. 2004), 1 for equal images; the mean over the channels for RGB.
+
+    Arguments as for `psnr`; window as in `Protocol`.  Only windows inside the image count.  The computation is scikit-image's.
+    """
+    sr, hr = _comparable(sr, hr, border, luma, round_luma)
+    axis = -1 if sr.ndim == 3 else None
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False} if window == "gaussian" else {}
+    size = 11 if window == "gaussian" else 7
+    if min(sr.shape[:2]) < size:
+        raise ValueError(f"SSIM needs {size} x {size} pixels inside the border; {sr.shape[1]} x {sr.shape[0]} are left.")
+    return float(structural_similarity(sr, hr, data_range=255, channel_axis=axis, **options))
+
+
+def _comparable(sr: np.ndarray, hr: np.ndarray, border: int, use_luma: bool, round_luma: bool) -> tuple[np.ndarray, np.ndarray]:
+    if sr.shape != hr.shape:
+        raise ValueError(f"Only images of one shape can be compared, not {sr.shape} and {hr.shape}; was HR cropped to the scale?")
+    if sr.dtype != np.uint8 or hr.dtype != np.uint8:
+        raise TypeError(f"The protocols compare uint8 images, not {sr.dtype} and {hr.dtype}.")
+    if min(sr.shape[:2]) <= 2 * border:
+        raise ValueError(f"Nothing is left of {sr.shape[1]} x {sr.shape[0]} pixels after dropping {border} per side.")
+    inside = slice(border, -border or None)
+    pair = [image[inside, inside] for image in (sr, hr)]
+    pair = [luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64) for image in pair]
+    return tuple(np.floor(image + 0.5) for image in pair) if round_luma else tuple(pair)
+
+
+Upscaler = Callable[[np.ndarray], np.ndarray]
+
+
+def evaluate(
+    upscalers: Mapping[str, Upscaler],
+    pairs: Iterable[Pair],
+    *,
+    scale: int,
+    protocol: str,
+    on_progress: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
+    """Run every upscaler (LR array to SR array) on every pair: a tidy table of image, method, metric, value and seconds.
+
+    metric is "psnr" (dB) or "ssim"; seconds is the upscaler's time for that image.  on_progress(images done).
+    """
+    rules, rows = PROTOCOLS[protocol], []
+    for done, (hr, lr, name) in enumerate(pairs, 1):
+        for method, upscaler in upscalers.items():
+            start = time.perf_counter()
+            sr = upscaler(lr)
+            seconds = time.perf_counter() - start
+            rows.append((name, method, "psnr", rules.psnr(sr, hr, scale=scale), seconds))
+            rows.append((name, method, "ssim", rules.ssim(sr, hr, scale=scale), seconds))
+        if on_progress:
+            on_progress(done)
+    return pd.DataFrame(rows, columns=["image", "method", "metric", "value", "seconds"])
+
+
+def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame:
+    """One row per method and metric of `evaluate`'s table.
+
+    mean, median, std, best, worst; top5 and bottom5: the mean of the best and the worst 5 % of the images (at least one);
+    above_baseline: the share of images on which the method beats the baseline.
+    """
+    wide = table.pivot(index="image", columns=["method", "metric"], values="value")
+    rows = {}
+    for method, metric in dict.fromkeys(zip(table["method"], table["metric"], strict=True)):
+        values = wide[method, metric]
+        few = max(1, round(0.05 * len(values)))
+        ordered = np.sort(values)
+        rows[method, metric] = {
+            "mean": values.mean(), "median": values.median(), "std": values.std(ddof=0), "best": ordered[-1], "worst": ordered[0],
+            "top5": ordered[-few:].mean(), "bottom5": ordered[:few].mean(),
+            "above_baseline": (values > wide[baseline, metric]).mean(),
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["method", "metric"])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether `after` is better than `before` on the same images: gains in dB, their mean with a 95 % bootstrap interval."""
+
+    gains: pd.Series
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        word = "better" if self.low > 0 else "worse" if self.high < 0 else "no different"
+        improved = int((self.gains > 0).sum())
+        return (
+            f"{word.capitalize()}: {self.mean:+.2f} dB on average (95 % interval {self.low:+.2f} to {self.high:+.2f}), "
+            f"{improved} of {len(self.gains)} images improved."
+        )
+
+
+def compare(before: pd.Series, after: pd.Series, *, seed: int = 0) -> Verdict:
+    """The verdict on two series of PSNR, indexed by image: paired, by 10,000 bootstrap resamples of the per-image gains.
+
+    Raises ValueError unless both name the same images.
+    """
+    if set(before.index) != set(after.index) or not len(before):
+        raise ValueError("A comparison needs the same images before and after.")
+    gains = after.reindex(before.index) - before
+    picks = np.random.default_rng(seed).integers(0, len(gains), (10_000, len(gains)))
+    low, high = np.percentile(gains.to_numpy()[picks].mean(axis=1), [2.5, 97.5])
+    return Verdict(gains, float(gains.mean()), float(low), float(high))

@@ -1,0 +1,182 @@
+"""Train the weights that ship with srlib, from a folder of photographs.
+
+    python tools/train_bundled.py --photos PHOTOS --scale 2 --steps 16000 --out training/x2
+    python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 9000 --out training/x4 --start training/x2
+
+PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute and goes on where it stopped when
+the same command is given again: batch number n depends on the seed and n alone.  The result is OUT/model.safetensors, the
+moving average of the weights, with OUT/history.csv.  Needs torch, numpy, pillow and safetensors, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from srlib.model import EDSR, TAIL_REACH, EDSRConfig, count_parameters, forward_interior
+from srlib.patches import Pair, PairedPatches
+from srlib.resize import crop_to_multiple, imresize
+
+SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
+LEARNING_RATE, WARM_UP, EMA_DECAY, SEED = 1e-3, 200, 0.999, 2026
+COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubic_psnr_rgb"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--model", choices=SHAPES, default="edsr-lite")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss")
+    parser.add_argument("--start", type=Path, help="the OUT folder of another scale, whose head and body are taken")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    cache = args.out.parent / "cache"
+    train_pairs = load_pairs(args.photos / "train", args.scale, cache, smallest=args.lr_patch * args.scale)
+    valid_pairs = load_pairs(args.photos / "valid", args.scale, cache)[:12]
+    patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=SEED, device=device)
+    print(f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}", flush=True)
+
+    torch.manual_seed(SEED)
+    n_resblocks, n_feats = SHAPES[args.model]
+    model = EDSR(EDSRConfig(args.scale, n_resblocks, n_feats))
+    if args.start:
+        model.load_state_dict(head_and_body(load_file(args.start / "model.safetensors")), strict=False)
+    model = model.to(device, memory_format=torch.channels_last)
+    print(f"{args.model} x{args.scale}, {count_parameters(model):,} parameters", flush=True)
+    train(model, patches, valid_pairs, args.out, steps=args.steps, batch_size=args.batch)
+
+
+def train(model, patches, valid_pairs, out: Path, *, steps: int, batch_size: int):
+    device = patches.device
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, LEARNING_RATE, betas=(0.9, 0.999), fused=True)
+    first, seconds_before, history = 0, 0.0, []
+    if (out / "checkpoint.pt").exists():
+        saved = torch.load(out / "checkpoint.pt", map_location=device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average, first, seconds_before, history = (saved[k] for k in ("average", "step", "seconds", "history"))
+        print(f"going on at step {first}", flush=True)
+    bicubic = bicubic_psnr(valid_pairs, model.config.scale)
+    started = saved_at = time.monotonic()
+    losses, edge = [], TAIL_REACH * model.config.scale
+    forward = torch.compile(forward_interior) if device.type == "cuda" else forward_interior
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, steps)
+        lr, hr = patches.batch(step, batch_size)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            sr = forward(model, lr)
+        loss = (sr.float() - hr[:, :, edge:-edge, edge:-edge]).abs().mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - decay)
+        losses.append(loss.detach())
+        done = step + 1
+        seconds = seconds_before + time.monotonic() - started
+        if done % 1000 == 0 or done == steps:
+            psnr = valid_psnr(model, average, valid_pairs)
+            mean_loss = torch.stack(losses).mean().item()
+            losses.clear()
+            history.append([done, round(seconds), learning_rate_at(step, steps), mean_loss, psnr, bicubic])
+            write_history(out / "history.csv", history)
+            print(f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})", flush=True)
+        if time.monotonic() - saved_at > 60 or done == steps:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+            state |= {"step": done, "seconds": seconds, "history": history}
+            torch.save(state, out / "checkpoint.tmp")
+            os.replace(out / "checkpoint.tmp", out / "checkpoint.pt")
+            saved_at = time.monotonic()
+    weights = {name: value.contiguous().cpu() for name, value in average.items()}
+    recipe = {"steps": steps, "batch": batch_size, "lr_patch": patches.patch_size // patches.scale, "seed": SEED}
+    save_file(weights, out / "model.safetensors", metadata={"recipe": json.dumps(recipe)})
+
+
+def learning_rate_at(step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to zero."""
+    if step < WARM_UP:
+        return LEARNING_RATE * (step + 1) / WARM_UP
+    return LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (step - WARM_UP) / max(1, steps - WARM_UP)))
+
+
+def head_and_body(weights: dict) -> dict:
+    return {name: value for name, value in weights.items() if name.startswith(("head.", "body."))}
+
+
+def load_pairs(folder: Path, scale: int, cache: Path, *, smallest: int = 0) -> list[Pair]:
+    """(hr, lr) of every picture under `folder` whose sides are at least `smallest`; the LR ones are kept in `cache`."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".png"))
+    if not files:
+        raise SystemExit(f"No pictures under {folder}.")
+    pairs = []
+    cache.mkdir(exist_ok=True)
+    stored = cache / f"{folder.name}_x{scale}.npz"
+    lows = dict(np.load(stored)) if stored.exists() else {}
+    known = len(lows)
+    for file in files:
+        hr = crop_to_multiple(np.asarray(Image.open(file).convert("RGB")), scale)
+        if min(hr.shape[:2]) < smallest:
+            continue
+        key = str(file.relative_to(folder))
+        if key not in lows:
+            lows[key] = imresize(hr, 1 / scale)
+        pairs.append(Pair(hr, lows[key], key))
+    if len(lows) > known:
+        np.savez(stored, **lows)
+    return pairs
+
+
+def valid_psnr(model: EDSR, average: dict, pairs) -> float:
+    """Mean PSNR (RGB, border = scale) of the averaged weights."""
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(average)
+    model.eval()
+    device, values = next(model.parameters()).device, []
+    with torch.inference_mode():
+        for hr, lr, _ in pairs:
+            x = torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].to(device, memory_format=torch.channels_last).float() / 255
+            sr = (model(x)[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            values.append(psnr_rgb(sr, hr, model.config.scale))
+    model.load_state_dict(own)
+    model.train()
+    return float(np.mean(values))
+
+
+def bicubic_psnr(pairs, scale: int) -> float:
+    return float(np.mean([psnr_rgb(imresize(lr, scale), hr, scale) for hr, lr, _ in pairs]))
+
+
+def psnr_rgb(sr: np.ndarray, hr: np.ndarray, border: int) -> float:
+    inside = (slice(border, -border), slice(border, -border))
+    return 10 * math.log10(255**2 / np.mean((sr[inside].astype(np.float64) - hr[inside]) ** 2))
+
+
+def write_history(path: Path, rows: list):
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+
+
+if __name__ == "__main__":
+    main()
