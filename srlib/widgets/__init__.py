@@ -1,0 +1,6 @@
+"""What the notebooks are touched with: each widget is an anywidget with its own .js and .css, or made of ipywidgets."""
+
+from srlib.widgets.compare import CompareSlider
+from srlib.widgets.wizard import ImageWizard
+
+__all__ = ["CompareSlider", "ImageWizard"]

@@ -1,0 +1,84 @@
+"""Chromium, and one JupyterLab with Voilà for all browser tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from labpage import PATIENCE, Jupyter
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NO_CHROMIUM = "The browser tests need Chromium: apt-get install -y chromium, or set SR_CHROMIUM=/path/to/chromium."
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    names = (os.environ.get("SR_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if found is None and os.environ.get("SR_REQUIRE_BROWSER") == "1":
+        pytest.fail(NO_CHROMIUM, pytrace=False)
+    if found is None:
+        pytest.skip(NO_CHROMIUM)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict, chromium_path: str) -> dict:
+    return {**browser_type_launch_args, "executable_path": chromium_path, "args": FLAGS}
+
+
+@pytest.fixture(scope="session")
+def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """A server of its own: no settings of the person who runs the tests, and only the embedded models on disk."""
+    root, state = tmp_path_factory.mktemp("repository"), tmp_path_factory.mktemp("state")
+    shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
+    (root / "data").symlink_to(REPOSITORY / "data")
+    homes = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TORCH_HOME")
+    environment = os.environ | {name: str(state / name.lower()) for name in homes}
+    labconfig = state / "jupyter_config_dir" / "labconfig"
+    labconfig.mkdir(parents=True)
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (labconfig / "page_config.json").write_text(json.dumps(quiet))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Jupyter(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *(f"--IdentityProvider.token={server.token}", "--LabApp.expose_app_in_browser=True"),
+        '--ServerApp.tornado_settings={"websocket_max_message_size": 104857600}',
+    ]
+    log = state / "server.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
+    try:
+        _wait_for(lambda: process.poll() is None, server, log)
+        yield server
+    finally:
+        process.terminate()  # the server stops its kernels
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_for(alive: Callable[[], bool], server: Jupyter, log: Path) -> None:
+    end = time.monotonic() + PATIENCE / 1000
+    while True:
+        if not alive() or time.monotonic() > end:
+            pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}", pytrace=False)
+        try:
+            return server.call("/api/status")
+        except OSError:
+            time.sleep(0.1)
