@@ -1,0 +1,33 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srlib.images import read_image
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "data" / "sample"
+# Set5 and Set14 as MATLAB made them: <set>/X<scale>/{HR,LR}/*.png.  They are not ours to distribute.
+BENCHMARKS = Path(os.environ.get("SR_BENCHMARKS", ROOT.parent / "shared" / "data" / "benchmarks"))
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def benchmarks() -> Path:
+    if not BENCHMARKS.is_dir():
+        pytest.skip("Set5 and Set14 as made by MATLAB are not here: put them in a folder and name it in SR_BENCHMARKS")
+    return BENCHMARKS
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A crop of a sample photograph, (96, 120, 3), with fine detail in it."""
+    return read_image(SAMPLES / "DIV2K_valid_HR" / "0801.png").rgb[200:296, 300:420].copy()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

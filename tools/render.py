@@ -1,0 +1,75 @@
+"""Execute the notebooks with their defaults and store the outputs, in the one form that is committed.
+
+    python tools/render.py            all of them, in order
+    python tools/render.py 03 06      these, on what the last full rendering left in runs/render/
+
+Counts run from 1, metadata come down to kernelspec and tags, widget views, progress bars and everything else on stderr go.
+Rendering twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKSPACE = ROOT / "runs" / "render"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def main():
+    chosen = sys.argv[1:]
+    if not chosen:
+        shutil.rmtree(WORKSPACE, ignore_errors=True)
+    (WORKSPACE / "notebooks" / "solutions").mkdir(parents=True, exist_ok=True)
+    if not (WORKSPACE / "data").exists():
+        (WORKSPACE / "data").symlink_to(ROOT / "data")
+    for path in sorted((ROOT / "notebooks").glob("0*.ipynb")) + sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb")):
+        if not chosen or any(path.name.startswith(number) for number in chosen):
+            print(path.stem, flush=True)
+            render(path)
+
+
+def render(path: Path):
+    notebook = nbformat.read(path, as_version=4)
+    cwd = WORKSPACE / path.parent.relative_to(ROOT)
+    client = NotebookClient(
+        notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(cwd)}},
+        store_widget_state=False, skip_cells_with_tag="skip-execution",
+    )  # fmt: skip
+    client.execute()
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if cell.cell_type == "code":
+            run = "skip-execution" not in cell.metadata.get("tags", [])
+            count += run
+            cell.execution_count = count if run else None
+            cell.outputs = [clean(output, count) for output in cell.outputs if wanted(output)] if run else []
+    notebook.metadata = METADATA
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+
+
+def wanted(output) -> bool:
+    return output.get("name") != "stderr" and WIDGET_VIEW not in output.get("data", {})
+
+
+def clean(output, count: int):
+    output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
+    if output.output_type == "execute_result":
+        output.execution_count = count
+    return output
+
+
+if __name__ == "__main__":
+    main()

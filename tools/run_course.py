@@ -1,0 +1,77 @@
+"""Run notebooks 01 to 06 one after the other, as `make course` does.
+
+    python tools/run_course.py [name=value …]
+
+Parameters of the notebooks, such as scale=2 or data_dir=~/DIV2K, go to every notebook that knows them; one that none knows is
+an error.  Executed notebooks, pictures and metrics.csv end up in runs/<time>/.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[1-6]_*.ipynb"))
+
+
+def main():
+    given = dict(parse(argument) for argument in sys.argv[1:])
+    known = {notebook: set(papermill.inspect_notebook(str(notebook))) for notebook in NOTEBOOKS}
+    unknown = given.keys() - set().union(*known.values())
+    if unknown:
+        names = ", ".join(sorted(set().union(*known.values())))
+        sys.exit(f"No notebook has a parameter {', '.join(sorted(unknown))}; there are {names}.")
+    run_dir = ROOT / "runs" / time.strftime("%Y-%m-%d_%H%M%S")
+    run_dir.mkdir(parents=True)
+    parameters = given | {"run_dir": str(run_dir)}
+    print(f"The course, into {run_dir.relative_to(ROOT)}/", flush=True)
+    started = time.monotonic()
+    for notebook in NOTEBOOKS:
+        run(notebook, run_dir / notebook.name, {k: v for k, v in parameters.items() if k in known[notebook]})
+    report(run_dir, time.monotonic() - started)
+
+
+def parse(argument: str) -> tuple[str, object]:
+    """("scale", 2) of "scale=2"; what is no Python literal is a string, and a path in it is made absolute."""
+    name, equals, text = argument.partition("=")
+    if not equals:
+        sys.exit(f"A parameter is given as name=value, not {argument!r}.")
+    if name.endswith("_dir"):
+        return name, str(Path(text).expanduser().resolve())
+    try:
+        return name, ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return name, text
+
+
+def run(notebook: Path, target: Path, parameters: dict):
+    print(f"  {notebook.stem:24}", end="", flush=True)
+    started = time.monotonic()
+    options = {"cwd": notebook.parent, "kernel_name": "python3", "progress_bar": False, "store_widget_state": False}
+    try:
+        papermill.execute_notebook(str(notebook), str(target), parameters, **options)
+    except PapermillExecutionError as error:
+        sys.exit(f"stopped.\n\n{error.ename}: {error.evalue}\n\nThe notebook up to there: {target.relative_to(ROOT)}")
+    print(f"{time.monotonic() - started:5.0f} s", flush=True)
+
+
+def report(run_dir: Path, seconds: float):
+    table = pd.read_csv(run_dir / "metrics.csv")
+    means = table.pivot_table(index="method", columns=["input", "metric"], values="value", sort=False)
+    means.columns = [f"{source}, {'PSNR dB' if metric == 'psnr' else 'SSIM'}" for source, metric in means.columns]
+    formats = {name: "{:.2f}".format if "PSNR" in name else "{:.4f}".format for name in means}
+    place = run_dir.relative_to(ROOT)
+    print(f"\nMeans over {table['image'].nunique()} validation photographs, {seconds / 60:.1f} minutes in all:\n")
+    print(means.rename_axis(None).to_string(formatters=formats))
+    print(f"\nexecuted notebooks   {place}/0*.ipynb\npictures             {place}/figures/\nall values           {place}/metrics.csv")
+
+
+if __name__ == "__main__":
+    main()
