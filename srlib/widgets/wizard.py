@@ -24,10 +24,10 @@ from srlib.resize import imresize
 from srlib.upscale import upscale
 from srlib.widgets.compare import CompareSlider
 from srlib.widgets.job import JobLine
+from srlib.widgets.upload import Upload
 
 MAX_RESULT_PIXELS = 50_000_000  # both pictures of the comparison travel to the browser and are decoded there
 _THUMBNAIL = 240  # pixels of the longer side
-_LIMIT = "Up to 10 MB, or 100 MB where Jupyter was started by <code>make lab</code> or <code>make app</code>."
 _PRIVACY = "Nothing leaves this machine: the photograph and the network stay where this notebook runs."
 
 
@@ -63,8 +63,9 @@ class ImageWizard:
         self._titles = {(c.scale, c.name): f"{c.name}: {c.title}" for c in on_disk}
 
         wide = {"width": "min(100%, 460px)"}
+        self._samples = list((samples or {}).values())
         self._sample = ipywidgets.Dropdown(options=[("", None), *(samples or {}).items()], description="Sample", layout=wide)
-        self._upload = ipywidgets.FileUpload(accept="image/*", description="Upload a photograph", layout={"width": "auto"})
+        self._upload = Upload(self._on_upload, self._say, layout=wide)
         scales = sorted({scale for scale, _ in self._titles})
         factors = [(f"{scale} times", scale) for scale in scales]
         self._scale = ipywidgets.Dropdown(options=factors, value=scales[-1], description="Enlarge", layout=wide)
@@ -77,23 +78,23 @@ class ImageWizard:
         self._inputs = (self._sample, self._upload, self._scale, self._model, self._start)
 
         self._sample.observe(self._on_sample, "value")
-        self._upload.observe(self._on_upload, "value")
         self._scale.observe(lambda _: self._offer_models(), "value")
         self._start.on_click(lambda _: self._or_say(self.start))
         self._cancel.on_click(lambda _: self.cancel())
         self._offer_models()
 
         buttons = ipywidgets.HBox([self._start, self._cancel])
-        choices = [self._sample] * bool(samples) + [self._upload, self._scale, self._model, buttons]
+        notes = ipywidgets.HTML(f'<div style="line-height: 1.5">{_PRIVACY}</div>')
+        choices = [self._sample] * bool(self._samples) + [self._upload, self._scale, self._model, buttons, notes]
         column = {"flex": "1 1 300px", "min_width": "0", "overflow": "visible"}
         controls = ipywidgets.HBox(
             [ipywidgets.VBox(choices, layout=column), ipywidgets.VBox([self._chosen], layout=column)],
             layout={"flex_flow": "row wrap", "grid_gap": "8px 24px", "overflow": "visible"},
         )
-        notes = ipywidgets.HTML(f"<small>{_LIMIT} {_PRIVACY}</small>")
-        self.view = ipywidgets.VBox([controls, self._job, self._stage, notes], layout={"overflow": "visible"})
-        if samples:
-            self._sample.value = next(iter(samples.values()))
+        self.view = ipywidgets.VBox([controls, self._job, self._stage], layout={"overflow": "visible"})
+        self.view.add_class("srlib-wizard")
+        if self._samples:
+            self._sample.value = self._samples[0]
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         return self.view._repr_mimebundle_(**kwargs)
@@ -104,6 +105,8 @@ class ImageWizard:
         picture = read_image(source)
         name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "photograph")
         self.picture, self._name = picture, Path(name).name
+        if source not in self._samples:
+            self._sample.value = None
         self._forget_result()
         self._job.sentence = ""
         self._show_chosen()
@@ -111,7 +114,8 @@ class ImageWizard:
     def choose(self, *, scale: int | None = None, model: str | None = None) -> None:
         """Set scale and model.  Raises ValueError, naming those there are, for one that is not on this machine."""
         self._refuse_while_busy()
-        scale, model = scale or self._scale.value, model or self._model.value
+        scale = self._scale.value if scale is None else scale
+        model = self._model.value if model is None else model
         if (scale, model) not in self._titles:
             offers = ", ".join(f"{name} x{scale}" for scale, name in self._titles)
             raise ValueError(f"{model} x{scale} is not on this machine; there are {offers}.  Notebook 02 fetches others.")
@@ -187,6 +191,7 @@ class ImageWizard:
 
         self._job.sentence = "Enlarging …"
         sr = upscale(picture, model, on_progress=on_progress)
+        self._job.sentence = "Preparing the comparison …"
         rgb = picture.rgb if picture.rgb.dtype == np.uint8 else (picture.rgb >> 8).astype(np.uint8)
         bicubic = replace(picture, rgb=imresize(rgb, scale), alpha=None)
         return Enlargement(bicubic, sr, ("Bicubic", model_name), f"{Path(name).stem}_x{scale}_{model_name}.png")
@@ -195,20 +200,18 @@ class ImageWizard:
         if change["new"] is not None:
             self._or_say(self.open, change["new"])
 
-    def _on_upload(self, change: dict) -> None:
-        for file in change["new"]:
-            stream = io.BytesIO(file["content"])
-            stream.name = file["name"]
-            self._sample.value = None
-            self._or_say(self.open, stream)
-        self._upload.value = ()  # so that the same file can be chosen again
+    def _on_upload(self, file: BinaryIO) -> None:
+        self._or_say(self.open, file)
+
+    def _say(self, sentence: str) -> None:
+        self._job.sentence = sentence
 
     def _or_say(self, action, *args) -> None:
         """Do what the reader asked for; a refusal becomes the sentence on the page."""
         try:
             action(*args)
         except (ValueError, OSError, RuntimeError) as refusal:
-            self._job.sentence = str(refusal)
+            self._say(str(refusal))
 
     def _offer_models(self) -> None:
         offers = {name: title for (scale, name), title in self._titles.items() if scale == self._scale.value}
@@ -227,7 +230,8 @@ class ImageWizard:
         thumbnail.save(stream, "PNG")
         source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
         sizes = f"{width} × {height} pixels, will be {width * scale} × {height * scale}"
-        self._chosen.value = f'<img src="{source}" alt="The chosen photograph"><br>{name}<br>{sizes}'
+        image = f'<img src="{source}" alt="The chosen photograph">'
+        self._chosen.value = f'<div style="line-height: 1.5">{image}<br>{name}<br>{sizes}</div>'
 
     def _forget_result(self) -> None:
         self.result, self._job.file_name = None, ""

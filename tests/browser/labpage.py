@@ -40,7 +40,13 @@ KERNEL_IDLE = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";
 }"""
-SHOW_OUTPUT_OF = """async (name) => {
+RUN_ALL = """async () => {
+  await window.jupyterapp.commands.execute("notebook:run-all-cells");
+  const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON());
+  const errors = cells.flatMap((cell) => cell.outputs ?? []).filter((output) => output.output_type === "error");
+  return errors.map((error) => `${error.ename}: ${error.evalue}`);
+}"""
+SHOW_CELL = """async (name) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   await notebook.scrollToItem(notebook.widgets.findIndex((cell) => cell.model.sharedModel.id === name), "start");
 }"""
@@ -59,8 +65,8 @@ def lab(browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, **conte
         page.set_default_timeout(PATIENCE)
         page.goto(f"{jupyter.url}/lab/tree/notebooks/{notebook}?token={jupyter.token}&reset")
         page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)
-        assert page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')"), "A cell raised."
-        page.evaluate(SHOW_OUTPUT_OF, cell)
+        assert page.evaluate(RUN_ALL) == []
+        page.evaluate(SHOW_CELL, cell)
         yield page
     jupyter.stop_kernels()
 
