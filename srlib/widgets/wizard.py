@@ -62,9 +62,11 @@ class ImageWizard:
         on_disk = [checkpoint for checkpoint in zoo.available() if checkpoint.on_disk()]
         self._titles = {(c.scale, c.name): f"{c.name}: {c.title}" for c in on_disk}
 
-        wide = {"width": "min(100%, 460px)"}
+        wide = {"width": "min(100% - 4px, 460px)", "margin": "2px"}
         self._samples = list((samples or {}).values())
-        self._sample = ipywidgets.Dropdown(options=[("", None), *(samples or {}).items()], description="Sample", layout=wide)
+        self._sample = ipywidgets.Dropdown(
+            options=[("(your own)", None), *(samples or {}).items()], description="Sample", layout=wide
+        )
         self._upload = Upload(self._on_upload, self._say, layout=wide)
         scales = sorted({scale for scale, _ in self._titles})
         factors = [(f"{scale} times", scale) for scale in scales]
@@ -84,8 +86,8 @@ class ImageWizard:
         self._offer_models()
 
         buttons = ipywidgets.HBox([self._start, self._cancel])
-        notes = ipywidgets.HTML(f'<div style="line-height: 1.5">{_PRIVACY}</div>')
-        choices = [self._sample] * bool(self._samples) + [self._upload, self._scale, self._model, buttons, notes]
+        notes = ipywidgets.HTML(f'<div style="line-height: 1.5; color: var(--jp-ui-font-color2)">{_PRIVACY}</div>')
+        choices = [self._sample] * bool(samples) + [self._upload, self._scale, self._model, buttons, notes]
         column = {"flex": "1 1 300px", "min_width": "0", "overflow": "visible"}
         controls = ipywidgets.HBox(
             [ipywidgets.VBox(choices, layout=column), ipywidgets.VBox([self._chosen], layout=column)],
@@ -93,7 +95,7 @@ class ImageWizard:
         )
         self.view = ipywidgets.VBox([controls, self._job, self._stage], layout={"overflow": "visible"})
         self.view.add_class("srlib-wizard")
-        if self._samples:
+        if samples:
             self._sample.value = self._samples[0]
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
