@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from srlib.images import read_image
 
@@ -13,6 +14,9 @@ SAMPLES = ROOT / "data" / "sample"
 BENCHMARKS = Path(os.environ.get("SR_BENCHMARKS", ROOT.parent / "shared" / "data" / "benchmarks"))
 
 torch.set_num_threads(2)
+# On a busy machine examples are slow to make; that is no failure.
+settings.register_profile("srlib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("srlib")
 
 
 @pytest.fixture(scope="session")

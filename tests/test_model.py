@@ -134,7 +134,7 @@ def test_macs_by_hooks():
     assert sum(macs) == count_macs(config, 5, 7)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sampled_from([2, 3, 4]), st.integers(5, 20), st.integers(5, 20))
 def test_folded_tail_equals_the_tail_inside(scale, height, width):
     torch.manual_seed(height * width)

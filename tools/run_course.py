@@ -70,7 +70,9 @@ def report(run_dir: Path, seconds: float):
     place = run_dir.relative_to(ROOT)
     print(f"\nMeans over {table['image'].nunique()} validation photographs, {seconds / 60:.1f} minutes in all:\n")
     print(means.rename_axis(None).to_string(formatters=formats))
-    print(f"\nexecuted notebooks   {place}/0*.ipynb\npictures             {place}/figures/\nall values           {place}/metrics.csv")
+    print(f"\nexecuted notebooks   {place}/0*.ipynb")
+    print(f"pictures             {place}/figures/")
+    print(f"all values           {place}/metrics.csv")
 
 
 if __name__ == "__main__":

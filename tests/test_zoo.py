@@ -1,0 +1,154 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_model import official_state_dict
+
+from srlib import zoo
+from srlib.data import PairedImages
+from srlib.download import DownloadError
+from srlib.metrics import evaluate, summarise
+from srlib.model import EDSR, EDSRConfig, count_parameters
+from srlib.upscale import upscale
+from srlib.zoo import CHECKPOINTS, WeightsError, available, load_pretrained, save_weights
+
+
+def test_the_zoo():
+    assert {(c.name, c.scale) for c in CHECKPOINTS} == {(n, s) for n in ("edsr-lite", "edsr-baseline", "edsr") for s in (2, 3, 4)}
+    assert [c.name for c in available(3)] == ["edsr-lite", "edsr-baseline", "edsr"]
+    for checkpoint in CHECKPOINTS:
+        if not checkpoint.embedded:  # torch.hub's convention: the name carries the start of the hash
+            assert checkpoint.file.endswith(f"-{checkpoint.sha256[:8]}.pt") and len(checkpoint.sha256) == 64
+            assert len(checkpoint.urls) >= 2
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_embedded_weights_load_and_are_documented(scale):
+    model = load_pretrained("edsr-lite", scale)
+    assert model.config == EDSRConfig(scale, 8, 32) and not model.training
+    card = (zoo.WEIGHTS_DIR / "MODEL_CARD.md").read_text()
+    assert f"{count_parameters(model):,}" in card
+
+
+@pytest.mark.parametrize(("scale", "bar"), [(2, 37.3), (3, 33.4), (4, 31.3)])
+def test_embedded_weights_reach_their_bar_on_set5(benchmarks, scale, bar):
+    model = load_pretrained("edsr-lite", scale)
+    pairs = PairedImages(benchmarks / "Set5" / f"X{scale}" / "HR", benchmarks / "Set5" / f"X{scale}" / "LR", scale=scale)
+    table = evaluate({"bicubic": lambda lr: upscale(lr, model)}, pairs, scale=scale, protocol="benchmark-y")
+    assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_official_files_load(tmp_path, scale):
+    weights = official_state_dict(scale, 3, 8)
+    torch.save(weights, tmp_path / "official.pt")
+    model = load_pretrained(tmp_path / "official.pt", scale)
+    assert model.config == EDSRConfig(scale, 3, 8)
+    assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
+
+
+def test_own_files_keep_their_config(tmp_path):
+    model = EDSR(EDSRConfig(3, 2, 8, res_scale=0.1))
+    path = save_weights(model, tmp_path / "own.safetensors")
+    again = load_pretrained(path, 3)
+    assert again.config == model.config
+    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), model.state_dict().values(), strict=True))
+    assert [p.name for p in tmp_path.iterdir()] == ["own.safetensors"]
+
+
+def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
+    """Where the right file lies in torch.hub's cache, nothing is fetched; where another one lies, it is not taken for it."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checkpoint = zoo.find("edsr-baseline", 2)
+    assert checkpoint.path == tmp_path / "hub" / "checkpoints" / "edsr_baseline_x2-1bc95232.pt" and not checkpoint.on_disk()
+    checkpoint.path.parent.mkdir(parents=True)
+    torch.save(official_state_dict(2, 16, 64), checkpoint.path)
+    monkeypatch.setattr(zoo, "CHECKPOINTS", (without_network(checkpoint, zoo.fetch.__globals__["sha256_of"](checkpoint.path)),))
+    assert load_pretrained("edsr-baseline", 2).config == EDSRConfig(2)
+    monkeypatch.setattr(zoo, "CHECKPOINTS", (without_network(checkpoint, "0" * 64),))
+    with pytest.raises(DownloadError, match="edsr-lite"):
+        load_pretrained("edsr-baseline", 2)
+
+
+def without_network(checkpoint, sha256):
+    from dataclasses import replace
+
+    return replace(checkpoint, sha256=sha256, urls=("http://127.0.0.1:9/a",))
+
+
+@pytest.mark.parametrize(
+    ("content", "scale", "says"),
+    [
+        ("nothing", 4, "no weights file"),
+        ("text", 4, "damaged or no weights file"),
+        ("cut", 4, "damaged or no weights file"),
+        ("vgg", 4, "not an EDSR"),
+        ("list", 4, "something else"),
+        ("short", 4, "not an EDSR that srlib can load"),
+        ("x2", 4, "enlarges by 2, and scale 4"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_unusable_files_get_a_sentence(tmp_path, content, scale, says, suffix):
+    path = tmp_path / f"weights{suffix}"
+    weights = official_state_dict(2 if content == "x2" else 4, 2, 8)
+    if content == "vgg":
+        weights = load_file(zoo.WEIGHTS_DIR / "vgg16_lite.safetensors")
+    if content == "short":
+        del weights["body.1.body.2.bias"]
+    if content == "text":
+        path.write_text("<html>Not found</html>" * 10)
+    elif content == "list":
+        if suffix == ".safetensors":
+            pytest.skip("safetensors holds tensors by name and nothing else")
+        torch.save([1, 2], path)
+    elif content != "nothing":
+        if suffix == ".pt":
+            torch.save(weights, path)
+        else:
+            from safetensors.torch import save_file
+
+            save_file({k: v.contiguous() for k, v in weights.items()}, path)
+        if content == "cut":
+            path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match=says) as caught:
+        load_pretrained(path, scale)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "was_here"), "w"))
+
+    torch.save({"a": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(WeightsError):
+        load_pretrained(tmp_path / "evil.pt", 4)
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_unknown_names():
+    with pytest.raises(WeightsError, match="edsr-lite, edsr-baseline, edsr"):
+        load_pretrained("esrgan", 4)
+    with pytest.raises(WeightsError, match="scale 8"):
+        load_pretrained("edsr-lite", 8)
+
+
+def test_sample_photographs_gain_over_bicubic(photo):
+    """Any reader's first impression: the embedded model beats bicubic, by far more than rounding."""
+    from srlib.metrics import psnr
+    from srlib.resize import imresize
+
+    lr = imresize(photo, 1 / 2)
+    sr, bicubic = upscale(lr, load_pretrained("edsr-lite", 2)), imresize(lr, 2)
+    assert psnr(sr, photo, border=2, luma=True) > psnr(bicubic, photo, border=2, luma=True) + 0.5
+
+
+def test_stored_config_is_json(tmp_path):
+    from safetensors import safe_open
+
+    with safe_open(save_weights(EDSR(EDSRConfig(2, 1, 4)), tmp_path / "a.safetensors"), "np") as file:
+        assert json.loads(file.metadata()["edsr_config"]) == {"scale": 2, "n_resblocks": 1, "n_feats": 4, "res_scale": 1.0}
+        assert file.get_tensor("head.0.weight").dtype == np.float32
