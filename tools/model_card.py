@@ -66,7 +66,10 @@ def means(protocol: str, answers: list, pairs: list, scale: int) -> str:
 
 
 def curves(training: Path) -> str:
-    parts = ["### Training curves", "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs (border = scale)."]
+    parts = [
+        "### Training curves",
+        "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs (border = scale).",
+    ]
     for scale in (2, 3, 4):
         history = pd.read_csv(training / f"x{scale}" / "history.csv")
         rows = [[f"{r.step:,}", f"{r.loss:.5f}", f"{r.valid_psnr_rgb:.3f}"] for r in history.itertuples()]
