@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import math
 import os
 import threading
@@ -12,14 +11,16 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import ipywidgets
 import numpy as np
+from PIL import Image
 
 from srlib import zoo
-from srlib.images import Picture, encode, read_image, to_pil
+from srlib.images import Picture, encode, from_pil, read_image
 from srlib.resize import imresize
 from srlib.upscale import upscale
 from srlib.widgets.compare import CompareSlider
@@ -67,7 +68,7 @@ class ImageWizard:
         self._sample = ipywidgets.Dropdown(
             options=[("(your own)", None), *(samples or {}).items()], description="Sample", layout=wide
         )
-        self._upload = Upload(self._on_upload, self._say, layout=wide)
+        self._upload = Upload(lambda file: self._or_say(self.open, file), self._say, layout=wide)
         scales = sorted({scale for scale, _ in self._titles})
         factors = [(f"{scale} times", scale) for scale in scales]
         self._scale = ipywidgets.Dropdown(options=factors, value=scales[-1], description="Enlarge", layout=wide)
@@ -138,7 +139,8 @@ class ImageWizard:
         self._future = Future()
         self._set_busy(True)
         self._job.sentence, self._job.done = "Loading the model …", 0.0
-        threading.Thread(target=self._work, args=(self._future,), daemon=True).start()
+        job = (self._future, self.picture, self._name, self._scale.value, self._model.value)
+        threading.Thread(target=self._work, args=job, daemon=True).start()
 
     def cancel(self) -> None:
         """Stop after the tile that is being computed; `wait` then raises Cancelled."""
@@ -160,26 +162,22 @@ class ImageWizard:
         """What the wizard says below its buttons."""
         return self._job.sentence
 
-    def _work(self, future: Future) -> None:
+    def _work(self, future: Future, *job) -> None:
         """The job's thread.  Whatever happens in it ends in a sentence, and in `future`."""
         try:
-            result = self._enlarge(self.picture, self._name, self._scale.value, self._model.value)
-        except Cancelled as stop:
-            outcome, sentence = stop, "Cancelled."
-        except Exception as error:  # a thread has nobody above it; wait() raises it again
-            outcome, sentence = error, f"That did not work: {error}"
-        else:
-            self.result = outcome = result
+            result = self._enlarge(*job)
             self._stage.children = [CompareSlider([result.bicubic, result.sr], result.labels)]
-            self._job.file_name = result.file_name
+        except Cancelled as stop:
+            settle, sentence = partial(future.set_exception, stop), "Cancelled."
+        except Exception as error:  # a thread has nobody above it; wait() raises it again
+            settle, sentence = partial(future.set_exception, error), f"That did not work: {error}"
+        else:
+            self.result, self._job.file_name = result, result.file_name
             height, width = result.sr.size
-            sentence = f"Done: {width} × {height} pixels."
+            settle, sentence = partial(future.set_result, result), f"Done: {width} × {height} pixels."
         self._job.done, self._job.sentence = None, sentence
         self._set_busy(False)
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+        settle()
 
     def _enlarge(self, picture: Picture, name: str, scale: int, model_name: str) -> Enlargement:
         model = zoo.load_pretrained(model_name, scale)
@@ -194,16 +192,12 @@ class ImageWizard:
         self._job.sentence = "Enlarging …"
         sr = upscale(picture, model, on_progress=on_progress)
         self._job.sentence = "Preparing the comparison …"
-        rgb = picture.rgb if picture.rgb.dtype == np.uint8 else (picture.rgb >> 8).astype(np.uint8)
-        bicubic = replace(picture, rgb=imresize(rgb, scale), alpha=None)
+        bicubic = replace(picture, rgb=imresize(_eight_bit(picture.rgb), scale), alpha=None)
         return Enlargement(bicubic, sr, ("Bicubic", model_name), f"{Path(name).stem}_x{scale}_{model_name}.png")
 
     def _on_sample(self, change: dict) -> None:
         if change["new"] is not None:
             self._or_say(self.open, change["new"])
-
-    def _on_upload(self, file: BinaryIO) -> None:
-        self._or_say(self.open, file)
 
     def _say(self, sentence: str) -> None:
         self._job.sentence = sentence
@@ -226,11 +220,9 @@ class ImageWizard:
         if self.picture is None:
             return
         (height, width), scale, name = self.picture.size, self._scale.value, html.escape(self._name)
-        thumbnail = to_pil(replace(self.picture, exif=None)).convert("RGB")
+        thumbnail = Image.fromarray(_eight_bit(self.picture.rgb))
         thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        stream = io.BytesIO()
-        thumbnail.save(stream, "PNG")
-        source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        source = f"data:image/png;base64,{base64.b64encode(encode(from_pil(thumbnail))).decode()}"
         sizes = f"{width} × {height} pixels, will be {width * scale} × {height * scale}"
         image = f'<img src="{source}" alt="The chosen photograph">'
         self._chosen.value = f'<div style="line-height: 1.5">{image}<br>{name}<br>{sizes}</div>'
@@ -249,6 +241,10 @@ class ImageWizard:
     def _refuse_while_busy(self) -> None:
         if self.busy:
             raise RuntimeError("The wizard is at work; wait for it or cancel.")
+
+
+def _eight_bit(rgb: np.ndarray) -> np.ndarray:
+    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
 
 
 def _in_words(seconds: float) -> str:

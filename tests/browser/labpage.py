@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-PATIENCE = 60_000  # milliseconds: an idle machine needs a tenth of it, two busy cores do not
+PATIENCE = 180_000  # milliseconds: an idle machine needs a tenth of it, two busy cores far more
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def status(page):
 
 def upscale(page):
     page.get_by_role("button", name="Upscale").click()
-    expect(status(page)).to_contain_text("Done", timeout=PATIENCE)
+    expect(status(page)).to_contain_text("Done")
     page.locator(".srlib-compare[data-ready]").wait_for()
 
 
@@ -73,7 +73,7 @@ def test_a_file_above_ten_megabytes_arrives(page, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.bmp")
     choose(page, tmp_path / "noise.bmp")
-    expect(page.get_by_text("2000 × 2000 pixels")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("2000 × 2000 pixels")).to_be_visible()
     assert in_kernel(page, "int(wizard.picture.rgb.sum())") == noise.sum()
 
 
@@ -82,7 +82,7 @@ def test_cancel(page):
     bar = page.get_by_role("progressbar", name="Progress")
     expect(bar).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
-    expect(status(page)).to_have_text("Cancelled.", timeout=PATIENCE)
+    expect(status(page)).to_have_text("Cancelled.")
     expect(bar).to_be_hidden()
 
 
@@ -127,7 +127,7 @@ def test_voila(browser, jupyter, photograph):
         page.goto(f"{jupyter.url}/voila/render/notebooks/{NOTEBOOK}?token={jupyter.token}")
         page.locator(".srlib-compare[data-ready]").wait_for()
         choose(page, photograph)
-        expect(page.get_by_text("96 × 64 pixels, will be 384 × 256")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("96 × 64 pixels, will be 384 × 256")).to_be_visible()
         upscale(page)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download Eileen & friends_x4_edsr-lite.png").click()
