@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,9 +18,18 @@ from srlib.train import History
 _STYLES = [("#888888", ":", "s"), ("#0072b2", "--", "o"), ("#d55e00", "-", "^"), ("#009e73", "-.", "D")]
 
 
+class _Figure(Figure):
+    """A figure that a notebook shows even where nothing has woken pyplot, whose backend teaches Jupyter to draw others."""
+
+    def _repr_mimebundle_(self, **_) -> dict:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", pil_kwargs={"optimize": True})  # notebooks have a size limit
+        return {"image/png": stream.getvalue(), "text/plain": repr(self)}
+
+
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1):
     """A figure of its own, not pyplot's: it is shown once, by being a cell's value, and needs no closing."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
@@ -27,20 +38,24 @@ def show_images(
     labels: Sequence[str],
     *,
     zoom_box: tuple[float, float, float, float] | None = None,
+    overview: bool = True,
     columns: int | None = None,
     width: float = 10,
 ) -> Figure:
     """Images side by side, pixels as they are.  Smaller ones are enlarged to the size of the others by repeating pixels.
 
-    zoom_box: (left, top, width, height) in parts of the image, 0 to 1: only that part is shown, the first panel shows where.
+    zoom_box: (left, top, width, height) in parts of the image, 0 to 1: only that part is shown; with `overview`, the first
+    panel shows where it lies in the last image.
     """
-    columns = columns or min(4, len(images) + bool(zoom_box))
+    overview = overview and zoom_box is not None
+    columns = columns or min(5 if overview else 4, len(images) + overview)
     panels = [(image, label, False) for image, label in zip(images, labels, strict=True)]
-    if zoom_box:
+    if overview:
         panels.insert(0, (images[-1], f"{labels[-1]}, all of it", True))
     rows = -(-len(panels) // columns)
     height, wide = (_crop(images[0], zoom_box) if zoom_box else images[0]).shape[:2]
-    figure, axes = _figure(width, rows * (width / columns * height / wide + 0.35), rows, columns)
+    title = 0.2 + 0.16 * max(1 + label.count("\n") for _, label, _ in panels)
+    figure, axes = _figure(width, rows * (width / columns * height / wide + title), rows, columns)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (image, label, whole) in zip(axes.flat, panels, strict=False):
@@ -67,13 +82,14 @@ def error_maps(
     images: Sequence[np.ndarray], labels: Sequence[str], hr: np.ndarray, *, limit: float = 40, width: float = 10
 ) -> Figure:
     """Where each image differs from HR: the absolute difference of luma in grey levels, all on one scale from 0 to `limit`."""
-    figure, axes = _figure(width, width / len(images) * hr.shape[0] / hr.shape[1] + 0.6, 1, len(images))
+    figure, axes = _figure(width, (width - 0.9) / len(images) * hr.shape[0] / hr.shape[1] + 0.35, 1, len(images))
+    colours = matplotlib.colormaps["magma"].resampled(20)  # steps of limit / 20: easier to read, and a tenth of the file
     for axis, image, label in zip(axes.flat, images, labels, strict=True):
         error = np.abs(_gray(image) - _gray(hr))
-        drawn = axis.imshow(error, cmap="magma", vmin=0, vmax=limit)
-        axis.set_title(f"{label}: {error.mean():.2f} levels on average", fontsize=10)
+        drawn = axis.imshow(error, cmap=colours, vmin=0, vmax=limit, interpolation="nearest")
+        axis.set_title(f"{label}: {error.mean():.1f} levels on average", fontsize=10)
         axis.set_axis_off()
-    figure.colorbar(drawn, ax=axes, label="grey levels", fraction=0.03)
+    figure.colorbar(drawn, ax=axes, label="grey levels", fraction=0.05, aspect=30, extend="max")
     return figure
 
 
