@@ -45,7 +45,7 @@ RUN_ALL = """async () => {
   await window.jupyterapp.commands.execute("notebook:run-all-cells");
   const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON());
   const errors = cells.flatMap((cell) => cell.outputs ?? []).filter((output) => output.output_type === "error");
-  return errors.map((error) => `${error.ename}: ${error.evalue}`);
+  return { errors: errors.map((error) => `${error.ename}: ${error.evalue}`) };
 }"""
 SHOW_CELL = """async (name) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -66,7 +66,8 @@ def lab(browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, **conte
         page.set_default_timeout(PATIENCE)
         page.goto(f"{jupyter.url}/lab/tree/notebooks/{notebook}?token={jupyter.token}&reset")
         page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)
-        assert page.evaluate(RUN_ALL) == []
+        ran = page.wait_for_function(RUN_ALL, timeout=PATIENCE)  # unlike evaluate, it gives up when a kernel hangs
+        assert ran.json_value() == {"errors": []}
         page.evaluate(SHOW_CELL, cell)
         yield page
     jupyter.stop_kernels()
