@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from labpage import PATIENCE, Jupyter
+
+from browser.labpage import PATIENCE, Jupyter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_CHROMIUM = "The browser tests need Chromium: apt-get install -y chromium, or set SR_CHROMIUM=/path/to/chromium."
@@ -57,7 +58,6 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}"),
         *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         *(f"--IdentityProvider.token={server.token}", "--LabApp.expose_app_in_browser=True"),
-        '--ServerApp.tornado_settings={"websocket_max_message_size": 104857600}',
     ]
     log = state / "server.log"
     with log.open("w") as out:

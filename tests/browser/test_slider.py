@@ -5,9 +5,10 @@ import io
 import nbformat
 import numpy as np
 import pytest
-from labpage import axe_violations, in_kernel, lab
 from PIL import Image
 from playwright.sync_api import expect
+
+from browser.labpage import axe_violations, in_kernel, lab
 
 DRAW = """
 import numpy as np

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labpage import PATIENCE, axe_violations, in_kernel, lab
 from PIL import Image
 from playwright.sync_api import expect
+
+from browser.labpage import PATIENCE, axe_violations, in_kernel, lab
 
 NOTEBOOK = "00_image_wizard.ipynb"
 PHOTOGRAPH = Path(__file__).parents[2] / "data" / "sample" / "DIV2K_valid_HR" / "0804.png"
