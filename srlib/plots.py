@@ -143,7 +143,7 @@ def gains(table: pd.DataFrame, *, baseline: str = "bicubic", width: float = 10) 
     figure, ((axis,),) = _figure(width, 0.6 + 0.32 * len(gain) * max(1, len(methods) / 2))
     height = 0.8 / len(methods)
     for number, (method, (colour, *_)) in enumerate(zip(methods, _STYLES[1:], strict=False)):
-        places = np.arange(len(gain)) + (number - (len(methods) - 1) / 2) * height
+        places = np.arange(len(gain)) - (number - (len(methods) - 1) / 2) * height  # from the top down, as in the legend
         axis.barh(places, gain[method], height, color=colour, label=method)
     axis.set_yticks(range(len(gain)), gain.index)
     axis.axvline(0, color="black", lw=0.8)

@@ -53,7 +53,7 @@ def render(path: Path):
             run = "skip-execution" not in cell.metadata.get("tags", [])
             count += run
             cell.execution_count = count if run else None
-            cell.outputs = [clean(output, count) for output in cell.outputs if wanted(output)] if run else []
+            cell.outputs = joined(clean(output, count) for output in cell.outputs if wanted(output)) if run else []
     notebook.metadata = METADATA
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     nbformat.validate(notebook)
@@ -62,6 +62,17 @@ def render(path: Path):
 
 def wanted(output) -> bool:
     return output.get("name") != "stderr" and WIDGET_VIEW not in output.get("data", {})
+
+
+def joined(outputs) -> list:
+    """What was printed in pieces, at the mercy of the clock, becomes one piece."""
+    result = []
+    for output in outputs:
+        if output.output_type == "stream" and result and result[-1].output_type == "stream":
+            result[-1].text += output.text
+        else:
+            result.append(output)
+    return result
 
 
 def clean(output, count: int):
