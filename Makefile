@@ -5,8 +5,6 @@
 
 PYTHON ?= python3
 BIN    := .venv/bin
-# 100 MB: what an upload through a notebook's websocket may weigh (Jupyter's own limit is 10 MB)
-UPLOAD := --ServerApp.tornado_settings='{"websocket_max_message_size": 104857600}'
 
 .PHONY: help course lab app test render clean
 
@@ -30,11 +28,11 @@ course: .venv/ready
 	@$(BIN)/python tools/run_course.py $(if $(SCALE),scale=$(SCALE)) $(if $(DATA),data_dir=$(DATA)) $(PARAMS)
 
 lab: .venv/ready
-	$(BIN)/jupyter lab $(UPLOAD) notebooks/00_image_wizard.ipynb
+	$(BIN)/jupyter lab notebooks/00_image_wizard.ipynb
 
 app: .venv/ready
-	$(BIN)/voila --Voila.ip=127.0.0.1 --Voila.tornado_settings='{"websocket_max_message_size": 104857600}' \
-	  --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60 notebooks/00_image_wizard.ipynb
+	$(BIN)/voila --Voila.ip=127.0.0.1 --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60 \
+	  notebooks/00_image_wizard.ipynb
 
 test: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -85,7 +85,6 @@ def without_network(checkpoint, sha256):
         ("text", 4, "damaged or no weights file"),
         ("cut", 4, "damaged or no weights file"),
         ("vgg", 4, "not an EDSR"),
-        ("list", 4, "something else"),
         ("short", 4, "not an EDSR that srlib can load"),
         ("x2", 4, "enlarges by 2, and scale 4"),
     ],
@@ -100,10 +99,6 @@ def test_unusable_files_get_a_sentence(tmp_path, content, scale, says, suffix):
         del weights["body.1.body.2.bias"]
     if content == "text":
         path.write_text("<html>Not found</html>" * 10)
-    elif content == "list":
-        if suffix == ".safetensors":
-            pytest.skip("safetensors holds tensors by name and nothing else")
-        torch.save([1, 2], path)
     elif content != "nothing":
         if suffix == ".pt":
             torch.save(weights, path)
@@ -116,6 +111,12 @@ def test_unusable_files_get_a_sentence(tmp_path, content, scale, says, suffix):
     with pytest.raises(WeightsError, match=says) as caught:
         load_pretrained(path, scale)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_something_else(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(WeightsError, match="something else"):
+        load_pretrained(tmp_path / "list.pt", 4)
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
