@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from srlib.metrics import luma
 from srlib.train import History
@@ -22,9 +23,10 @@ class _Figure(Figure):
     """A figure that a notebook shows even where nothing has woken pyplot, whose backend teaches Jupyter to draw others."""
 
     def _repr_png_(self) -> bytes:
-        stream = io.BytesIO()
-        self.savefig(stream, format="png")
-        return stream.getvalue()
+        drawn, packed = io.BytesIO(), io.BytesIO()
+        self.savefig(drawn, format="png")
+        Image.open(drawn).convert("RGB").save(packed, "PNG", optimize=True)  # the same pixels in a fifth less
+        return packed.getvalue()
 
 
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1):
@@ -95,6 +97,21 @@ def error_maps(
 
 def _gray(image: np.ndarray) -> np.ndarray:
     return luma(image) if image.ndim == 3 else image.astype(np.float64)
+
+
+def curves(
+    lines: dict[str, tuple[np.ndarray, np.ndarray]], *, xlabel: str, ylabel: str, title: str = "", width: float = 6
+) -> Figure:
+    """One line per method, from its x and y values; HR, if it is among them, in black."""
+    figure, ((axis,),) = _figure(width, 0.45 * width)
+    styles = iter(_STYLES)
+    for method, (x, y) in lines.items():
+        colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
+        axis.plot(x, y, color=colour, ls=line, marker=marker if len(x) <= 30 else "", ms=4, lw=1.4, label=method)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    return figure
 
 
 def training_curves(histories: dict[str, History], *, width: float = 10) -> Figure:
