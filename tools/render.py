@@ -9,12 +9,15 @@ Rendering twice gives the same bytes.
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKSPACE = ROOT / "runs" / "render"
@@ -76,10 +79,19 @@ def joined(outputs) -> list:
 
 
 def clean(output, count: int):
+    if "image/png" in output.get("data", {}):
+        output.data["image/png"] = packed(output.data["image/png"])
     output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
     if output.output_type == "execute_result":
         output.execution_count = count
     return output
+
+
+def packed(png: str) -> str:
+    """The same pixels in fewer bytes: no alpha channel, which is opaque throughout, and the best compression."""
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 if __name__ == "__main__":
