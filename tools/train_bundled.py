@@ -1,7 +1,7 @@
 """Train the weights that ship with srlib, from a folder of photographs.
 
     python tools/train_bundled.py --photos PHOTOS --scale 2 --steps 16000 --out training/x2
-    python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 9000 --out training/x4 --start training/x2
+    python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 5000 --out training/x4 --start training/x2
 
 PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute and goes on where it stopped when
 the same command is given again: batch number n depends on the seed and n alone.  The result is OUT/model.safetensors, the
@@ -33,8 +33,9 @@ from srlib.patches import Pair, PairedPatches
 from srlib.resize import crop_to_multiple, imresize
 
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
-LEARNING_RATE, WARM_UP, EMA_DECAY, SEED = 1e-3, 200, 0.999, 2026
-BORDER_STEPS, BORDER_LEARNING_RATE = 600, 3e-4
+WARM_UP, EMA_DECAY, SEED = 200, 0.999, 2026
+GRADIENT_NORM = 0.05  # about twice what is usual; without it a rare batch can throw the network out of its valley
+BORDER_STEPS, BORDER_LEARNING_RATE = 2000, 3e-4
 COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubic_psnr_rgb"]
 
 
@@ -44,9 +45,10 @@ def main():
     parser.add_argument("--model", choices=SHAPES, default="edsr-lite")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="its highest value")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss")
-    parser.add_argument("--start", type=Path, help="the OUT folder of another scale, whose head and body are taken")
+    parser.add_argument("--start", type=Path, help="an earlier OUT folder: its weights, or its head and body if of another scale")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -61,10 +63,10 @@ def main():
     n_resblocks, n_feats = SHAPES[args.model]
     model = EDSR(EDSRConfig(args.scale, n_resblocks, n_feats))
     if args.start:
-        model.load_state_dict(head_and_body(load_file(args.start / "model.safetensors")), strict=False)
+        take_weights(model, load_file(args.start / "model.safetensors"))
     model = model.to(device, memory_format=torch.channels_last)
     print(f"{args.model} x{args.scale}, {count_parameters(model):,} parameters", flush=True)
-    train(model, patches, valid_pairs, args.out, steps=args.steps, batch_size=args.batch)
+    train(model, patches, valid_pairs, args.out, steps=args.steps, highest=args.learning_rate, batch_size=args.batch)
     teach_border(model, patches, first=args.steps, batch_size=args.batch)
     psnr = np.mean([psnr_rgb(*pair, args.scale) for pair in answers(model, valid_pairs)])
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
@@ -73,12 +75,12 @@ def main():
     save_file(weights, args.out / "model.safetensors", metadata={"recipe": json.dumps(recipe)})
 
 
-def train(model, patches, valid_pairs, out: Path, *, steps: int, batch_size: int):
+def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float, batch_size: int):
     """The main phase; leaves the moving average in the model."""
     device = patches.device
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, LEARNING_RATE, betas=(0.9, 0.999), fused=True)
+    optimizer = torch.optim.Adam(trained, highest, betas=(0.9, 0.999), fused=True)
     first, seconds_before, history = 0, 0.0, []
     if (out / "checkpoint.pt").exists():
         saved = torch.load(out / "checkpoint.pt", map_location=device, weights_only=True)
@@ -92,13 +94,14 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, batch_size: int
     forward = torch.compile(forward_interior) if device.type == "cuda" else forward_interior
     for step in range(first, steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, steps)
+            group["lr"] = highest * schedule(step, steps)
         lr, hr = patches.batch(step, batch_size)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             sr = forward(model, lr)
         loss = (sr.float() - hr[:, :, edge:-edge, edge:-edge]).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, GRADIENT_NORM)
         optimizer.step()
         decay = min(EMA_DECAY, (1 + step) / (10 + step))
         with torch.no_grad():
@@ -114,7 +117,7 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, batch_size: int
             model.load_state_dict(own)
             mean_loss = torch.stack(losses).mean().item()
             losses.clear()
-            history.append([done, round(seconds), learning_rate_at(step, steps), mean_loss, float(psnr), bicubic])
+            history.append([done, round(seconds), highest * schedule(step, steps), mean_loss, float(psnr), bicubic])
             write_history(out / "history.csv", history)
             print(f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})", flush=True)
         if time.monotonic() - saved_at > 60 or done == steps:
@@ -139,15 +142,19 @@ def teach_border(model: EDSR, patches: PairedPatches, *, first: int, batch_size:
         optimizer.step()
 
 
-def learning_rate_at(step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to zero."""
+def schedule(step: int, steps: int) -> float:
+    """The share of the highest learning rate: linear warm-up, then half a cosine down to zero."""
     if step < WARM_UP:
-        return LEARNING_RATE * (step + 1) / WARM_UP
-    return LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (step - WARM_UP) / max(1, steps - WARM_UP)))
+        return (step + 1) / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (step - WARM_UP) / max(1, steps - WARM_UP)))
 
 
-def head_and_body(weights: dict) -> dict:
-    return {name: value for name, value in weights.items() if name.startswith(("head.", "body."))}
+def take_weights(model: EDSR, weights: dict):
+    """All of them, or head and body alone where the tail is made for another scale."""
+    own = model.state_dict()
+    same_scale = weights.keys() == own.keys() and all(weights[name].shape == own[name].shape for name in own)
+    taken = {name: value for name, value in weights.items() if same_scale or name.startswith(("head.", "body."))}
+    model.load_state_dict(taken, strict=False)
 
 
 def load_pairs(folder: Path, scale: int, cache: Path, *, smallest: int = 0) -> list[Pair]:
