@@ -35,7 +35,7 @@ from srlib.resize import crop_to_multiple, imresize
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
 WARM_UP, EMA_DECAY, SEED = 200, 0.999, 2026
 GRADIENT_NORM = 0.05  # about twice what is usual; without it a rare batch can throw the network out of its valley
-BORDER_STEPS, BORDER_LEARNING_RATE = 2000, 3e-4
+BORDER_STEPS, BORDER_LEARNING_RATE = 1000, 3e-4
 COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubic_psnr_rgb"]
 
 

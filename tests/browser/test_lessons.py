@@ -1,0 +1,63 @@
+"""The lessons in JupyterLab: every cell runs, and each slider, moved by keyboard, changes the picture beside it."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.labpage import in_kernel, lab
+from srlib.data import create_low_res_images_recursive
+from srlib.zoo import find
+
+
+@pytest.fixture(scope="module")
+def done_before(jupyter):
+    """What 01 and 02 leave behind for 05."""
+    run_dir = jupyter.root / "runs" / "latest"
+    hr_dir = jupyter.root / "data" / "sample" / "DIV2K_valid_HR"
+    create_low_res_images_recursive(hr_dir, run_dir / "data" / "DIV2K_valid_LR" / "X4", 4)
+    shutil.copy(find("edsr-lite", 4).path, run_dir / "pretrained_x4.safetensors")
+
+
+def press(page, label, key):
+    """Move the slider that carries this label, by one step; ipywidgets names the box, not the handle."""
+    handle = (
+        page.locator(".widget-hslider, .widget-inline-hbox")
+        .filter(has=page.get_by_text(label, exact=True))
+        .locator(".noUi-handle")
+    )
+    handle.focus()
+    handle.press(key)
+
+
+def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
+    with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play") as page:
+        picture = page.locator(".srlib-compare[data-ready] img").first
+        before = picture.get_attribute("src")
+        press(page, "JPEG quality", "ArrowRight")
+        expect(picture).not_to_have_attribute("src", before)
+        assert in_kernel(page, "quality.value") == 90
+        clean = picture.get_attribute("src")
+        page.get_by_role("button", name="8", exact=True).click()
+        expect(picture).not_to_have_attribute("src", clean)
+        assert in_kernel(page, "smaller.value") == 8
+
+
+def test_blocks_and_features_of_notebook_03(browser, jupyter):
+    with lab(browser, jupyter, "03_architecture.ipynb", cell="sliders") as page:
+        counted = page.get_by_text("1,517,571 parameters")  # EDSR-baseline x4, as the paper's authors published it
+        expect(counted).to_be_visible()
+        press(page, "blocks", "ArrowRight")
+        press(page, "blocks", "ArrowRight")
+        press(page, "features", "ArrowRight")
+        press(page, "features", "ArrowRight")
+        expect(page.get_by_text("43,089,923 parameters")).to_be_visible()  # and the large one
+
+
+def test_crop_and_scale_of_notebook_05(browser, jupyter, done_before):
+    with lab(browser, jupyter, "05_visual_evaluation.ipynb", cell="explorer") as page:
+        expect(page.get_by_role("img", name="at x4, 96 pixels a side")).to_be_visible()
+        press(page, "Crop, px", "ArrowLeft")
+        expect(page.get_by_role("img", name="at x4, 48 pixels a side")).to_be_visible()
+        press(page, "Scale", "ArrowLeft")
+        expect(page.get_by_role("img", name="at x3, 48 pixels a side")).to_be_visible()
