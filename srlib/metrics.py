@@ -129,7 +129,7 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
     """One row per method and metric of `evaluate`'s table.
 
     mean, median, std, best, worst; top5 and bottom5: the mean of the best and the worst 5 % of the images (at least one);
-    above_baseline: the share of images on which the method beats the baseline.
+    above_baseline: the share of images on which the method beats the baseline; NaN for the baseline itself.
     """
     wide = table.pivot(index="image", columns=["method", "metric"], values="value")
     rows = {}
@@ -140,7 +140,7 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
         rows[method, metric] = {
             "mean": values.mean(), "median": values.median(), "std": values.std(ddof=0), "best": ordered[-1], "worst": ordered[0],
             "top5": ordered[-few:].mean(), "bottom5": ordered[:few].mean(),
-            "above_baseline": (values > wide[baseline, metric]).mean(),
+            "above_baseline": math.nan if method == baseline else (values > wide[baseline, metric]).mean(),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["method", "metric"])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from srlib.download import DownloadError, fetch
@@ -163,7 +163,7 @@ def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
     try:
-        save_file(weights, part, metadata={"format": "pt", "edsr_config": json.dumps(asdict(model.config))})
+        part.write_bytes(save(weights, {"format": "pt", "edsr_config": json.dumps(asdict(model.config))}))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

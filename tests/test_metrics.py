@@ -116,6 +116,7 @@ def test_evaluate_and_summarise(photo, noisy):
     row = summary.loc[("bicubic", "psnr")]
     assert row["mean"] == pytest.approx(own.mean()) and row["best"] == row["top5"] == own.max() and row["worst"] == own.min()
     assert summary.loc[("blank", "psnr"), "above_baseline"] == 0
+    assert np.isnan(summary.loc[("bicubic", "psnr"), "above_baseline"])
 
 
 def test_verdicts():

@@ -56,6 +56,8 @@ def test_own_files_keep_their_config(tmp_path):
     assert again.config == model.config
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), model.state_dict().values(), strict=True))
     assert [p.name for p in tmp_path.iterdir()] == ["own.safetensors"]
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode  # readable for whom the umask says
 
 
 def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):

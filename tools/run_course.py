@@ -55,6 +55,7 @@ def run(notebook: Path, target: Path, parameters: dict):
     print(f"  {notebook.stem:24}", end="", flush=True)
     started = time.monotonic()
     options = {"cwd": notebook.parent, "kernel_name": "python3", "progress_bar": False, "store_widget_state": False}
+    options["extra_arguments"] = ["--IPKernelApp.log_level=40"]  # its warning about TCP is not for readers of this page
     try:
         papermill.execute_notebook(str(notebook), str(target), parameters, **options)
     except PapermillExecutionError as error:

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from srlib.model import EDSR, TAIL_REACH, EDSRConfig, count_parameters, forward_interior
@@ -72,7 +72,7 @@ def main():
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
     recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch, "seed": SEED}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    save_file(weights, args.out / "model.safetensors", metadata={"recipe": json.dumps(recipe)})
+    (args.out / "model.safetensors").write_bytes(save(weights, {"recipe": json.dumps(recipe)}))
 
 
 def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float, batch_size: int):
