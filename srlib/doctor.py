@@ -150,11 +150,11 @@ def _places(root: Path, scale: int) -> list[_Facts]:
         for part in file.parts[:-1]:
             words = re.split(r"[_\-. ]+", part.lower())
             other_scale |= any(re.fullmatch(r"x\d+", word) and word != f"x{scale}" for word in words)
-            named = {"hr", "lr"} & set(words)
-            if named and not side:
+            below = bool(side)  # the folder that says hr or lr is above this one
+            if not below and (named := {"hr", "lr"} & set(words)):
                 side = named.pop()
                 words = [word for word in words if word not in ("hr", "lr", "bicubic", "unknown")]
-            (inner if side and not named else group).extend(word for word in words if word != f"x{scale}")
+            (inner if below else group).extend(word for word in words if word != f"x{scale}")
         if not other_scale:
             stem = file.stem.removesuffix(f"x{scale}") if side == "lr" else file.stem
             places.append(_Facts(file.as_posix(), side, "/".join(group), "/".join([*inner, stem])))

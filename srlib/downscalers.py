@@ -75,7 +75,7 @@ def jpeg_quality(windows: Windows) -> int | None:
     Each picture's first pixel must be a corner of JPEG's blocks.  Decoded JPEGs have DCT coefficients at multiples of the steps
     in the quantisation table; the likeliest of libjpeg's is taken.  99 and 100 leave no trace worth telling.
     """
-    coefficients = np.concatenate([_luma_dct(window) for window in windows])
+    coefficients = _different(np.concatenate([_luma_dct(window) for window in windows]))
     tells = np.abs(coefficients) > _FLAT  # in a smooth picture the rest is near zero, JPEG or not
     if np.count_nonzero(tells) < 50:
         return None
@@ -83,6 +83,12 @@ def jpeg_quality(windows: Windows) -> int | None:
     likelihood = np.array([_log_likelihood(coefficients, table, spread)[tells].mean() for table in _luma_tables()])
     best = int(likelihood.argmax())
     return best + 1 if best < 98 and likelihood[best] > likelihood[99] + _TRACE else None
+
+
+def _different(blocks: np.ndarray) -> np.ndarray:
+    """One of each kind of block, brightness apart: the hundred equal blocks of a ramp are one witness, not a hundred."""
+    ac = np.rint(blocks.reshape(-1, 64)[:, 1:])
+    return blocks[np.unique(ac, axis=0, return_index=True)[1]]
 
 
 def _log_likelihood(coefficients: np.ndarray, table: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -131,5 +131,9 @@ def test_the_quality_of_a_jpeg_is_read_off_its_pixels(hr, quality):
 
 def test_no_traces_where_no_jpeg_was(hr):
     flat = np.full((128, 128), 77, np.uint8)
-    for image in (imresize(hr, 1 / 2), imresize(hr, 1 / 4), flat, flat[:5, :5]):
+    ramp = np.tile(np.arange(128, dtype=np.uint8), (128, 1))
+    slope = (np.add.outer(np.arange(128), np.arange(128)) // 2).astype(np.uint8)
+    y, x = np.mgrid[-64:64, -64:64]
+    vignette = (255 - np.hypot(x, y) * 2).round().astype(np.uint8)
+    for image in (imresize(hr, 1 / 2), imresize(hr, 1 / 4), flat, flat[:5, :5], ramp, ramp.T, slope, vignette):
         assert jpeg_quality([image]) is None
