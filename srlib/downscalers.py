@@ -36,9 +36,10 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
       and INTER_AREA; "subsampling": every scale-th pixel.
 
     Some are the same thing: at odd scales INTER_CUBIC and INTER_LINEAR both take the middle pixel ("opencv"); at scale 2
-    INTER_LINEAR is INTER_AREA; where a picture's border is flat, both borders of MATLAB are "matlab".  " + jpeg" is appended if
-    the LR image was stored as JPEG in between.  "unknown" is the answer for everything else, for a flat picture, and for sizes or
-    channels that do not fit.  Only two windows of 96 LR pixels, at opposite corners, are looked at.
+    INTER_LINEAR is INTER_AREA; where a picture's whole border is flat, both borders of MATLAB are "matlab".  " + jpeg" is
+    appended if the LR image was stored as JPEG in between.  "unknown" is the answer for everything else, for a flat picture, and
+    for sizes or channels that do not fit.  Two windows of 96 LR pixels, at opposite corners, are looked at, and more only to
+    tell MATLAB's borders apart.
 
     Raises TypeError for other depths, ValueError for a scale that is not a whole number from 2.
     """
@@ -55,6 +56,8 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
     if equal["matlab"] >= _SAME and equal["subsampling"] >= _SAME:
         return "unknown"  # a flat picture looks the same whoever shrank it
     best = max(equal, key=equal.get)
+    if best == "matlab" and equal[best] == equal["matlab-replicate"]:  # flat at these corners; not along the whole border?
+        best = max("matlab", "matlab-replicate", key=lambda name: _share_equal([DOWNSCALERS[name](hr, scale)], [lr]))
     if equal[best] >= _SAME:
         return best
     quality = jpeg_quality(target)
