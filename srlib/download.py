@@ -4,84 +4,117 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import requests
+from filelock import FileLock
 
-_CHUNK = 1 << 20
-_TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
+from srlib.transfer import PATIENCE, DownloadError, Mirror, Part, Patience, Progress, Refused, obey_busy_servers, reason
 
-Progress = Callable[[int, int | None], None]
+__all__ = ["PATIENCE", "DownloadError", "Meter", "Patience", "fetch", "progress_text", "sha256_of"]
 
-
-class DownloadError(OSError):
-    """No mirror gave the file; the message says what each of them answered."""
+_UNITS = ((1e9, "GB"), (1e6, "MB"))
 
 
 def fetch(
     urls: Sequence[str],
     target: str | os.PathLike,
     *,
-    sha256: str,
+    sha256: str | None = None,
+    md5: str | None = None,
+    size: int | None = None,
     on_progress: Progress | None = None,
+    patience: Patience = PATIENCE,
 ) -> Path:
-    """The file with this SHA-256 at `target`, from the first mirror that has it; nothing is fetched if it is there.
+    """The file with this hash at `target`, from the first mirror that has it; nothing is fetched if it is there.
 
-    A cut transfer goes on where it stopped at the next call.  Proxies are taken from the environment.
-    on_progress(bytes so far, bytes in all or None).  Raises DownloadError, listing every mirror's answer.
+    urls: mirrors, tried in order; each is accepted only if the bytes have every hash given (sha256 or md5 or both, in hex) and
+    the size in bytes, where it is known.  A cut or stalled transfer goes on where it stopped, in this call and at the next
+    one, from a file beside the target; another process that wants the same file waits.  Redirects are followed, and proxies
+    are taken from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).  on_progress(bytes so far, bytes in all or None) goes back
+    where a mirror makes us start over.  Raises DownloadError, with every mirror's answer or the reason why the file cannot be
+    kept here; ValueError without a hash.
     """
+    given = {name: value.lower() for name, value in (("sha256", sha256), ("md5", md5)) if value}
+    if not given:
+        raise ValueError("fetch accepts a file by its hash only: give sha256 or md5.")
     target = Path(target)
-    if target.exists() and sha256_of(target) == sha256:
+    if _is_there(target, given):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{sha256[:8]}.part")
     answers = []
-    for url in urls:
-        try:
-            _transfer(url, part, on_progress)
-        except requests.RequestException as error:
-            answers.append(f"{url}: {_reason(error)}")
-            continue
-        got = sha256_of(part)
-        if got == sha256:
-            os.replace(part, target)
+    with lock(target), requests.Session() as session:
+        if _is_there(target, given):  # another process has fetched it meanwhile
             return target
-        part.unlink()
-        answers.append(f"{url}: gave another file (SHA-256 {got[:8]}…, expected {sha256[:8]}…)")
+        obey_busy_servers(session, patience)
+        with Part(target, given, size) as part:
+            for url in urls:
+                try:
+                    Mirror(session, url, part, patience, on_progress).fetch()
+                except (Refused, requests.RequestException) as error:
+                    answers.append(f"{url}: {reason(error)}")
+                    continue
+                part.becomes(target)
+                return target
     raise DownloadError("\n  ".join([f"{target.name} could not be fetched:", *answers]))
 
 
-def _transfer(url: str, part: Path, on_progress: Progress | None) -> None:
-    """Append what is missing to `part`; start over where the server does not do ranges."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with requests.get(url, stream=True, timeout=_TIMEOUT, headers=headers) as answer:
-        if answer.status_code == 416:  # all of it was there already: the hash will tell
-            return
-        answer.raise_for_status()
-        resumed = answer.status_code == 206
-        have = have if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with open(part, "ab" if resumed else "wb") as file:
-            for piece in answer.iter_content(_CHUNK):
-                file.write(piece)
-                have += len(piece)
-                if on_progress:
-                    on_progress(have, total)
-
-
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
-        return "did not answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__
-
-
 def sha256_of(path: str | os.PathLike) -> str:
+    return _hash_of(path, "sha256")
+
+
+def progress_text(done: int, total: int | None, rate: float = 0.0) -> str:
+    """Bytes, and bytes per second, as "1.2 of 3.5 GB, 11.0 MB/s, 3 min 29 s left"; what is not known is left out."""
+    unit, name = next(((unit, name) for unit, name in _UNITS if max(done, total or 0) >= unit), (1e3, "kB"))
+    words = [f"{done / unit:.1f} of {total / unit:.1f} {name}" if total else f"{done / unit:.1f} {name}"]
+    if rate > 0:
+        words.append(f"{rate / 1e6:.1f} MB/s")
+        if total and done < total:
+            words.append(f"{_duration(round((total - done) / rate))} left")
+    return ", ".join(words)
+
+
+def _duration(seconds: int) -> str:
+    if seconds >= 3600:
+        return f"{seconds // 3600} h {seconds // 60 % 60} min"
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+
+
+class Meter:
+    """Makes text of what on_progress is told: meter(done, total) -> progress_text, with the rate of the last `window` seconds.
+
+    What was there before the first call does not count as fetched.  clock() gives seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, window: float = 10.0):
+        self.clock, self.window = clock, window
+        self.seen: deque[tuple[float, int]] = deque()
+
+    def __call__(self, done: int, total: int | None) -> str:
+        now = self.clock()
+        if self.seen and done < self.seen[-1][1]:  # started over
+            self.seen.clear()
+        self.seen.append((now, done))
+        while len(self.seen) > 2 and now - self.seen[1][0] >= self.window:
+            self.seen.popleft()
+        then, before = self.seen[0]
+        return progress_text(done, total, (done - before) / (now - then) if now > then else 0.0)
+
+
+def lock(target: Path) -> FileLock:
+    """Two processes must not write the same part.  The lock lives with the temporary files: it stays behind, empty."""
+    name = hashlib.sha256(f"{Path.home()} {target.resolve()}".encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"srlib-{name}.lock")
+
+
+def _is_there(target: Path, given: dict[str, str]) -> bool:
+    return target.exists() and all(_hash_of(target, name) == value for name, value in given.items())
+
+
+def _hash_of(path: str | os.PathLike, name: str) -> str:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()

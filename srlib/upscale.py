@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv2d, pixel_shuffle
 
+from srlib.alpha import bleed, resample
 from srlib.images import Picture, from_array, from_pil, read_image, to_array, to_pil, to_tensor
 from srlib.model import EDSR, SCALES, TAIL_REACH, folded_tail, receptive_field
 from srlib.resize import imresize
@@ -36,30 +37,29 @@ def upscale(
 ):
     """`image` enlarged by the model; the type that came in goes out, and a Picture for a path.
 
-    image: PIL image, uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4), Picture, or path.  model: edsr-lite if None.
-    scale: 1 to 8, the model's own if None; for another one the model's answer is resized by MATLAB's bicubic.  Gray stays
-    gray, alpha is enlarged by bicubic, profile and EXIF are kept.  tile: LR pixels a side, or "auto" from the free memory;
-    the result does not depend on it.  on_progress(tiles done, tiles in all) may raise to cancel.
+    image: PIL image, uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4), Picture, or path. model: edsr-lite if None. scale:
+    1 to 8, the model's own if None; for another one the model's answer is resized by MATLAB's bicubic. Gray stays gray; alpha
+    is enlarged by bicubic and leaves no fringes; profile and EXIF are kept. tile: LR pixels a side, or "auto" from the free
+    memory; the result does not depend on it. on_progress(tiles done, tiles in all) may raise to cancel.
     Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture.
     """
     if scale is not None and not 1 <= scale <= MAX_SCALE:
         raise ValueError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale}.")
     if model is None:
         model = load_pretrained("edsr-lite", next((s for s in SCALES if s >= (scale or 4)), 4))
-    picture = _as_picture(image)
+    picture = bleed(_as_picture(image))
     rgb = super_resolve(picture.rgb, model, tile=tile, device=device, on_progress=on_progress)
-    factor = scale or model.config.scale
-    if factor != model.config.scale:
-        rgb = imresize(rgb, factor / model.config.scale)
     if picture.mode == "L":  # three equal channels come back a level or so apart: their luma is the gray
         gray = np.floor(rgb @ _GRAY + 0.5).astype(rgb.dtype)
         rgb = np.repeat(gray[..., None], 3, axis=2)
-    alpha = None if picture.alpha is None else imresize(picture.alpha, factor)[: rgb.shape[0], : rgb.shape[1]]
+    alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
+    if scale not in (None, model.config.scale):
+        larger = resample(larger, lambda values: imresize(values, scale / model.config.scale))
     if isinstance(image, Image.Image):
         return to_pil(larger)
     if isinstance(image, np.ndarray):
-        return larger.array if alpha is None else np.dstack([larger.rgb, alpha])
+        return larger.array if alpha is None else np.dstack([larger.rgb, larger.alpha])
     return larger
 
 

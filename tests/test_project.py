@@ -11,8 +11,12 @@ from conftest import ROOT
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # who may import whom inside srlib: modules only from earlier lines
 ORDER = [
-    {"images", "resize", "patches", "download", "model"},
-    {"zoo", "data", "metrics", "losses"},
+    {"codecs", "resize", "patches", "transfer", "model"},
+    {"images", "degrade", "download"},
+    {"alpha", "folders", "downscalers", "div2k", "zoo", "metrics", "losses"},
+    {"pairs", "low_res", "doctor"},
+    {"pixel_cache"},
+    {"data"},
     {"upscale"},
     {"train"},
     {"plots"},

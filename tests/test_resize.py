@@ -1,3 +1,6 @@
+from fractions import Fraction
+from math import lcm
+
 import numpy as np
 import pytest
 from conftest import BENCHMARKS, ROOT, SAMPLES
@@ -44,6 +47,48 @@ def test_is_still_what_was_proved_equal_to_matlab(name, factor, border):
     """The committed pictures were made by this file, run as a script, when the test above passed."""
     expected = np.asarray(Image.open(FIXTURES / f"{name}-{factor}-{border}.png"))
     assert np.array_equal(imresize(crop(name), FACTORS[factor], border=border), expected)
+
+
+def plain(image: np.ndarray, scale: float, border: str) -> np.ndarray:
+    """The definition, tap by tap, in float64 alone: for each output pixel the kernel over all source pixels it reaches."""
+    for _ in range(2):  # rows, then columns
+        size, stretch = image.shape[0], min(scale, 1.0)
+        padded = {"symmetric": "symmetric", "replicate": "edge"}[border]
+        margin = int(np.ceil(2 / stretch)) + 2
+        wide = np.pad(image.astype(np.float64), [(margin, margin)] + [(0, 0)] * (image.ndim - 1), mode=padded)
+        centre = np.arange(int(np.ceil(size * scale))) / scale + 0.5 * (1 / scale - 1)
+        weights = cubic((centre[:, None] - np.arange(-margin, size + margin)) * stretch)
+        values = np.tensordot(weights / weights.sum(1, keepdims=True), wide, 1)
+        image = np.clip(np.floor(values + 0.5), 0, np.iinfo(image.dtype).max).astype(image.dtype).swapaxes(0, 1)
+    return image
+
+
+@pytest.mark.parametrize("border", ["symmetric", "replicate"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_float32_rounds_as_float64_does(rng, scale, border):
+    """Noise from black to white, where values overshoot and fall on halves (x2 and x4) most often."""
+    for contrast in (np.arange(256), [0, 255], [0, 1, 2, 253, 254, 255]):
+        image = rng.choice(np.array(contrast, np.uint8), (24 * scale, 31 * scale, 3))
+        assert np.array_equal(imresize(image, 1 / scale, border=border), plain(image, 1 / scale, border))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_float32_is_proved_by_arithmetic(scale):
+    """The kernel's weights as fractions: multiples of a power of two that float32 holds, or never near a half."""
+
+    def weight(distance: Fraction) -> Fraction:
+        x = abs(distance)
+        near, far = Fraction(3, 2) * x**3 - Fraction(5, 2) * x**2 + 1, -(x**3) / 2 + Fraction(5, 2) * x**2 - 4 * x + 2
+        return near if x <= 1 else far if x < 2 else Fraction(0)
+
+    weights = [weight((Fraction(scale - 1, 2) - k) / scale) / scale for k in range(-2 * scale, 3 * scale)]
+    assert sum(weights) == 1
+    units = lcm(*(w.denominator for w in weights))
+    largest = 255 * float(sum(abs(w) for w in weights)) + 0.5
+    if units % 2:  # a half is no multiple of 1/units: the nearest value is further away than all rounding errors together
+        assert 1 / (2 * units) > 10 * (len(weights) + 2) * largest * np.finfo(np.float32).eps
+    else:
+        assert largest * units < 2**24  # every partial sum is a whole number of units
 
 
 def test_borders_differ_only_near_the_border(photo):

@@ -9,6 +9,7 @@ from srlib.images import Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
 from srlib.upscale import _spans, super_resolve, upscale
+from srlib.zoo import load_pretrained
 
 
 def tiny(scale: int) -> EDSR:
@@ -82,6 +83,17 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
     assert np.array_equal(answer, expected)
     alpha = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert alpha.shape == (*answer.shape[:2], 4)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2])
+def test_no_dark_fringe_around_what_is_cut_out(scale):
+    """A red disc on transparent black: wherever it can be seen it stays red."""
+    y, x = np.mgrid[-20:20, -20:20]
+    disc = np.zeros((40, 40, 4), np.uint8)
+    disc[np.hypot(x, y) < 14] = (255, 0, 0, 255)
+    answer = upscale(disc, load_pretrained("edsr-lite", 2), scale=scale)
+    seen = answer[answer[..., 3] > 0]
+    assert 0 < len(seen) < answer[..., 3].size and (seen[:, 0] > 235).all() and (seen[:, 1:3] < 20).all()
 
 
 def test_progress_and_cancel(photo):
