@@ -131,9 +131,10 @@ def test_processes_make_the_same_files(hr_tree, tmp_path):
 
 
 def test_dask_with_a_worker_killed_half_way(many, tmp_path, monkeypatch):
-    """A real cluster of two worker processes, one of them killed by SIGKILL after a few pictures."""
+    """A real cluster of two worker processes, one of them killed by SIGKILL after the first picture."""
     distributed = pytest.importorskip("distributed")
-    create_low_res_images_recursive(many, tmp_path / "threads")
+    slow = Degradation(4, blur=12)  # so that there is something left to do when the news of the first picture arrive
+    create_low_res_images_recursive(many, tmp_path / "threads", method=slow)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))  # the workers import srlib too
     monkeypatch.chdir(tmp_path)
     cluster = distributed.LocalCluster(
@@ -144,11 +145,13 @@ def test_dask_with_a_worker_killed_half_way(many, tmp_path, monkeypatch):
         killed_at = []
 
         def kill_one(done, total):
-            if done == 5:
+            if done == 1:
                 os.kill(victim, signal.SIGKILL)
                 killed_at.append(sum(not p.name.startswith(".") for p in (tmp_path / "LR").rglob("*.png")))
 
-        report = create_low_res_images_recursive(many, tmp_path / "LR", executor=client.get_executor(), on_progress=kill_one)
+        report = create_low_res_images_recursive(
+            many, tmp_path / "LR", method=slow, executor=client.get_executor(), on_progress=kill_one
+        )
     assert killed_at and killed_at[0] < 20  # there was work left
     assert len(report.written) == 20 and not report.failed and not report.skipped
     assert tree(tmp_path / "LR") == tree(tmp_path / "threads")
