@@ -25,7 +25,7 @@ __all__ = ["DatasetReport", "Finding", "check_dataset", "identify_downscaler"]
 
 SEVERITIES = ("error", "warning", "info")  # training fails or learns the wrong thing; learns less; good to know
 _PATCH = 48  # LR pixels a side, the patch of the EDSR paper
-_NEAR = 4  # of 64 bits: copies saved anew or resized differ in fewer, other pictures in 15 and more
+_NEAR = 4  # of 64 bits: what a copy that was saved anew or resized may differ in
 _OTHER = 20  # bits: an LR image that is further from its HR image than this shows something else
 _TRIED = 3  # pairs of a folder whose downscaler is looked at: a folder is made by one program
 
@@ -73,8 +73,12 @@ class DatasetReport:
         rows = [
             (finding.severity, finding.problem, _some(finding.files), finding.effect, finding.fix) for finding in self.findings
         ]
-        head = "".join(f"<th>{name}</th>" for name in ("severity", "problem", "files", "effect on training", "fix"))
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        head = "".join(
+            f'<th style="text-align: left">{name}</th>' for name in ("severity", "problem", "files", "effect on training", "fix")
+        )
+        body = "".join(
+            "<tr>" + "".join(f'<td style="text-align: left">{html.escape(cell)}</td>' for cell in row) + "</tr>" for row in rows
+        )
         return f"<p>{html.escape(self._summary())}</p><table><tr>{head}</tr>{body}</table>"
 
 
@@ -318,7 +322,8 @@ def _fits(root: Path, facts: list[_Facts], scale: int) -> list[Finding]:
         alike = [pair for pair in group if not (pair[0].deep or pair[1].deep or pair[0].path in others)]
         for lr, hr in alike[:: max(1, -(-len(alike) // _TRIED))]:
             lr_image, hr_image = (read_image(root / f.path).array for f in (lr, hr))
-            made[identify_downscaler(lr_image, hr_image, scale=scale)].append(lr.path)
+            name = identify_downscaler(lr_image, hr_image, scale=scale)
+            made[name.removesuffix(" + jpeg") if lr.jpeg else name].append(lr.path)  # that it is a JPEG was said already
     for name, files in made.items():
         found += _not_matlab(name, files)
     return found

@@ -118,10 +118,7 @@ def test_jpeg_by_format_and_by_its_traces(root, photos):
     (lr / "a.jpg").unlink()
     (lr / "0003x4.png").unlink()
     save(lr / "0003x4.jpg", imresize(photos[2], 1 / 4), quality=85)
-    report = check_dataset(root, scale=4)
-    jpeg, made = report.findings
-    assert "JPEG" in jpeg.problem and jpeg.files == tuple(f"DIV2K_train_LR_bicubic/X4/{n}" for n in ("0002x4.png", "0003x4.jpg"))
-    assert made.problem.startswith("LR pictures were made by matlab + jpeg") and made.files == jpeg.files and not report.ok
+    assert only(root, "JPEG", "warning") == tuple(f"DIV2K_train_LR_bicubic/X4/{n}" for n in ("0002x4.png", "0003x4.jpg"))
 
 
 def test_another_downscaler(root, photos):
@@ -188,7 +185,7 @@ def test_the_report_reads_well(root):
     assert text.startswith(f"{root}, scale 4: 10 pictures; 2 errors, 0 warnings, 0 info.\n\nERROR: HR pictures have no LR")
     assert "  files:  DIV2K_train_HR/<b>.png\n  effect: " in text and "\n  fix:    " in text
     assert max(map(len, text.splitlines()[1:])) <= 100
-    assert "<td>DIV2K_train_HR/&lt;b&gt;.png</td>" in report._repr_html_()
+    assert ">DIV2K_train_HR/&lt;b&gt;.png</td>" in report._repr_html_()
 
 
 def test_the_shared_pairs_are_in_order(benchmarks):
