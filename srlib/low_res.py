@@ -81,7 +81,7 @@ def create_low_res_images_recursive(
             unique.append(name)
     # Asked once, here: a worker may have to make a picture twice, if its first answer was lost, and should then say "written".
     keep = [not overwrite and (target_dir / name.with_suffix(".png")).exists() for name in unique]
-    with _scratch_folder(target_dir) as scratch, _workers(executor) as workers:
+    with scratch_folder(target_dir) as scratch, _workers(executor) as workers:
         job = _Job(source_dir, target_dir, scratch, degradation, seed, os.getpid())
         for done, (name, state, reason) in enumerate(workers.map(job, unique, keep), 1 + len(report.failed)):
             if state == "failed":
@@ -120,7 +120,7 @@ def _workers(executor: Executor | None) -> Iterator[Executor]:
 
 
 @contextmanager
-def _scratch_folder(target_dir: Path) -> Iterator[Path]:
+def scratch_folder(target_dir: Path) -> Iterator[Path]:
     """A folder for half-made files, on the target's disk so that a finished one only has to be renamed.
 
     Its name says which process it belongs to, and those of dead processes are removed first.  (Not a lock: worker processes

@@ -11,13 +11,18 @@ import numpy as np
 import pandas as pd
 from skimage.metrics import structural_similarity
 
+from srlib.diagnose import diagnose
 from srlib.patches import Pair
+
+__all__ = [
+    "PROTOCOLS", "Protocol", "Upscaler", "Verdict", "compare", "diagnose", "evaluate", "luma", "psnr", "ssim", "summarise",
+]  # fmt: skip
 
 _LUMA = np.array([65.481, 128.553, 24.966]) / 255  # BT.601, from full-range RGB to 16..235
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """Y of BT.601, as MATLAB's rgb2ycbcr: uint8 (H, W, 3) to float64 (H, W) in 16 to 235, not rounded."""
+    """Y of BT.601, as MATLAB's rgb2ycbcr: (H, W, 3) in 0 to 255 to float64 (H, W) in 16 to 235, not rounded."""
     return rgb.astype(np.float64) @ _LUMA + 16
 
 
@@ -27,7 +32,8 @@ class Protocol:
 
     luma: compare Y instead of RGB.  round_luma: Y as integers.  border: HR pixels dropped per side are
     `border_per_scale * scale + border_extra`.  window: "gaussian" for the SSIM of Wang et al. 2004 (11 pixels, sigma 1.5,
-    population covariance), "uniform" for scikit-image's default (7 pixels, sample covariance).
+    population covariance), "uniform" for scikit-image's default (7 pixels, sample covariance).  A protocol compares uint8
+    images, as papers do, and raises TypeError for others: a model's floats are clamped and rounded first.
     """
 
     name: str
@@ -41,9 +47,11 @@ class Protocol:
         return self.border_per_scale * scale + self.border_extra
 
     def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
+        _only_uint8(sr, hr)
         return psnr(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma)
 
     def ssim(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
+        _only_uint8(sr, hr)
         return ssim(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma, window=self.window)
 
 
@@ -62,8 +70,9 @@ PROTOCOLS = {
 def psnr(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma: bool = False) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE); infinite for equal images.
 
-    sr, hr: uint8, (H, W, 3), or (H, W) gray, whose gray values are compared whatever `luma` says.  border: pixels dropped per
-    side.  Raises ValueError when the two do not fit together.
+    sr, hr: uint8, or floats in 0 to 255 which are neither rounded nor clamped; (H, W, 3), or (H, W) gray, whose gray values are
+    compared whatever `luma` says.  border: pixels dropped per side.  Raises ValueError when the two do not fit together, floats
+    end at 1 or are not finite; TypeError for other integers, whose range is not 0 to 255.
     """
     sr, hr = _comparable(sr, hr, border, luma, round_luma)
     mse = np.mean((sr - hr) ** 2)
@@ -87,14 +96,29 @@ def ssim(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma:
 def _comparable(sr: np.ndarray, hr: np.ndarray, border: int, use_luma: bool, round_luma: bool) -> tuple[np.ndarray, np.ndarray]:
     if sr.shape != hr.shape:
         raise ValueError(f"Only images of one shape can be compared, not {sr.shape} and {hr.shape}; was HR cropped to the scale?")
-    if sr.dtype != np.uint8 or hr.dtype != np.uint8:
-        raise TypeError(f"The protocols compare uint8 images, not {sr.dtype} and {hr.dtype}.")
+    for image in (sr, hr):
+        if image.dtype != np.uint8:
+            _check_floats(image)
     if min(sr.shape[:2]) <= 2 * border:
         raise ValueError(f"Nothing is left of {sr.shape[1]} x {sr.shape[0]} pixels after dropping {border} per side.")
     inside = slice(border, -border or None)
     pair = [image[inside, inside] for image in (sr, hr)]
     pair = [luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64) for image in pair]
     return tuple(np.floor(image + 0.5) for image in pair) if round_luma else tuple(pair)
+
+
+def _check_floats(image: np.ndarray) -> None:
+    if not np.issubdtype(image.dtype, np.floating):
+        raise TypeError(f"Only uint8 images, and floats in 0 to 255, can be compared, not {image.dtype}.")
+    if not np.isfinite(image).all():
+        raise ValueError("An image has values that are not finite (NaN or infinity).")
+    if image.max(initial=0) <= 1:
+        raise ValueError(f"Float images are compared in 0 to 255, but one ends at {image.max():.3g}: multiply it by 255.")
+
+
+def _only_uint8(sr: np.ndarray, hr: np.ndarray) -> None:
+    if sr.dtype != np.uint8 or hr.dtype != np.uint8:
+        raise TypeError(f"The protocols compare uint8 images, not {sr.dtype} and {hr.dtype}: clamp to 0..255 and round first.")
 
 
 Upscaler = Callable[[np.ndarray], np.ndarray]

@@ -65,7 +65,7 @@ def _resize_rows(image: np.ndarray, scale: float, border: str) -> np.ndarray:
     """
     size, top = image.shape[0], np.iinfo(image.dtype).max
     precision = np.float32 if image.dtype == np.uint8 and scale in _EXACT_IN_FLOAT32 else np.float64
-    source, weights = _taps(size, math.ceil(size * scale), scale)
+    source, weights = taps(size, math.ceil(size * scale), scale)
     columns = image.reshape(size, -1)
     out = np.empty((len(source), columns.shape[1]), image.dtype)
     for start in range(0, len(source), _BLOCK):
@@ -81,7 +81,7 @@ def _resize_rows(image: np.ndarray, scale: float, border: str) -> np.ndarray:
     return out.reshape(-1, *image.shape[1:])
 
 
-def _taps(size: int, target: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def taps(size: int, target: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Source indices (may lie outside the image) and normalised weights, both (target, taps)."""
     stretch = min(scale, 1.0)  # antialiasing: when shrinking, the kernel is widened by 1 / scale
     width = 2 * _SUPPORT / stretch

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from srlib.download import DownloadError, fetch
-from srlib.model import EDSR, SCALES, EDSRConfig, config_from_state_dict
+from srlib.model import EDSR, SCALES, EDSRConfig
+from srlib.passport import Passport, WeightsError, inspect_checkpoint, open_checkpoint, read_weights
+
+__all__ = [
+    "CHECKPOINTS", "Checkpoint", "Passport", "WeightsError", "available", "find", "inspect_checkpoint", "load_pretrained",
+    "read_weights", "save_weights",
+]  # fmt: skip
 
 WEIGHTS_DIR = Path(str(files("srlib") / "weights"))
 OFFICIAL = "https://cv.snu.ac.kr/research/EDSR/models/"
 TORCHSR = "https://github.com/Coloquinte/torchSR/releases/download/v1.0.3/"
-
-
-class WeightsError(ValueError):
-    """A weights file cannot be used; the message is a finished sentence."""
 
 
 @dataclass(frozen=True)
@@ -105,26 +104,25 @@ def load_pretrained(
     device: str | torch.device = "cpu",
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> EDSR:
-    """A trained EDSR in eval mode, by name or from a weights file (.safetensors, or an official .pt).
+    """A trained EDSR in eval mode, by name or from a weights file in any layout that `inspect_checkpoint` knows.
 
-    An official checkpoint is fetched at the first use and then stays in torch.hub's cache.  Loading is strict and never runs
-    code from a file.  Raises WeightsError for an unknown name, another architecture, another scale or a damaged file,
-    DownloadError, with the offline alternative, where a file cannot be fetched.
+    A name with a suffix is a file (.safetensors, .pt, .pth, …); what it holds is converted, so that the model computes what the
+    network did at home.  An official checkpoint is fetched at the first use and then stays in torch.hub's cache.  Loading is
+    strict and never runs code from a file.  Raises WeightsError for an unknown name, another architecture, another scale or a
+    damaged file, DownloadError, with the offline alternative, where a file cannot be fetched.
     """
-    if Path(name).suffix in (".safetensors", ".pt", ".pth"):
+    if isinstance(name, os.PathLike) or Path(name).suffix:
         path, config = Path(name), None
     else:
         checkpoint = find(str(name), scale)
         path, config = _on_disk(checkpoint, on_progress), checkpoint.config
-    weights, stored = read_weights(path)
-    try:
-        config = config or stored or config_from_state_dict(weights)
-        model = EDSR(config)
-        model.load_state_dict(weights)
-    except (ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path.name} is not an EDSR that srlib can load.  {str(error).splitlines()[0]}") from error
-    if config.scale != scale:
-        raise WeightsError(f"{path.name} enlarges by {config.scale}, and scale {scale} was asked for.")
+    passport, weights = open_checkpoint(path, known=config)
+    if not passport.loads:
+        raise WeightsError(f"{path.name} is not an EDSR that srlib can load.  {' '.join(passport.problems)}")
+    if passport.config.scale != scale:
+        raise WeightsError(f"{path.name} enlarges by {passport.config.scale}, and scale {scale} was asked for.")
+    model = EDSR(passport.config)
+    model.load_state_dict(weights)
     return model.to(device).eval()
 
 
@@ -135,26 +133,22 @@ def _on_disk(checkpoint: Checkpoint, on_progress) -> Path:
         return fetch(checkpoint.urls, checkpoint.path, sha256=checkpoint.sha256, on_progress=on_progress)
     except DownloadError as error:
         hint = f'Without a network the embedded model works: load_pretrained("edsr-lite", {checkpoint.scale}).'
-        raise DownloadError(f"{error}\n{hint}") from error
+        raise DownloadError("\n".join([str(error), *_what_lies_there(checkpoint), hint])) from error
 
 
-def read_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], EDSRConfig | None]:
-    """The state dict of a file, and the config it states, if it does.  Raises WeightsError if it is missing or unreadable."""
-    path = Path(path)
+def _what_lies_there(checkpoint: Checkpoint) -> list[str]:
+    """A sentence on a file with another hash in the cache: is it damaged, or an EDSR that somebody put there by hand?"""
+    path = checkpoint.path
     if not path.exists():
-        raise WeightsError(f"There is no weights file {path}.")
+        return []
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                stored = (file.metadata() or {}).get("edsr_config")
-                weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, it is no dict
-                return weights, stored and EDSRConfig(**json.loads(stored))
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path.name} is damaged or no weights file: {str(error).splitlines()[0]}") from error
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise WeightsError(f"{path.name} holds something else than the weights of one network.")
-    return weights, None
+        passport = inspect_checkpoint(path)
+    except WeightsError as error:
+        return [f"The file at {path} is not the one wanted: {error}"]
+    if passport.loads and passport.config == checkpoint.config:
+        what = "is a readable EDSR of the right shape with another hash, perhaps the same weights in another pickle"
+        return [f"{path} {what}.  It is not taken for {checkpoint.name}; to use it all the same, load it by this path."]
+    return [f"The file at {path} is another network than {checkpoint.name} x{checkpoint.scale}."]
 
 
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:

@@ -12,13 +12,16 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # who may import whom inside srlib: modules only from earlier lines
 ORDER = [
     {"codecs", "resize", "patches", "transfer", "model"},
-    {"images", "degrade", "download"},
-    {"alpha", "folders", "downscalers", "div2k", "zoo", "metrics", "losses"},
+    {"images", "degrade", "download", "layouts", "ensemble"},
+    {"passport"},
+    {"alpha", "folders", "downscalers", "div2k", "zoo", "losses"},
+    {"diagnose"},
+    {"metrics"},
     {"pairs", "low_res", "doctor"},
     {"pixel_cache"},
     {"data"},
     {"upscale"},
-    {"train"},
+    {"train", "folder"},
     {"plots"},
     {"widgets"},
 ]

@@ -1,6 +1,11 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -8,7 +13,7 @@ from PIL import Image
 from srlib.images import Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
-from srlib.upscale import _spans, super_resolve, upscale
+from srlib.upscale import SMALLEST_TILE, _tiles, _with_halo, super_resolve, upscale
 from srlib.zoo import load_pretrained
 
 
@@ -34,15 +39,16 @@ def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, ti
     assert np.abs(answer - exact).max() <= 0.5 + 1e-3  # the rounding to uint8, and a thousandth of a grey level
 
 
-@given(st.integers(1, 500), st.integers(1, 200), st.integers(0, 40))
-def test_tiles_cover_every_pixel_once(size, tile, halo):
-    spans = _spans(size, tile, halo)
-    covered = [i for _, _, place in spans for i in range(place.start, place.stop)]
-    assert covered == list(range(size))
-    for seen, kept, place in spans:
-        assert 0 <= seen.start <= max(0, place.start - halo) and place.stop <= seen.stop <= size
-        assert seen.start + kept.start == place.start and seen.start + kept.stop == place.stop
-        assert place.stop - place.start <= tile
+@given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
+def test_tiles_cover_every_pixel_once(size, width, tile, halo):
+    covered = np.zeros((size, width), int)
+    for place in _tiles((slice(0, size), slice(0, width)), tile):
+        covered[place] += 1
+        seen, kept = _with_halo(place, halo, (size, width, 3))
+        for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
+            assert s.start == max(0, p.start - halo) and s.stop == min(end, p.stop + halo)
+            assert (s.start + k.start, s.start + k.stop) == (p.start, p.stop) and p.stop - p.start <= tile
+    assert (covered == 1).all()
 
 
 def test_what_comes_in_goes_out(photo, tmp_path):
@@ -119,3 +125,98 @@ def test_progress_and_cancel(photo):
 def test_impossible_requests(photo, options):
     with pytest.raises(ValueError, match=r"scale is|tile has"):
         upscale(photo, tiny(2), **options)
+
+
+class Cramped(EDSR):
+    """Fails with `error` when it is to look at more than `limit` pixels."""
+
+    limit, error, asked = 0, None, 0
+
+    def features(self, lr):
+        self.asked += 1
+        if lr.shape[-2] * lr.shape[-1] > self.limit:
+            self.error()
+        return super().features(lr)
+
+
+def cramped(limit: int, error) -> Cramped:
+    torch.manual_seed(2)
+    model = Cramped(EDSRConfig(2, 1, 4)).eval()
+    model.limit, model.error = limit, error
+    return model
+
+
+def gpu_is_full():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+SHORT_OF_MEMORY = {  # the last two are real: no machine has 2^60 bytes
+    "cuda": gpu_is_full,
+    "cpu": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "numpy": lambda: np.empty(2**60, np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", SHORT_OF_MEMORY)
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
+    model, seen = cramped(60 * 50, SHORT_OF_MEMORY[kind]), []
+    sr = super_resolve(photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p))
+    roomy = cramped(photo.size, SHORT_OF_MEMORY[kind])
+    expected = super_resolve(photo, roomy, tile=500, self_ensemble=self_ensemble)
+    differ = sr.astype(int) - expected
+    assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-3  # ties of rounding
+    assert seen == [(i, 16) for i in range(1, 17)]  # halved twice: 60 x 48 pixels and their halo were too many
+
+
+def test_what_is_done_is_not_done_again(photo):
+    """The first tile, in the corner, has less of a halo than those in the middle: it fits, and they do not."""
+    model, seen = cramped(40 * 40, gpu_is_full), []
+    super_resolve(photo, model, tile=32, on_progress=lambda *p: seen.append(p))
+    assert seen[0] == (1, 12) and seen[-1][0] == seen[-1][1] > 12
+    assert model.asked == seen[-1][1] + 1  # each tile once, and one in vain
+
+
+def test_too_little_memory_is_said_in_a_sentence(photo):
+    model = cramped(10, gpu_is_full)
+    with pytest.raises(
+        MemoryError, match=r"Even a piece of \d+ x \d+ pixels .* does not fit into the free memory \(cpu\); close"
+    ):
+        super_resolve(photo, model, tile=100)
+    assert model.asked == 3  # 100, 50, 25, and 12 is under the smallest
+    assert SMALLEST_TILE == 16
+
+
+def test_other_errors_are_not_taken_for_too_little_memory(photo):
+    def broken():
+        raise RuntimeError("expected scalar type Float but found Half")
+
+    model = cramped(10, broken)
+    with pytest.raises(RuntimeError, match="but found Half"):
+        super_resolve(photo, model, tile=100)
+    assert model.asked == 1
+
+
+SHORT = """
+import resource, sys
+import numpy as np, psutil, torch
+from srlib.upscale import super_resolve
+from srlib.zoo import load_pretrained
+torch.set_num_threads(1)
+model, rgb = load_pretrained("edsr-lite", 2), np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+whole = super_resolve(rgb, model, tile=150)
+resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 100 * 2**20, resource.RLIM_INFINITY))
+total = 0
+def on_progress(done, tiles):
+    global total
+    total = tiles
+print((super_resolve(rgb, model, tile=600, on_progress=on_progress) != whole).mean() < 1e-5, total > 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)")
+def test_a_process_that_really_runs_out_of_memory():
+    """600 x 600 pixels at once need several maps of 46 MB each; the process is allowed 100 MB more than it has."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr

@@ -74,6 +74,29 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
         load_pretrained("edsr-baseline", 2)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("same shape", "readable EDSR of the right shape with another hash"),
+        ("other", "another network than edsr-baseline x2"),
+        ("cut", "is damaged"),
+    ],
+)
+def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(tmp_path, monkeypatch, content, says):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checkpoint = without_network(zoo.find("edsr-baseline", 2), "0" * 64)
+    monkeypatch.setattr(zoo, "CHECKPOINTS", (checkpoint,))
+    checkpoint.path.parent.mkdir(parents=True)
+    torch.save(official_state_dict(2, *((1, 8) if content == "other" else (16, 64))), checkpoint.path)
+    if content == "cut":
+        checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-1000])
+    with pytest.raises(DownloadError, match=says):
+        load_pretrained("edsr-baseline", 2)
+    assert checkpoint.path.exists()  # it is the reader's file: nothing of it is lost
+    if content == "same shape":
+        assert load_pretrained(checkpoint.path, 2).config == checkpoint.config
+
+
 def without_network(checkpoint, sha256):
     from dataclasses import replace
 
@@ -130,6 +153,18 @@ def test_code_in_a_file_is_not_run(tmp_path):
     with pytest.raises(WeightsError):
         load_pretrained(tmp_path / "evil.pt", 4)
     assert not (tmp_path / "was_here").exists()
+
+
+def test_any_suffix_and_any_path_is_a_file(tmp_path):
+    torch.save(official_state_dict(2, 1, 4), tmp_path / "weights")
+    assert load_pretrained(tmp_path / "weights", 2).config == EDSRConfig(2, 1, 4)
+    (tmp_path / "weights").rename(tmp_path / "weights.ckpt")
+    assert load_pretrained(str(tmp_path / "weights.ckpt"), 2).config == EDSRConfig(2, 1, 4)
+
+
+def test_the_passport_is_part_of_the_zoo():
+    passport = zoo.inspect_checkpoint(zoo.find("edsr-lite", 3).path)
+    assert (passport.config, passport.loads) == (EDSRConfig(3, 8, 32), True) and "EDSR-PyTorch" in passport.layout
 
 
 def test_unknown_names():

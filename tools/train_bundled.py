@@ -20,6 +20,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def main():
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
     recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch, "seed": SEED}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    (args.out / "model.safetensors").write_bytes(save(weights, {"recipe": json.dumps(recipe)}))
+    stored = {"recipe": json.dumps(recipe), "edsr_config": json.dumps(asdict(model.config))}
+    (args.out / "model.safetensors").write_bytes(save(weights, stored))
 
 
 def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float, batch_size: int):
