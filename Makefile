@@ -38,7 +38,7 @@ test: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 	@rm -rf runs/nbval && mkdir -p runs/nbval && cp -r notebooks runs/nbval/ && ln -s ../../data runs/nbval/data
-	$(BIN)/python -m pytest -p no:playwright --nbval-lax --nbval-cell-timeout=600 runs/nbval/notebooks/0*.ipynb
+	$(BIN)/python -m pytest -p no:playwright --nbval-lax --nbval-cell-timeout=1800 runs/nbval/notebooks/0*.ipynb
 
 render: .venv/ready
 	$(BIN)/python tools/render.py
