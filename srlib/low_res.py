@@ -53,9 +53,10 @@ def create_low_res_images_recursive(
     """Make the LR image of every picture under `source_dir`, as a PNG at the same place under `target_dir`.
 
     Each HR image is cropped to a multiple of `scale` and shrunk by `method`: "matlab" (antialiased bicubic, what every
-    published number rests on), "pillow" (its bicubic, which differs in one value of six), or a Degradation of the same scale,
-    whose noise then depends on `seed` and on the picture's path.  A file that cannot be read is reported with its reason and
-    the rest goes on.  What is already there is left alone unless `overwrite`; if it is of another size, that is reported too.
+    published number rests on), "pillow" (its bicubic, which differs in one value of six), or a Degradation of the same
+    scale, whose noise then depends on `seed` and on the picture's path.  Depth and gray are kept, alpha is left out.  A
+    file that cannot be read is reported with its reason and the rest goes on.  What is already there is left alone unless
+    `overwrite`; if it is of another size, that is reported too.
 
     executor: any concurrent.futures one, whose workers see both folders under the same paths: a ProcessPoolExecutor, or Dask's
     `Client.get_executor()` for several machines, where a lost worker's pictures are made by another.  If None, all
