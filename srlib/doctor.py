@@ -21,8 +21,6 @@ from PIL import Image
 from srlib.downscalers import identify_downscaler, jpeg_quality
 from srlib.images import SUFFIXES, ImageError, read_image
 
-__all__ = ["DatasetReport", "Finding", "check_dataset", "identify_downscaler"]
-
 SEVERITIES = ("error", "warning", "info")  # training fails or learns the wrong thing; learns less; good to know
 _PATCH = 48  # LR pixels a side, the patch of the EDSR paper
 _NEAR = 4  # of 64 bits: what a copy that was saved anew or resized may differ in

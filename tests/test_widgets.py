@@ -55,7 +55,7 @@ class TestCompareSlider:
             CompareSlider([LR, LR.astype(np.float32)])
 
     def test_a_crop_to_a_multiple_still_fits(self):
-        CompareSlider([LR, np.zeros((50, 65, 3), np.uint8)])
+        assert len(CompareSlider([LR, np.zeros((50, 65, 3), np.uint8)]).pictures) == 2
 
     def test_stays_in_range(self):
         slider = CompareSlider([LR, SR], position=-1, zoom=0.1)

@@ -2,6 +2,8 @@
 
     python tools/train_bundled.py --photos PHOTOS --scale 2 --steps 16000 --out training/x2
     python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 5000 --out training/x4 --start training/x2
+    python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 10000 --learning-rate 5e-4 --out training/x4b
+        --start training/x4
 
 PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute and goes on where it stopped when
 the same command is given again: batch number n depends on the seed and n alone.  The result is OUT/model.safetensors, the
