@@ -4,6 +4,8 @@
     python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 5000 --out training/x4 --start training/x2
     python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 10000 --learning-rate 5e-4 --out training/x4b
         --start training/x4
+    python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 9000 --learning-rate 5e-4 --out training/x4photo
+        --start training/x4b --photo
 
 PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute and goes on where it stopped when
 the same command is given again: batch number n depends on the seed and n alone.  The result is OUT/model.safetensors, the
@@ -11,6 +13,9 @@ moving average of the weights, with OUT/history.csv.  Needs torch, numpy, pillow
 
 Most of the training goes through the folded tail, which is twice as fast and has no border; a short second phase then
 teaches the network what to do at the border of an image.
+
+With --photo the LR images are what phones and web sites make of them: each photograph is there four times, as JPEG of quality 50
+to 95, a third of them slightly blurred before they are reduced, a third with a little noise; the blur needs scipy.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import math
 import os
 import sys
 import time
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +37,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from srlib.degrade import Degradation
 from srlib.model import EDSR, TAIL_REACH, EDSRConfig, count_parameters, forward_interior
 from srlib.patches import Pair, PairedPatches
 from srlib.resize import crop_to_multiple, imresize
@@ -39,6 +46,7 @@ SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
 WARM_UP, EMA_DECAY, SEED = 200, 0.999, 2026
 GRADIENT_NORM = 0.05  # about twice what is usual; without it a rare batch can throw the network out of its valley
 BORDER_STEPS, BORDER_LEARNING_RATE = 1000, 3e-4
+PHOTO_VARIANTS, PHOTO_BLUR, PHOTO_NOISE = 4, 0.3, 3.0  # blur: HR pixels times scale; noise: levels of 255; both the most
 COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubic_psnr_rgb"]
 
 
@@ -52,13 +60,15 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss")
     parser.add_argument("--start", type=Path, help="an earlier OUT folder: its weights, or its head and body if of another scale")
+    parser.add_argument("--photo", action="store_true", help="train on JPEG with slight blur and noise")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     cache = args.out.parent / "cache"
-    train_pairs = load_pairs(args.photos / "train", args.scale, cache, smallest=args.lr_patch * args.scale)
-    valid_pairs = load_pairs(args.photos / "valid", args.scale, cache)[:12]
+    train_pairs = load_pairs(args.photos / "train", args.scale, cache, args.photo, smallest=args.lr_patch * args.scale)
+    valid_pairs = load_pairs(args.photos / "valid", args.scale, cache, args.photo)
+    valid_pairs = valid_pairs[:: PHOTO_VARIANTS if args.photo else 1][:12]
     patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=SEED, device=device)
     print(f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}", flush=True)
 
@@ -74,6 +84,7 @@ def main():
     psnr = np.mean([psnr_rgb(*pair, args.scale) for pair in answers(model, valid_pairs)])
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
     recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch, "seed": SEED}
+    recipe["photo"] = args.photo
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     stored = {"recipe": json.dumps(recipe), "edsr_config": json.dumps(asdict(model.config))}
     (args.out / "model.safetensors").write_bytes(save(weights, stored))
@@ -161,27 +172,38 @@ def take_weights(model: EDSR, weights: dict):
     model.load_state_dict(taken, strict=False)
 
 
-def load_pairs(folder: Path, scale: int, cache: Path, *, smallest: int = 0) -> list[Pair]:
-    """(hr, lr) of every picture under `folder` whose sides are at least `smallest`; the LR ones are kept in `cache`."""
+def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: int = 0) -> list[Pair]:
+    """(hr, lr) of every picture under `folder` whose sides are at least `smallest`; the LR ones are kept in `cache`.
+
+    photo: every picture PHOTO_VARIANTS times, each with a degradation drawn for it.
+    """
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".png"))
     if not files:
         raise SystemExit(f"No pictures under {folder}.")
     pairs = []
     cache.mkdir(exist_ok=True)
-    stored = cache / f"{folder.name}_x{scale}.npz"
+    stored = cache / f"{folder.name}_x{scale}{'_photo' if photo else ''}.npz"
     lows = dict(np.load(stored)) if stored.exists() else {}
     known = len(lows)
     for file in files:
         hr = crop_to_multiple(np.asarray(Image.open(file).convert("RGB")), scale)
         if min(hr.shape[:2]) < smallest:
             continue
-        key = str(file.relative_to(folder))
-        if key not in lows:
-            lows[key] = imresize(hr, 1 / scale)
-        pairs.append(Pair(hr, lows[key], key))
+        for variant in range(PHOTO_VARIANTS if photo else 1):
+            key = f"{file.relative_to(folder)}" + (f" {variant}" if photo else "")
+            if key not in lows:
+                lows[key] = drawn_degradation(scale, key)(hr, SEED, name=key) if photo else imresize(hr, 1 / scale)
+            pairs.append(Pair(hr, lows[key], key))
     if len(lows) > known:
         np.savez(stored, **lows)
     return pairs
+
+
+def drawn_degradation(scale: int, key: str) -> Degradation:
+    """What a picture went through, the same for the same key: JPEG always, blur and noise one time in three each."""
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
+    blur, noise = rng.uniform(0, (PHOTO_BLUR * scale, PHOTO_NOISE)) * (rng.random(2) < 1 / 3)
+    return Degradation(scale, blur=blur, noise=noise, jpeg_quality=int(rng.integers(50, 96)))
 
 
 def answers(model: EDSR, pairs: list[Pair]):
