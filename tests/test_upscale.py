@@ -13,7 +13,8 @@ from PIL import Image
 from srlib.images import Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
-from srlib.upscale import SMALLEST_TILE, _tiles, _with_halo, super_resolve, upscale
+from srlib.tiling import SMALLEST_TILE, tiles, with_halo
+from srlib.upscale import super_resolve, upscale
 from srlib.zoo import load_pretrained
 
 
@@ -42,9 +43,9 @@ def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, ti
 @given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
 def test_tiles_cover_every_pixel_once(size, width, tile, halo):
     covered = np.zeros((size, width), int)
-    for place in _tiles((slice(0, size), slice(0, width)), tile):
+    for place in tiles((slice(0, size), slice(0, width)), tile):
         covered[place] += 1
-        seen, kept = _with_halo(place, halo, (size, width, 3))
+        seen, kept = with_halo(place, halo, (size, width, 3))
         for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
             assert s.start == max(0, p.start - halo) and s.stop == min(end, p.stop + halo)
             assert (s.start + k.start, s.start + k.stop) == (p.start, p.stop) and p.stop - p.start <= tile

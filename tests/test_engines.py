@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+
+from srlib import engines
+from srlib.degrade import Degradation
+from srlib.engines import network_for
+from srlib.metrics import PROTOCOLS
+from srlib.model import EDSR, EDSRConfig
+from srlib.tiling import SMALLEST_TILE
+from srlib.upscale import super_resolve
+from srlib.zoo import load_pretrained
+
+LARGE = 10**9  # pixels: enough to be compiled for
+
+
+def strong(scale: int, **shape) -> EDSR:
+    """Weights large enough that a wrong border, or a lost digit, is seen."""
+    torch.manual_seed(scale)
+    model = EDSR(EDSRConfig(scale, 2, 8, **shape)).eval()
+    for values in model.tail.parameters():
+        values.data.mul_(3)
+    return model
+
+
+@pytest.fixture
+def openvino():
+    return pytest.importorskip("openvino", reason="OpenVINO is an extra: pip install 'srlib[fast]'")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_compiled_equals_the_network_as_written(openvino, scale):
+    model = strong(scale, res_scale=0.1)
+    with torch.inference_mode():
+        network = network_for(model, "cpu", pixels=LARGE)
+        assert model in engines._compiled
+        for height, width in ((7, 9), (40, 31), (7, 9)):  # any size, one after the other
+            lr = torch.rand(1, 3, height, width)
+            assert (network(lr) - model(lr)).abs().max() * 255 < 1e-3
+
+
+def test_compiled_again_when_the_weights_have_changed(openvino):
+    model, lr = strong(2), torch.rand(1, 3, 9, 9)
+    with torch.inference_mode():
+        before = network_for(model, "cpu", pixels=LARGE)(lr)
+        model.head[0].weight.data.mul_(1.5)
+        after = network_for(model, "cpu", pixels=LARGE)(lr)
+        assert (after - model(lr)).abs().max() * 255 < 1e-3 < (after - before).abs().max() * 255
+
+
+def test_little_work_and_subclasses_are_not_compiled(openvino):
+    class Own(EDSR):
+        pass
+
+    small, own = strong(2), Own(EDSRConfig(2, 2, 8))
+    network_for(small, "cpu", pixels=100)
+    network_for(own, "cpu", pixels=LARGE)
+    assert small not in engines._compiled and own not in engines._compiled
+
+
+def test_without_openvino_it_is_pytorch(monkeypatch):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    model, lr = strong(2), torch.rand(1, 3, 9, 9)
+    with torch.inference_mode():
+        assert (network_for(model, "cpu", pixels=LARGE)(lr) - model(lr)).abs().max() * 255 < 1e-3
+    assert model not in engines._compiled
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("precision", ["auto", "float16"])
+def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(photo, scale, precision):
+    """The arithmetic of a GPU's 16 bits, on the CPU; "auto" is what a user gets without asking."""
+    hr = photo[:96, :96]
+    lr, model = Degradation(scale)(hr), load_pretrained("edsr-lite", scale)
+    exact, quick = (super_resolve(lr, model, precision=p) for p in ("float32", precision))
+    before, after = (PROTOCOLS["benchmark-y"].psnr(sr, hr, scale=scale) for sr in (exact, quick))
+    assert abs(after - before) < 0.01
+
+
+def test_what_overflows_in_16_bits_is_computed_again(photo):
+    model = strong(2)
+    model.head[0].weight.data.mul_(1e4)  # features beyond 65504, the largest number of float16
+    exact, quick = (super_resolve(photo[:20, :20], model, precision=p) for p in ("float32", "float16"))
+    assert np.array_equal(exact, quick)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(photo):
+    lr, model = photo[:64, :64], load_pretrained("edsr-lite", 2)
+    here, there = (super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda"))
+    assert np.abs(here.astype(int) - there).max() <= 1
+
+
+def test_an_unknown_precision():
+    with pytest.raises(ValueError, match="precision is one of auto, float32, float16, not 'int8'"):
+        network_for(strong(2), "cpu", "int8", pixels=1)
+
+
+def test_openvino_without_memory_makes_smaller_tiles(openvino, photo, monkeypatch):
+    """OpenVINO's own way to fail: it says nothing, and its answer has no pixels."""
+    model, seen = strong(2), []
+    expected = super_resolve(photo, model)
+
+    def cramped(model, weights):
+        engine = compile_(model, weights)
+
+        def engine_or_nothing(lr):
+            if lr.shape[-1] > 3 * SMALLEST_TILE:
+                raise MemoryError("OpenVINO has no memory")
+            return engine(lr)
+
+        return engine_or_nothing
+
+    compile_ = engines._compile
+    monkeypatch.setattr(engines, "_compile", cramped)
+    monkeypatch.setattr(engines, "_WORTH_COMPILING", 0)
+    sr = super_resolve(photo, model, on_progress=lambda *p: seen.append(p))
+    assert seen[-1][0] == seen[-1][1] > 4
+    assert np.abs(sr.astype(int) - expected).max() <= 1
+
+
+def test_rows_are_those_of_the_whole(photo):
+    model = strong(3)
+    whole, part = super_resolve(photo, model), super_resolve(photo, model, rows=slice(20, 45))
+    differ = whole[60:135].astype(int) - part
+    assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-4
