@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -7,8 +8,8 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srlib.data import PairedImages
-from srlib.metrics import PROTOCOLS, compare, evaluate, luma, psnr, ssim, summarise
-from srlib.patches import Pair
+from srlib.images import read_image
+from srlib.metrics import PROTOCOLS, compare, evaluate, lr_psnr, luma, psnr, ssim, summarise
 from srlib.resize import imresize
 
 # bicubic on the benchmarks, Y channel (the EDSR paper's table)
@@ -87,6 +88,28 @@ def test_ssim_against_a_second_implementation(noisy, photo):
     assert ssim(photo, photo, border=0, luma=True) == 1
 
 
+def test_equal_to_basicsr(request):
+    """What basicsr 1.4.2 itself said about the same pictures, stored with its versions."""
+    stored = json.loads((request.config.rootpath / "tests/fixtures/basicsr.json").read_text())
+    for case in stored["values"]:
+        hr = read_image(request.config.rootpath / f"data/sample/DIV2K_valid_HR/{case['photo']}.png").rgb[:192, :240]
+        sr = imresize(imresize(hr, 1 / case["scale"]), case["scale"])
+        rules = PROTOCOLS[case["protocol"]]
+        assert rules.psnr(sr, hr, scale=case["scale"]) == pytest.approx(case["psnr"], abs=1e-4)
+        assert rules.ssim(sr, hr, scale=case["scale"]) == pytest.approx(case["ssim"], abs=1e-4)
+
+
+def test_agreement_with_lr(photo):
+    lr = imresize(photo, 1 / 4, border="replicate")
+    assert lr_psnr(photo, lr) == math.inf  # the truth agrees with its LR image to the bit
+    brighter = np.clip(lr.astype(int) + 3, 0, 255).astype(np.uint8)
+    flat = np.full_like(photo, 100)
+    assert lr_psnr(flat, flat[::4, ::4] + np.uint8(3)) == pytest.approx(20 * math.log10(255 / 3))
+    assert lr_psnr(photo[..., 0], lr[..., 0]) == math.inf and lr_psnr(photo, brighter) < 40
+    with pytest.raises(ValueError, match="one picture"):
+        lr_psnr(photo, lr[:, 1:])
+
+
 def test_floats_are_compared_as_they_are(noisy, photo):
     sr, hr = noisy + 0.25, photo.astype(np.float64)
     own, skimage = psnr(sr, hr, border=0, luma=False), peak_signal_noise_ratio(hr, sr, data_range=255)
@@ -138,22 +161,6 @@ def test_protocols_take_only_uint8(photo):
         PROTOCOLS["benchmark-y"].psnr(photo.astype(np.float32), photo, scale=4)
 
 
-def test_evaluate_and_summarise(photo, noisy):
-    pairs = [Pair(photo, photo[::4, ::4], "a"), Pair(noisy, photo[::4, ::4], "b")]
-    seen = []
-    methods = {"bicubic": lambda lr: imresize(lr, 4), "blank": lambda lr: np.full_like(photo, 128)}
-    table = evaluate(methods, pairs, scale=4, protocol="rgb", on_progress=seen.append)
-    assert seen == [1, 2]
-    assert table.columns.tolist() == ["image", "method", "metric", "value", "seconds"]
-    assert len(table) == 2 * 2 * 2
-    summary = summarise(table)
-    own = table.query("method == 'bicubic' and metric == 'psnr'")["value"]
-    row = summary.loc[("bicubic", "psnr")]
-    assert row["mean"] == pytest.approx(own.mean()) and row["best"] == row["top5"] == own.max() and row["worst"] == own.min()
-    assert summary.loc[("blank", "psnr"), "above_baseline"] == 0
-    assert np.isnan(summary.loc[("bicubic", "psnr"), "above_baseline"])
-
-
 def test_verdicts():
     before = pd.Series({f"{i}": 30 + i / 10 for i in range(12)})
     better = compare(before, before + 0.5)
@@ -165,3 +172,33 @@ def test_verdicts():
     assert shuffled.mean == pytest.approx(0.5)
     with pytest.raises(ValueError, match="same images"):
         compare(before, before.iloc[1:])
+
+
+def test_equal_pictures_are_no_gain():
+    perfect = pd.Series({"a": math.inf, "b": 30.0})
+    assert compare(perfect, perfect).mean == 0
+
+
+def test_tails_and_the_interval_of_the_gain():
+    """Forty images: the tails are two each; the interval is the textbook one for a normal mean, as far as a bootstrap goes."""
+    rng = np.random.default_rng(1)
+    bicubic, gain = np.linspace(25, 30, 40), rng.normal(0.5, 1.0, 40)
+    rows = [
+        (f"{i}", m, "psnr", v) for m, column in (("bicubic", bicubic), ("ours", bicubic + gain)) for i, v in enumerate(column)
+    ]
+    summary = summarise(pd.DataFrame(rows, columns=["image", "method", "metric", "value"]))
+    ours = summary.loc[("ours", "psnr")]
+    ordered = np.sort(bicubic + gain)
+    assert (ours["top5"], ours["bottom5"]) == (pytest.approx(ordered[-2:].mean()), pytest.approx(ordered[:2].mean()))
+    assert ours["above_baseline"] == (gain > 0).mean() and ours["gain"] == pytest.approx(gain.mean())
+    half = 1.96 * gain.std(ddof=1) / math.sqrt(40)
+    assert (ours["gain_low"], ours["gain_high"]) == (
+        pytest.approx(gain.mean() - half, abs=0.1 * half), pytest.approx(gain.mean() + half, abs=0.1 * half)
+    )  # fmt: skip
+    assert summary.loc[("bicubic", "psnr"), ["gain", "gain_low", "gain_high"]].isna().all()
+
+
+def test_a_summary_needs_its_baseline():
+    table = pd.DataFrame([("a", "ours", "psnr", 30.0)], columns=["image", "method", "metric", "value"])
+    with pytest.raises(ValueError, match="'bicubic', is not in the table"):
+        summarise(table)
