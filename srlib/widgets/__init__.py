@@ -1,6 +1,8 @@
 """What the notebooks are touched with: each widget is an anywidget with its own .js and .css, or made of ipywidgets."""
 
+from srlib.widgets.blind import BlindTest
 from srlib.widgets.compare import CompareSlider
+from srlib.widgets.crops import CropExplorer
 from srlib.widgets.wizard import ImageWizard
 
-__all__ = ["CompareSlider", "ImageWizard"]
+__all__ = ["BlindTest", "CompareSlider", "CropExplorer", "ImageWizard"]

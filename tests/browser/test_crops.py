@@ -1,0 +1,126 @@
+"""The CropExplorer and the BlindTest in JupyterLab, on pictures whose colours say which one it is and where in it they are."""
+
+import nbformat
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from browser.labpage import axe_violations, in_kernel, lab
+from srlib.metrics import psnr, ssim
+
+DRAW = """
+import numpy as np
+from srlib.widgets import BlindTest, CropExplorer
+
+y, x = np.mgrid[:240, :320]
+hr = np.stack([x * 255 // 319, y * 255 // 239, (x // 2 + y // 2) % 2 * 60], axis=2).astype(np.uint8)
+noisy = np.clip(hr + np.random.default_rng(0).normal(0, 9, hr.shape), 0, 255).astype(np.uint8)
+explorer = CropExplorer({"LR": hr[::4, ::4], "noisy": noisy, "HR": hr})
+explorer
+"""
+ASK = """
+game = BlindTest([hr[:48, :48]] * 3, [noisy[:48, :48]] * 3)
+game
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, jupyter):
+    cells = [
+        nbformat.v4.new_code_cell(DRAW, id="draw"), nbformat.v4.new_code_cell(ASK, id="ask"),
+        nbformat.v4.new_markdown_cell("Below.", id="below"),
+    ]  # fmt: skip
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), jupyter.root / "notebooks/crops.ipynb")
+    with lab(browser, jupyter, "crops.ipynb", cell="draw") as page:
+        yield page
+
+
+@pytest.fixture
+def overview(page):
+    page.locator(".srlib-crops[data-ready]").wait_for()
+    in_kernel(page, "explorer.set_state({'center': (160, 120), 'magnification': 4})")
+    expect(page.locator(".srlib-crops-place")).to_have_text("4×: 48 × 48 pixels from 136, 96")
+    overview = page.get_by_role("group", name="Overview")
+    overview.scroll_into_view_if_needed()
+    return overview
+
+
+PIXELS = "canvas => [canvas.width, ...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+
+
+def pixels(page, label):
+    """The crop of a picture as its canvas holds it, (side, side, 3); the page shows it larger, unsmoothed."""
+    canvas = page.get_by_role("img", name=f"Crop of {label}")
+    assert canvas.evaluate("canvas => getComputedStyle(canvas).imageRendering") == "pixelated"
+    assert (canvas.bounding_box()["width"], canvas.bounding_box()["height"]) == (192, 192)
+    side, *values = canvas.evaluate(PIXELS)
+    return np.array(values, np.uint8).reshape(side, side, 4)[..., :3]
+
+
+def test_a_click_moves_all_crops_and_their_scores(page, overview):
+    box = overview.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.25)
+    expect(page.locator(".srlib-crops-place")).to_have_text("4×: 48 × 48 pixels from 216, 36")
+    expect(page.get_by_role("img", name="Crop of noisy")).to_be_visible()
+    assert in_kernel(page, "list(explorer.center)") == [240, 60]
+    hr, noisy = (np.array(in_kernel(page, f"{name}[36:84, 216:264].tolist()"), np.uint8) for name in ("hr", "noisy"))
+    said = f"{psnr(noisy, hr, border=0, luma=True):.1f} dB, SSIM {ssim(noisy, hr, border=0, luma=True):.2f}"
+    expect(page.get_by_role("img", name=f"Crop of noisy: {said}")).to_be_visible()
+    assert np.array_equal(pixels(page, "HR"), hr) and np.array_equal(pixels(page, "noisy"), noisy)
+
+
+def test_lr_shows_its_pixels_larger(page, overview):
+    lr = np.array(in_kernel(page, "hr[::4, ::4].tolist()"), np.uint8)[24:36, 34:46]
+    assert np.array_equal(pixels(page, "LR"), lr.repeat(4, 0).repeat(4, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("ArrowRight", "4×: 48 × 48 pixels from 148, 96"),
+        ("ArrowUp", "4×: 48 × 48 pixels from 136, 84"),
+        ("Shift+ArrowDown", "4×: 48 × 48 pixels from 136, 97"),
+        ("+", "8×: 24 × 24 pixels from 148, 108"),
+        ("-", "2×: 96 × 96 pixels from 112, 72"),
+    ],
+)
+def test_keys(page, overview, key, says):
+    overview.press(key)
+    expect(page.locator(".srlib-crops-place")).to_have_text(says)
+
+
+def test_the_slider_goes_from_1_to_16(page, overview):
+    slider = page.get_by_role("slider", name="Magnification")
+    slider.press("End")
+    expect(page.locator(".srlib-crops-place")).to_contain_text("16×: 12 × 12")
+    expect(slider).to_have_attribute("aria-valuetext", "16 times")
+    slider.press("Home")
+    expect(page.locator(".srlib-crops-place")).to_contain_text("1×: 192 × 192")
+
+
+def test_d_d_keeps_the_cell(page, overview):
+    for part in (overview, page.get_by_role("slider", name="Magnification")):
+        part.focus()
+        page.keyboard.type("dd", delay=50)
+        page.wait_for_timeout(300)
+        expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+
+
+def test_the_blind_test_keeps_score(page):
+    pair = page.get_by_role("status").filter(has_text="which one is the photograph?")
+    expect(pair).to_contain_text("Pair 1 of 3")
+    for number in (1, 2, 3):
+        real = in_kernel(page, "game.real")
+        chosen = real if number < 3 else "BA"["AB".index(real)]
+        page.get_by_role("button", name=f"{chosen} is the photograph").click()
+        said = f"Right: {real} is the photograph. {number} of {number}" if number < 3 else f"No: {real} is the photograph. 2 of 3"
+        expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
+        if number < 3:
+            page.get_by_role("button", name="Next pair").click()
+    expect(page.get_by_text("in 50% of all games")).to_be_visible()  # two of three or more: (3 + 1) / 8
+    expect(page.get_by_role("button", name="Next pair")).to_be_disabled()
+
+
+def test_axe(page, overview):
+    assert axe_violations(page, ".srlib-crops") == ""
