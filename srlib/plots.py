@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
-from srlib.metrics import luma
+from srlib.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
+from srlib.figures import STYLES, new_figure
+from srlib.metrics import luma, psnr
 from srlib.train import History
 
-# colour, line and marker by method: told apart in greyscale too
-_STYLES = [("#888888", ":", "s"), ("#0072b2", "--", "o"), ("#d55e00", "-", "^"), ("#009e73", "-.", "D")]
-
-
-class _Figure(Figure):
-    """A figure that a notebook shows even where nothing has woken pyplot, whose backend teaches Jupyter to draw others."""
-
-    def _repr_png_(self) -> bytes:
-        drawn, packed = io.BytesIO(), io.BytesIO()
-        self.savefig(drawn, format="png")
-        Image.open(drawn).convert("RGB").save(packed, "PNG", optimize=True)  # the same pixels in a fifth less
-        return packed.getvalue()
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1):
-    """A figure of its own, not pyplot's: it is shown once, by being a cell's value, and needs no closing."""
-    figure = _Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+__all__ = [
+    "agreement", "close_up", "curves", "distributions", "error_maps", "gain_by_texture", "gains", "quality_by_cost",
+    "show_images", "training_curves",
+]  # fmt: skip
 
 
 def show_images(
@@ -57,7 +42,8 @@ def show_images(
     rows = -(-len(panels) // columns)
     height, wide = (_crop(images[0], zoom_box) if zoom_box else images[0]).shape[:2]
     title = 0.2 + 0.16 * max(1 + label.count("\n") for _, label, _ in panels)
-    figure, axes = _figure(width, rows * (width / columns * height / wide + title), rows, columns)
+    alt = "Pictures side by side: " + "; ".join(label.replace("\n", ", ") for _, label, _ in panels) + "."
+    figure, axes = new_figure(width, rows * (width / columns * height / wide + title), rows, columns, alt=alt)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (image, label, whole) in zip(axes.flat, panels, strict=False):
@@ -80,16 +66,37 @@ def _crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarr
     return image[rows, columns]
 
 
+def close_up(
+    pictures: Mapping[str, np.ndarray], left: int, top: int, size: int, *, name: str = "", columns: int | None = None
+) -> Figure:
+    """The same square of several pictures, with the PSNR on luma inside it for all that have HR's shape.
+
+    pictures: by what they are called, "HR" among them; name: the photograph's.  left, top, size: HR pixels.
+    """
+    hr, labels = pictures["HR"], []
+    inside = np.s_[top : top + size, left : left + size]
+    for label, image in pictures.items():
+        if label == "HR" or image.shape != hr.shape:
+            labels.append(f"{label}, {name}" if name else label)
+        else:
+            labels.append(f"{label}\n{psnr(image[inside], hr[inside], border=0, luma=True):.1f} dB here")
+    box = (left / hr.shape[1], top / hr.shape[0], size / hr.shape[1], size / hr.shape[0])
+    columns = columns or len(labels)
+    return show_images(list(pictures.values()), labels, zoom_box=box, overview=False, columns=columns, width=1.65 * columns)
+
+
 def error_maps(
     images: Sequence[np.ndarray], labels: Sequence[str], hr: np.ndarray, *, limit: float = 40, width: float = 10
 ) -> Figure:
     """Where each image differs from HR: the absolute difference of luma in grey levels, all on one scale from 0 to `limit`."""
-    figure, axes = _figure(width, (width - 0.9) / len(images) * hr.shape[0] / hr.shape[1] + 0.35, 1, len(images))
+    errors = [np.abs(_gray(image) - _gray(hr)) for image in images]
+    titles = [f"{label}: {error.mean():.1f} levels on average" for label, error in zip(labels, errors, strict=True)]
+    height = (width - 0.9) / len(images) * hr.shape[0] / hr.shape[1] + 0.35
+    figure, axes = new_figure(width, height, 1, len(images), alt=f"Maps of the difference from HR. {'; '.join(titles)}.")
     colours = matplotlib.colormaps["magma"].resampled(20)  # steps of limit / 20: easier to read, and a tenth of the file
-    for axis, image, label in zip(axes.flat, images, labels, strict=True):
-        error = np.abs(_gray(image) - _gray(hr))
+    for axis, error, title in zip(axes.flat, errors, titles, strict=True):
         drawn = axis.imshow(error, cmap=colours, vmin=0, vmax=limit, interpolation="nearest")
-        axis.set_title(f"{label}: {error.mean():.1f} levels on average", fontsize=10)
+        axis.set_title(title, fontsize=10)
         axis.set_axis_off()
     figure.colorbar(drawn, ax=axes, label="grey levels", fraction=0.05, aspect=30, extend="max")
     return figure
@@ -103,8 +110,8 @@ def curves(
     lines: dict[str, tuple[np.ndarray, np.ndarray]], *, xlabel: str, ylabel: str, title: str = "", width: float = 6
 ) -> Figure:
     """One line per method, from its x and y values; HR, if it is among them, in black."""
-    figure, ((axis,),) = _figure(width, 0.45 * width)
-    styles = iter(_STYLES)
+    figure, ((axis,),) = new_figure(width, 0.45 * width, alt=f"{title or ylabel} over {xlabel}, for {', '.join(lines)}.")
+    styles = iter(STYLES)
     for method, (x, y) in lines.items():
         colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
         axis.plot(x, y, color=colour, ls=line, marker=marker if len(x) <= 30 else "", ms=4, lw=1.4, label=method)
@@ -116,8 +123,9 @@ def curves(
 
 def training_curves(histories: dict[str, History], *, width: float = 10) -> Figure:
     """Losses and validation PSNR by epoch, the best epoch marked, with the lines to beat: bicubic, and the model as it came."""
-    figure, ((left, right),) = _figure(width, 3.6, 1, 2)
-    for (name, history), (colour, line, marker) in zip(histories.items(), _STYLES[1:], strict=False):
+    best = "; ".join(f"{name} is best at epoch {history.best.epoch}" for name, history in histories.items())
+    figure, ((left, right),) = new_figure(width, 3.6, 1, 2, alt=f"Loss and validation PSNR by epoch: {best}.")
+    for (name, history), (colour, line, marker) in zip(histories.items(), STYLES[1:], strict=False):
         epochs, best = [e.epoch for e in history.epochs], history.best
         dots = {"color": colour, "ls": line, "marker": marker, "ms": 4}
         left.plot(epochs[1:], [e.train_loss for e in history.epochs[1:]], color=colour, ls=line, lw=1, label=f"{name}, training")
@@ -133,37 +141,4 @@ def training_curves(histories: dict[str, History], *, width: float = 10) -> Figu
     for axis in (left, right):
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
-    return figure
-
-
-def distributions(table: pd.DataFrame, *, width: float = 10) -> Figure:
-    """PSNR and SSIM by method: one dot per image, a bar at the median."""
-    figure, axes = _figure(width, 3.6, 1, 2)
-    methods = list(dict.fromkeys(table["method"]))
-    for axis, metric, unit in zip(axes.flat, ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
-        for place, (method, (colour, _, marker)) in enumerate(zip(methods, _STYLES, strict=False)):
-            values = table.loc[(table["method"] == method) & (table["metric"] == metric), "value"].to_numpy()
-            offsets = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0]
-            axis.plot(place + np.asarray(offsets), values, marker, color=colour, ms=5, alpha=0.8)
-            axis.hlines(np.median(values), place - 0.3, place + 0.3, color=colour, lw=2)
-        axis.set_xticks(range(len(methods)), methods)
-        axis.set(ylabel=unit)
-        axis.grid(axis="y", alpha=0.3)
-    return figure
-
-
-def gains(table: pd.DataFrame, *, baseline: str = "bicubic", width: float = 10) -> Figure:
-    """What each method gains over the baseline in PSNR, image by image, sorted by the last method's gain."""
-    wide = table[table["metric"] == "psnr"].pivot(index="image", columns="method", values="value")
-    methods = [m for m in dict.fromkeys(table["method"]) if m != baseline]
-    gain = wide[methods].sub(wide[baseline], axis=0).sort_values(methods[-1])
-    figure, ((axis,),) = _figure(width, 0.6 + 0.32 * len(gain) * max(1, len(methods) / 2))
-    height = 0.8 / len(methods)
-    for number, (method, (colour, *_)) in enumerate(zip(methods, _STYLES[1:], strict=False)):
-        places = np.arange(len(gain)) - (number - (len(methods) - 1) / 2) * height  # from the top down, as in the legend
-        axis.barh(places, gain[method], height, color=colour, label=method)
-    axis.set_yticks(range(len(gain)), gain.index)
-    axis.axvline(0, color="black", lw=0.8)
-    axis.set(xlabel=f"gain over {baseline}, dB")
-    axis.legend(fontsize=8)
     return figure

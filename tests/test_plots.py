@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from srlib import plots
-from srlib.metrics import luma
+from srlib.metrics import luma, psnr
 
 
 @pytest.fixture
@@ -54,10 +54,78 @@ def test_gains_are_sorted_and_against_the_baseline(table):
     assert [label.get_text() for label in axis.get_yticklabels()] == ["1", "2", "0"]
 
 
-def test_distributions_show_every_image_and_the_median(table):
+def test_gains_of_many_images_are_curves():
+    (axis,) = plots.gains(many()).axes
+    (line,) = (line for line in axis.lines if line.get_label() == "ours")
+    assert line.get_xdata().tolist() == pytest.approx(sorted(np.cos(np.arange(100))))
+    assert not axis.patches
+
+
+def many():
+    """A hundred images: bicubic scores 20 to 30 dB, ours cos(i) more."""
+    images = np.arange(100)
+    columns = {"bicubic": 20 + images / 10, "ours": 20 + images / 10 + np.cos(images)}
+    rows = [
+        (f"{i:03}", method, metric, value if metric == "psnr" else value / 40)
+        for method, column in columns.items() for i, value in enumerate(column) for metric in ("psnr", "ssim")
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
+
+
+def test_distributions_are_cumulative_and_star_the_top_5_percent(table):
     left, right = plots.distributions(table).axes
-    assert sorted(left.lines[1].get_ydata()) == [24, 29, 32] and right.lines[0].get_ydata().tolist() == [0.75, 0.625, 0.7]
-    assert left.collections[1].get_segments()[0][0][1] == 29
+    curves, stars = left.lines[:-1:2], left.lines[1:-1:2]
+    assert curves[1].get_xdata().tolist() == [24, 29, 32] and curves[1].get_ydata()[-1] == 100
+    assert [star.get_xdata().tolist() for star in stars] == [[30], [32]]
+    assert right.lines[0].get_xdata().tolist() == [0.625, 0.7, 0.75]
+    values = many().query("method == 'ours' and metric == 'psnr'")["value"]
+    star = plots.distributions(many()).axes[0].lines[3]
+    assert star.get_xdata().tolist() == sorted(values)[-5:]
+
+
+def test_agreement_is_the_rank_correlation():
+    table = many()
+    table.loc[table["metric"] == "ssim", "value"] *= -1  # the two metrics rank the other way round
+    (axis,) = plots.agreement(table).axes
+    assert axis.lines[0].get_label() == "bicubic, rank correlation -1.00"
+    assert axis.lines[0].get_xdata().tolist() == pytest.approx((20 + np.arange(100) / 10).tolist())
+
+
+def test_gain_by_texture(table):
+    texture = pd.Series({"2": 3.0, "0": 1.0, "1": 2.0}, name="texture")
+    (axis,) = plots.gain_by_texture(table, texture).axes
+    (points,) = (line for line in axis.lines if line.get_label().startswith("ours"))
+    assert dict(zip(points.get_xdata(), points.get_ydata(), strict=True)) == {1: 2, 2: -1, 3: 1}
+    assert axis.get_xlabel() == "texture" and [text.get_text() for text in axis.texts] == ["0", "1", "2"]
+
+
+def test_a_model_of_unknown_quality_is_a_line_in_the_chart_of_costs():
+    published = pd.DataFrame({"cost": [1e5, 3e6], "psnr": [32.09, 32.46]}, index=["baseline", "edsr"])
+    measured = pd.DataFrame({"cost": [2e4], "psnr": [np.nan]}, index=["lite"])
+    figure = plots.quality_by_cost(published, measured, title="Set5")
+    (axis,) = figure.axes
+    assert axis.lines[0].get_ydata().tolist() == [32.09, 32.46] and axis.get_xscale() == "log"
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_label() == "lite: its cost"] == [2e4]
+    assert "edsr 32.46 dB" in figure.alt and "lite" not in figure.alt
+
+
+def test_a_close_up_says_the_psnr_inside(photo):
+    brighter = np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8)
+    figure = plots.close_up({"LR": photo[::4, ::4], "brighter": brighter, "HR": photo}, 40, 20, 24, name="0801")
+    inside = np.s_[20:44, 40:64]
+    expected = psnr(brighter[inside], photo[inside], border=0, luma=True)
+    assert [axis.get_title() for axis in figure.axes] == ["LR, 0801", f"brighter\n{expected:.1f} dB here", "HR, 0801"]
+    assert np.array_equal(figure.axes[2].images[0].get_array(), photo[inside])
+
+
+def test_figures_say_what_they_show(photo, table):
+    """The alt text is in the figure, in its plain-text form, and in the metadata of the PNG that Jupyter stores."""
+    figures = [
+        plots.show_images([photo], ["the photograph"]), plots.error_maps([photo], ["same"], photo), plots.distributions(table),
+        plots.gains(table), plots.agreement(table),
+    ]  # fmt: skip
+    for figure, word in zip(figures, ("the photograph", "same: 0.0", "ours 29.00 dB", "ours gains on 67%", "ours"), strict=True):
+        assert word in figure.alt and repr(figure) == figure.alt and figure._repr_png_()[1] == {"alt": figure.alt}
 
 
 def test_training_curves_show_the_lines_to_beat():
@@ -79,5 +147,5 @@ def test_hr_is_black_among_the_curves():
 
 
 def test_a_figure_becomes_a_png_without_a_backend(photo):
-    with Image.open(io.BytesIO(plots.show_images([photo], ["one"], width=3)._repr_png_())) as image:
+    with Image.open(io.BytesIO(plots.show_images([photo], ["one"], width=3).png())) as image:
         assert image.format == "PNG" and image.mode == "RGB" and image.width == pytest.approx(300, abs=2)
