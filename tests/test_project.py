@@ -24,7 +24,7 @@ ORDER = [
     {"data"},
     {"upscale", "predict"},
     {"train", "folder", "strips"},
-    {"plots"},
+    {"plots", "report"},
     {"widgets"},
 ]
 
