@@ -20,7 +20,7 @@ ORDER = [
     {"published"},
     {"metrics"},
     {"pairs", "low_res", "doctor"},
-    {"pixel_cache"},
+    {"pixel_cache", "benchmarks"},
     {"data"},
     {"upscale", "predict"},
     {"train", "folder", "strips"},
