@@ -28,8 +28,8 @@ class TextFigure(Figure):
         Image.open(drawn).convert("RGB").save(packed, "PNG", optimize=True)  # the same pixels in a fifth less
         return packed.getvalue()
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
-        return self.png(), {"alt": self.alt}
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, alt: str):

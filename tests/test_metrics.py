@@ -71,6 +71,20 @@ def test_skimage_protocol_is_skimage(noisy, photo):
     assert rules.ssim(noisy, photo, scale=4) == pytest.approx(structural_similarity(photo, noisy, channel_axis=-1), abs=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(11, 11), (43, 60), (75, 101, 3)])
+def test_ssim_is_skimage_s(shape, rng):
+    """Of all sizes, whole strips of rows or not, down to a single window; to 1e-8, by both windows."""
+    hr = rng.integers(0, 256, shape).astype(np.uint8)
+    sr = np.clip(hr + rng.normal(0, 20, shape), 0, 255).astype(np.uint8)
+    axis = -1 if len(shape) == 3 else None
+    papers = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    for window, options in (("gaussian", papers), ("uniform", {})):
+        theirs = structural_similarity(sr.astype(float), hr.astype(float), data_range=255, channel_axis=axis, **options)
+        assert ssim(sr, hr, border=0, luma=False, window=window) == pytest.approx(theirs, abs=1e-8)
+    flat = np.full_like(hr, 7)
+    assert ssim(flat, flat, border=0, luma=False) == pytest.approx(1, abs=1e-12)
+
+
 def test_ssim_against_a_second_implementation(noisy, photo):
     """Wang et al. 2004 on Y, valid windows only, written out with one-dimensional filters."""
     x, y = luma(noisy[4:-4, 4:-4]), luma(photo[4:-4, 4:-4])
@@ -85,7 +99,7 @@ def test_ssim_against_a_second_implementation(noisy, photo):
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
     assert PROTOCOLS["benchmark-y"].ssim(noisy, photo, scale=4) == pytest.approx(expected, abs=1e-9)
-    assert ssim(photo, photo, border=0, luma=True) == 1
+    assert ssim(photo, photo, border=0, luma=True) == pytest.approx(1, abs=1e-12)
 
 
 def test_equal_to_basicsr(request):

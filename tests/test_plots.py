@@ -125,7 +125,8 @@ def test_figures_say_what_they_show(photo, table):
         plots.gains(table), plots.agreement(table),
     ]  # fmt: skip
     for figure, word in zip(figures, ("the photograph", "same: 0.0", "ours 29.00 dB", "ours gains on 67%", "ours"), strict=True):
-        assert word in figure.alt and repr(figure) == figure.alt and figure._repr_png_()[1] == {"alt": figure.alt}
+        data, metadata = figure._repr_mimebundle_()
+        assert word in figure.alt and data["text/plain"] == figure.alt and metadata["image/png"] == {"alt": figure.alt}
 
 
 def test_training_curves_show_the_lines_to_beat():
