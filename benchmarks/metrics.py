@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srlib.metrics import luma, psnr, ssim
+from srlib.metrics import psnr, ssim
 
 RUNS = 7
 SHAPE = (1356, 2040)
