@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss
+from torch.nn.functional import l1_loss, mse_loss
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _DEPTHS = {"vgg16-lite": (2, 2, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions per block
@@ -97,8 +97,19 @@ def _weights(backbone: str) -> dict[str, Tensor]:
     return {key: value for key, value in stored.items() if key.startswith("features.")}
 
 
+def charbonnier_loss(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """The mean of sqrt(error² + epsilon²): L1 with a round bottom (Lai et al. 2017, LapSRN, section 3.3)."""
+    return ((sr - hr).square() + epsilon**2).sqrt().mean()
+
+
+PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss, "charbonnier": charbonnier_loss}
+
+
 class SRLoss(nn.Module):
-    """pixel * L1 + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].  A weight of zero leaves that part out."""
+    """pixel * distance + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].  A weight of zero leaves that part out.
+
+    distance: "l1", the mean absolute error; "mse", the mean squared error, which PSNR is made of; "charbonnier".
+    """
 
     def __init__(
         self,
@@ -106,13 +117,21 @@ class SRLoss(nn.Module):
         perceptual: float = 0.0,
         backbone: str = "auto",
         layers: Mapping[str, float] | None = None,
+        distance: str = "l1",
     ):
         super().__init__()
         if pixel < 0 or perceptual < 0 or pixel + perceptual == 0:
             raise ValueError(f"The weights of a loss are not negative and not both zero: pixel {pixel}, perceptual {perceptual}.")
-        self.pixel, self.perceptual = pixel, perceptual
+        if distance not in PIXEL_LOSSES:
+            raise ValueError(f"The distance is {', '.join(PIXEL_LOSSES)}, not {distance!r}.")
+        self.pixel, self.perceptual, self.distance = pixel, perceptual, distance
         self.vgg = PerceptualLoss(backbone, layers) if perceptual else None
 
+    @property
+    def backbone(self) -> str:
+        """Whose features are compared; "" where none are."""
+        return self.vgg.backbone if self.vgg else ""
+
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        loss = self.pixel * l1_loss(sr, hr)
+        loss = self.pixel * PIXEL_LOSSES[self.distance](sr, hr)
         return loss + self.perceptual * self.vgg(sr, hr) if self.vgg else loss

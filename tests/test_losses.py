@@ -1,5 +1,6 @@
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d, relu
@@ -96,6 +97,32 @@ def test_srloss_adds_up(batch):
     assert SRLoss(1.0, 0.1, "vgg16-lite")(batch, batch) == 0
 
 
+def test_pixel_losses_against_numpy(batch):
+    error = (batch - batch.flip(-1)).double().numpy()
+    expected = {"l1": abs(error).mean(), "mse": (error**2).mean(), "charbonnier": np.hypot(error, 1e-3).mean()}
+    for distance, value in expected.items():
+        assert SRLoss(2.0, distance=distance)(batch, batch.flip(-1)).item() == pytest.approx(2 * value, rel=1e-5)
+
+
+@pytest.mark.parametrize("distance", ["l1", "mse", "charbonnier"])
+def test_gradcheck_of_pixel_losses(distance):
+    torch.manual_seed(1)
+    sr, hr = torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True), torch.rand(1, 3, 4, 4, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: SRLoss(distance=distance)(x, hr), sr)
+
+
+def test_charbonnier_is_round_at_the_bottom():
+    """At no error its gradient is 0, where L1 has none; far away both are the same."""
+    for at, slope in ((0.0, 0.0), (0.5, 1.0)):
+        sr = torch.full((1, 3, 1, 1), at, requires_grad=True)
+        SRLoss(distance="charbonnier")(sr, torch.zeros(1, 3, 1, 1)).backward()
+        assert sr.grad.sum().item() == pytest.approx(slope, abs=1e-4)
+
+
+def test_it_says_whose_features_it_compares():
+    assert SRLoss().backbone == "" and SRLoss(perceptual=0.1, backbone="vgg16-lite").backbone == "vgg16-lite"
+
+
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
@@ -104,6 +131,7 @@ def test_srloss_adds_up(batch):
         (lambda: PerceptualLoss("vgg19"), FileNotFoundError, "needs no network"),
         (lambda: SRLoss(0.0, 0.0), ValueError, "not both zero"),
         (lambda: SRLoss(-1.0), ValueError, "not negative"),
+        (lambda: SRLoss(distance="l2"), ValueError, "l1, mse, charbonnier, not 'l2'"),
     ],
 )
 def test_says_what_is_wrong(make, error, says, tmp_path, monkeypatch):
