@@ -12,7 +12,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # who may import whom inside srlib: modules only from earlier lines
 ORDER = [
     {"codecs", "resize", "patches", "transfer", "model"},
-    {"images", "degrade", "download", "layouts", "ensemble"},
+    {"images", "degrade", "download", "layouts", "ensemble", "guards"},
     {"passport", "engines"},
     {"alpha", "folders", "downscalers", "div2k", "zoo", "losses", "tiling"},
     {"diagnose", "protocols", "summary", "figures"},
