@@ -2,82 +2,50 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 
+from srlib.checkpoint import LAST, load_state, save_state
+from srlib.guards import TrainingError, check_pairs
+from srlib.history import Epoch, History, RollBack
+from srlib.images import to_array
 from srlib.losses import SRLoss
-from srlib.metrics import PROTOCOLS
-from srlib.model import EDSR, TAIL_REACH, forward_interior
+from srlib.metrics import PROTOCOLS, Upscaler
+from srlib.model import EDSR
+from srlib.objective import Objective, average_into, takes_bfloat16
 from srlib.patches import Pair, PairedPatches
+from srlib.recipe import TrainConfig, is_whole, learning_rate_at, transferred
 from srlib.resize import imresize
+from srlib.scale_out import Processes, near
 from srlib.upscale import upscale
 from srlib.zoo import load_pretrained, save_weights
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message is a finished sentence."""
+__all__ = [
+    "Epoch", "History", "RollBack", "StopTraining", "TrainConfig", "TrainingError", "fine_tune", "is_whole", "learning_rate_at",
+    "transferred",
+]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What a fine-tuning does.
-
-    patch_size: HR pixels; the outer 2 LR pixels per side get no loss.  learning_rate: of Adam, after `warm_up_steps`, falling
-    along half a cosine to zero at the last epoch.  patience: epochs without the validation loss falling by `min_delta` after
-    which training stops.  pixel, perceptual, backbone, layers: see `SRLoss`.  protocol: of the validation PSNR.
-    """
-
-    patch_size: int = 96
-    batch_size: int = 16
-    steps_per_epoch: int = 200
-    max_epochs: int = 30
-    learning_rate: float = 1e-4
-    warm_up_steps: int = 20
-    max_grad_norm: float = 1.0
-    patience: int = 3
-    min_delta: float = 0.0
-    pixel: float = 1.0
-    perceptual: float = 0.0
-    backbone: str = "auto"
-    layers: dict[str, float] | None = None
-    protocol: str = "rgb"
-    seed: int = 0
+OnEvent = Callable[[str, int, History], None]
+EXPLODED = 20  # times the validation loss of the start: no longer the loss of a picture
+MAX_ROLLBACKS, LOWER = 3, 0.25  # after each roll-back the learning rate is so many times what it was
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the history; epoch 0 is the model as it came.  Losses in the units of the loss, psnr in dB on whole images."""
-
-    epoch: int
-    train_loss: float | None
-    valid_loss: float
-    valid_psnr: float
-    seconds: float
-
-
-@dataclass
-class History:
-    """What happened: one `Epoch` per epoch, the PSNR of bicubic on the same images, and why it ended."""
-
-    bicubic_psnr: float
-    epochs: list[Epoch] = field(default_factory=list)
-    ended: str = ""  # "", while it runs; "early", no progress for `patience` epochs; "complete"
-
-    @property
-    def best(self) -> Epoch:
-        return min(self.epochs, key=lambda e: e.valid_loss)
-
-    @property
-    def start(self) -> Epoch:
-        return self.epochs[0]
+class StopTraining(Exception):
+    """Raised by on_event to end a training; `fine_tune` then returns the best model so far."""
 
 
 def fine_tune(
@@ -89,109 +57,157 @@ def fine_tune(
     run_dir: str | os.PathLike,
     resume: bool = False,
     device: str | torch.device = "cpu",
-    on_event: Callable[[str, int, History], None] | None = None,
+    accelerator: Accelerator | None = None,
+    on_event: OnEvent | None = None,
 ) -> tuple[EDSR, History]:
     """Train `model` on the pairs and return the best one, by validation loss, with the history.
 
-    Bicubic and the starting weights are measured first.  run_dir gets best.safetensors, last.pt and history.json, each
-    written whole or not at all.  resume: go on from last.pt, with the same result, to the bit on the CPU, as without the
-    interruption.  on_event("step" | "epoch", steps done, history) may raise to stop; what was kept stays.
-    Raises TrainingError if run_dir holds a run and `resume` is not asked for, if it was started with other settings, or if
-    the loss is no longer finite.
+    The pairs are checked, and bicubic and the starting weights measured, before the first step.  Parameters that require no
+    gradient stay as they are: `model.body.requires_grad_(False)` freezes the body.  run_dir gets best.safetensors, last.pt,
+    history.json and history.csv, each written whole or not at all.  resume: go on from last.pt, with the same result, to the
+    bit on the CPU, as without the interruption.
+
+    A step whose loss explodes or is not finite is undone: the state after the last epoch is taken again, with a quarter of the
+    learning rate, and the batch is kept as rolled_back_<step>.png.
+
+    accelerator: from Hugging Face Accelerate; its device and all its processes are used, each of which calls this function alike.
+    on_event("step" | "epoch" | "rollback", steps done, history) may raise StopTraining to end here, or another exception to
+    leave; what was kept stays, and can be resumed.  With several processes, in all of them at the same step.
+
+    Raises TrainingError if the pairs do not fit, if run_dir holds a run and `resume` is not asked for, if that was started with
+    other settings, if something cannot be written, or after three roll-backs.
     """
-    run_dir = Path(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    scale, edge = model.config.scale, TAIL_REACH * model.config.scale
-    patches = PairedPatches(train_pairs, scale=scale, patch_size=config.patch_size, seed=config.seed, device=device)
-    watched = PairedPatches(valid_pairs, scale=scale, patch_size=config.patch_size, augment=False, device=device)
-    model = model.to(device, memory_format=torch.channels_last)
-    loss_of = SRLoss(config.pixel, config.perceptual, config.backbone, config.layers).to(device)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], config.learning_rate)
-
-    def loss_on(lr, hr):
-        return loss_of(forward_interior(model, lr), hr[:, :, edge:-edge, edge:-edge])
-
-    def validate() -> tuple[float, float]:
-        with torch.inference_mode():
-            loss = np.mean([loss_on(*watched.batch(i, config.batch_size)).item() for i in range(2)])
-        rules = PROTOCOLS[config.protocol]
-        psnr = np.mean([rules.psnr(upscale(lr, model, device=device), hr, scale=scale) for hr, lr, _ in valid_pairs])
-        return float(loss), float(psnr)
-
-    history, first, spent = _resume(run_dir, config, model, optimizer) if resume else (None, 0, 0.0)
-    if not resume and (run_dir / "last.pt").exists():
+    run_dir, team = Path(run_dir), Processes(accelerator, device)
+    for kind, pairs in (("training", train_pairs), ("validation", valid_pairs)):
+        check_pairs(pairs, scale=model.config.scale, kind=kind)
+    begun = (run_dir / LAST).exists()
+    if begun and not resume:
         raise TrainingError(f"{run_dir} already holds a run: pass resume=True to go on with it, or choose another run_dir.")
-    started = time.monotonic() - spent
-    if history is None:
-        history = History(_bicubic_psnr(valid_pairs, config.protocol, scale))
-        history.epochs.append(Epoch(0, None, *validate(), time.monotonic() - started))
-        save_weights(model, run_dir / "best.safetensors")
-    for epoch in range(first + 1, config.max_epochs + 1):
-        if history.ended:
-            break
-        losses = []
+    run_dir.mkdir(parents=True, exist_ok=True)
+    run = _Run(model, train_pairs, valid_pairs, config, run_dir, team)
+    history = run.restore() if begun else run.start()
+    with suppress(StopTraining):
+        while not history.ended:
+            if len(history.rollbacks) == MAX_ROLLBACKS:
+                raise TrainingError(_given_up(history, run_dir))
+            entry = run.train_epoch(history, on_event)
+            if isinstance(entry, RollBack):
+                history = run.restore()
+                history.rollbacks.append(entry)
+            else:
+                history.epochs.append(entry)
+                history.running.clear()
+                early = history.stalled(config.patience, config.min_delta)
+                history.ended = "early" if early else "complete" if entry.epoch == config.max_epochs else ""
+            run.save(history)
+            if on_event:
+                on_event("rollback" if isinstance(entry, RollBack) else "epoch", run.steps_done(history), history)
+    history.ended = history.ended or "stopped"
+    return load_pretrained(run_dir / "best.safetensors", model.config.scale, device=team.device), history
+
+
+class _Run:
+    """The parts of one fine-tuning, and what is done with them between two looks at the history."""
+
+    def __init__(self, model, train_pairs, valid_pairs, config: TrainConfig, run_dir: Path, team: Processes):
+        of = {"scale": model.config.scale, "patch_size": config.patch_size, "device": team.device}
+        self.config, self.run_dir, self.team, self.valid_pairs = config, run_dir, team, valid_pairs
+        self.patches = PairedPatches(near(train_pairs, team.device), seed=config.seed, **of)
+        self.watched = PairedPatches(near(valid_pairs, team.device), augment=False, **of)
+        self.model = model.to(team.device, memory_format=torch.channels_last)
+        self.judged = deepcopy(model) if config.ema_decay else model
+        self.loss_of = SRLoss(config.pixel, config.perceptual, config.backbone, config.layers, config.distance).to(team.device)
+        self.objective = team.prepare(Objective(model, self.loss_of, bfloat16=takes_bfloat16(config, team.device)))
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, fused=True)
+        self.started = time.monotonic()
+
+    def train_epoch(self, history: History, on_event: OnEvent | None) -> Epoch | RollBack:
+        """Train for one epoch and measure; a RollBack, with the model in ruins, if the loss explodes on the way."""
+        config, epoch = self.config, len(history.epochs)
+        limit = EXPLODED * history.start.valid_loss
+        history.running.clear()
         for step in range((epoch - 1) * config.steps_per_epoch, epoch * config.steps_per_epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(step, config)
-            loss = loss_on(*patches.batch(step, config.batch_size))
-            if not torch.isfinite(loss):
-                lower = f"start again with a learning rate below {config.learning_rate:g}"
-                raise TrainingError(f"The loss is {loss.item()} at step {step}; {lower}, in another run_dir.")
-            optimizer.zero_grad(set_to_none=True)
+            rate = learning_rate_at(step, config) * LOWER ** len(history.rollbacks)
+            self.optimizer.param_groups[0]["lr"] = rate
+            lr, hr = self.team.share(self.patches.batch(step, config.batch_size))
+            loss = self.objective(lr, hr, whole=is_whole(step, config))
+            self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-            optimizer.step()
-            losses.append(loss.item())
+            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm)
+            mean_loss = self.team.mean(loss.item())
+            if not (mean_loss < limit and torch.isfinite(norm)):
+                if self.team.first:
+                    _keep_batch(self.run_dir / f"rolled_back_{step}.png", lr, hr)
+                return RollBack(step, mean_loss, rate)
+            self.optimizer.step()
+            if config.ema_decay:
+                average_into(self.judged, self.model, step=step, decay=config.ema_decay)
+            history.running.append(mean_loss)
             if on_event:
                 on_event("step", step + 1, history)
-        history.epochs.append(Epoch(epoch, float(np.mean(losses)), *validate(), time.monotonic() - started))
-        if history.best is history.epochs[-1]:
-            save_weights(model, run_dir / "best.safetensors")
-        history.ended = "early" if _stalled(history, config) else "complete" if epoch == config.max_epochs else ""
-        _save_state(run_dir, config, model, optimizer, history)
-        if on_event:
-            on_event("epoch", epoch * config.steps_per_epoch, history)
-    return load_pretrained(run_dir / "best.safetensors", scale, device=device), history
+        measured = self._measure(epoch, float(np.mean(history.running)))
+        return measured if measured.valid_loss < limit else RollBack(step, measured.valid_loss, rate)
+
+    def start(self) -> History:
+        """The lines to beat, before anything is trained: bicubic and the model as it came."""
+        bicubic = self._quality(partial(imresize, scale=self.model.config.scale))
+        history = History(*bicubic, backbone=self.loss_of.backbone, epochs=[self._measure(0, None)])
+        if not np.isfinite(history.start.valid_loss):
+            raise TrainingError(f"The model's loss is {history.start.valid_loss} before the first step: its weights are damaged.")
+        self.save(history)
+        return history
+
+    def _measure(self, epoch: int, train_loss: float | None) -> Epoch:
+        size = self.config.batch_size
+        with torch.inference_mode():
+            losses = [self.loss_of(self.judged(lr), hr).item() for lr, hr in (self.watched.batch(i, size) for i in range(2))]
+        quality = self._quality(partial(upscale, model=self.judged, device=self.team.device))
+        return Epoch(epoch, train_loss, float(np.mean(losses)), *quality, time.monotonic() - self.started)
+
+    def _quality(self, upscaler: Upscaler) -> list[float]:
+        """PSNR and SSIM, the mean over the validation images; each process takes its share of them."""
+        rules, of = PROTOCOLS[self.config.protocol], {"scale": self.model.config.scale}
+        total = np.zeros(2)
+        for index in range(self.team.rank, len(self.valid_pairs), self.team.count):
+            hr, lr, _ = self.valid_pairs[index]
+            sr = upscaler(lr)
+            total += rules.psnr(sr, hr, **of), rules.ssim(sr, hr, **of)
+        return [value / len(self.valid_pairs) for value in self.team.sum(total)]
+
+    def save(self, history: History) -> None:
+        if self.team.first:
+            if history.best is history.epochs[-1]:
+                save_weights(self.judged, self.run_dir / "best.safetensors")
+            average = {"average": self.judged.state_dict()} if self.config.ema_decay else {}
+            parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+            save_state(self.run_dir, self.config, history, **parts, **average)
+        self.team.wait()
+
+    def restore(self) -> History:
+        state = load_state(self.run_dir, self.config, device=self.team.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.config.ema_decay:
+            self.judged.load_state_dict(state["average"])
+        self.started = time.monotonic() - state["history"].epochs[-1].seconds
+        return state["history"]
+
+    def steps_done(self, history: History) -> int:
+        return history.epochs[-1].epoch * self.config.steps_per_epoch
 
 
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to zero at the last step of the last epoch."""
-    steps = config.max_epochs * config.steps_per_epoch
-    warm_up = min(1.0, (step + 1) / max(1, config.warm_up_steps))
-    return config.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
+def _keep_batch(path: Path, lr: Tensor, hr: Tensor) -> None:
+    """The patches of a batch side by side, LR above HR: is there something odd in them, or is it the learning rate?"""
+    repeat = hr.shape[-1] // lr.shape[-1]
+    both = torch.cat([lr.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3), hr], dim=2)
+    Image.fromarray(to_array(torch.cat(list(both), dim=2))).save(path)
 
 
-def _stalled(history: History, config: TrainConfig) -> bool:
-    """Whether the last `patience` epochs brought no validation loss lower, by more than min_delta, than the best before them."""
-    losses = [e.valid_loss for e in history.epochs]
-    return len(losses) > config.patience and min(losses[-config.patience :]) >= min(losses[: -config.patience]) - config.min_delta
-
-
-def _bicubic_psnr(pairs: Sequence[Pair], protocol: str, scale: int) -> float:
-    return float(np.mean([PROTOCOLS[protocol].psnr(imresize(lr, scale), hr, scale=scale) for hr, lr, _ in pairs]))
-
-
-def _save_state(run_dir: Path, config: TrainConfig, model: EDSR, optimizer: torch.optim.Optimizer, history: History) -> None:
-    state = {"config": asdict(config), "history": asdict(history)}
-    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save(state, run_dir / "last.part")
-    os.replace(run_dir / "last.part", run_dir / "last.pt")
-    (run_dir / "history.part").write_text(json.dumps(asdict(history), indent=1))
-    os.replace(run_dir / "history.part", run_dir / "history.json")
-
-
-def _resume(
-    run_dir: Path, config: TrainConfig, model: EDSR, optimizer: torch.optim.Optimizer
-) -> tuple[History | None, int, float]:
-    """(history, epochs done, seconds spent) of an interrupted run, loaded into model and optimizer; (None, 0, 0) if none is."""
-    if not (run_dir / "last.pt").exists():
-        return None, 0, 0.0
-    state = torch.load(run_dir / "last.pt", map_location="cpu", weights_only=True)
-    changed = [f"{k} {state['config'].get(k)} -> {v}" for k, v in asdict(config).items() if state["config"].get(k) != v]
-    if changed:
-        raise TrainingError(f"{run_dir} was started with other settings ({', '.join(changed)}); choose another run_dir.")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    stored = state["history"]
-    history = History(stored["bicubic_psnr"], [Epoch(**e) for e in stored["epochs"]], stored["ended"])
-    return history, history.epochs[-1].epoch, history.epochs[-1].seconds
+def _given_up(history: History, run_dir: Path) -> str:
+    tried = ", ".join(f"{r.learning_rate:.2g} at step {r.step} (loss {r.loss:.3g})" for r in history.rollbacks)
+    return (
+        f"The loss exploded {len(history.rollbacks)} times, with learning rates {tried}.  The best weights, of epoch "
+        f"{history.best.epoch}, are in {run_dir / 'best.safetensors'}; look at the batches in rolled_back_*.png, "
+        "and start again with a lower learning_rate in another run_dir."
+    )

@@ -12,10 +12,10 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # who may import whom inside srlib: modules only from earlier lines
 ORDER = [
     {"codecs", "resize", "patches", "transfer", "model"},
-    {"images", "degrade", "download", "layouts", "ensemble", "guards"},
-    {"passport", "engines"},
+    {"images", "degrade", "download", "layouts", "ensemble", "guards", "history"},
+    {"passport", "engines", "scale_out", "checkpoint", "recipe"},
     {"alpha", "folders", "downscalers", "div2k", "zoo", "losses", "tiling"},
-    {"diagnose", "protocols", "summary", "figures"},
+    {"diagnose", "protocols", "summary", "figures", "objective"},
     {"evaluation", "charts"},
     {"published"},
     {"metrics"},

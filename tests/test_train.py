@@ -1,42 +1,19 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from conftest import SAMPLES
 from safetensors.torch import load_file
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from tiny_training import CONFIG, make_model, make_pairs, run, same_weights
 
-from srlib.images import read_image
 from srlib.model import EDSR, EDSRConfig
-from srlib.patches import Pair
-from srlib.resize import imresize
-from srlib.train import Epoch, History, TrainConfig, TrainingError, _stalled, fine_tune, learning_rate_at
-
-CONFIG = TrainConfig(
-    patch_size=24, batch_size=4, steps_per_epoch=5, max_epochs=4, learning_rate=1e-3, patience=9, warm_up_steps=2
-)
-
-
-def make_pairs() -> list[Pair]:
-    rgb = read_image(SAMPLES / "DIV2K_train_HR" / "0001.png").rgb
-    crops = [np.ascontiguousarray(rgb[y : y + 48, x : x + 64]) for y, x in ((100, 100), (200, 300), (300, 500))]
-    return [Pair(hr, imresize(hr, 1 / 2), str(i)) for i, hr in enumerate(crops)]
-
-
-def make_model() -> EDSR:
-    torch.manual_seed(0)
-    return EDSR(EDSRConfig(2, 1, 8))
-
-
-def run(run_dir, config=CONFIG, **options):
-    pairs = make_pairs()
-    return fine_tune(make_model(), pairs[:2], pairs[2:], config, run_dir=run_dir, **options)
+from srlib.objective import average_into
+from srlib.train import StopTraining, TrainConfig, TrainingError, fine_tune, is_whole, learning_rate_at, transferred
+from srlib.upscale import upscale
 
 
 def test_it_learns_and_keeps_the_best(tmp_path):
@@ -47,60 +24,46 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert events[-2:] == [("step", 20), ("epoch", 20)] and len(events) == 24
     stored = json.loads((tmp_path / "history.json").read_text())
     assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
-    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20
-    best = load_file(tmp_path / "best.safetensors")
-    assert all(torch.equal(v, best[k]) for k, v in model.state_dict().items())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["best.safetensors", "history.json", "last.pt"]
+    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20 and stored["backbone"] == ""
+    table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
+    assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
+    assert same_weights(model, load_file(tmp_path / "best.safetensors"))
+    files = sorted(p.name for p in tmp_path.iterdir())
+    assert files == ["best.safetensors", "history.csv", "history.json", "last.pt"]
 
 
-def test_the_validation_loss_is_what_it_says(tmp_path):
-    """The start's loss is that of the model as it came: mean absolute error in [0, 1], on patches of the held-out image."""
+def test_what_is_measured_is_what_it_says(tmp_path):
+    """Epoch 0 is the model as it came: PSNR and SSIM of scikit-image without the border, the loss near that of the image."""
     model = make_model()
-    _, history = run(tmp_path)
-    pair = make_pairs()[2]
-    lr, hr = (torch.from_numpy(v.copy()).permute(2, 0, 1)[None] / 255 for v in (pair.lr, pair.hr))
-    with torch.inference_mode():
-        whole = (model(lr) - hr).abs().mean().item()
-    assert history.start.valid_loss == pytest.approx(whole, rel=0.3)
+    hr, lr, _ = make_pairs()[2]
+    sr = upscale(lr, model)[2:-2, 2:-2]
+    _, history = run(tmp_path, replace(CONFIG, max_epochs=1))
+    assert history.start.valid_psnr == pytest.approx(peak_signal_noise_ratio(hr[2:-2, 2:-2], sr, data_range=255))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
+    assert history.start.valid_ssim == pytest.approx(structural_similarity(hr[2:-2, 2:-2], sr, **options))
+    error = np.abs(upscale(lr, model) / 255 - hr / 255).mean()
+    assert history.start.valid_loss == pytest.approx(error, rel=0.3)
 
 
-class Interrupted(Exception):
-    pass
+def test_mistakes_are_found_before_the_first_step(tmp_path):
+    pairs = [pair._replace(lr=np.ascontiguousarray(pair.lr[:, ::-1])) for pair in make_pairs()]
+    for train, valid, kind in ((pairs, make_pairs(), "training"), (make_pairs(), pairs, "validation")):
+        with pytest.raises(TrainingError, match=f"{kind} pairs do not fit: LR is mirrored"):
+            fine_tune(make_model(), train, valid, CONFIG, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("step", [3, 5, 12])
-def test_an_interrupted_run_ends_the_same(tmp_path, step):
-    def interrupt(kind, done, _):
-        if kind == "step" and done == step:
-            raise Interrupted
+def test_stop_keeps_the_best(tmp_path):
+    def stop(kind, step, history):
+        if step == 12:
+            raise StopTraining
 
-    straight, history = run(tmp_path / "straight")
-    with pytest.raises(Interrupted):
-        run(tmp_path / "broken", on_event=interrupt)
-    resumed, again = run(tmp_path / "broken", resume=True)
-    assert all(torch.equal(a, b) for a, b in zip(straight.state_dict().values(), resumed.state_dict().values(), strict=True))
-    assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
-    last = [torch.load(tmp_path / d / "last.pt", weights_only=True)["model"] for d in ("straight", "broken")]
-    assert all(torch.equal(a, b) for a, b in zip(last[0].values(), last[1].values(), strict=True))
-
-
-def test_a_killed_process_ends_the_same(tmp_path):
-    """kill -9 at whatever moment, several times; then to the end."""
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1])\nimport torch; torch.set_num_threads(2)\n"
-        "import test_train as t\nt.run(sys.argv[2], resume=True)\n"
-    )
-    command = [sys.executable, "-c", script, os.path.dirname(__file__), str(tmp_path / "killed")]
-    for wait_for in ("best.safetensors", "last.pt"):
-        with subprocess.Popen(command) as process:
-            end = time.monotonic() + 120
-            while not (tmp_path / "killed" / wait_for).exists() and process.poll() is None and time.monotonic() < end:
-                time.sleep(0.005)
-            process.send_signal(signal.SIGKILL)
-    subprocess.run(command, check=True, timeout=300)
-    run(tmp_path / "straight")
-    a, b = (load_file(tmp_path / d / "best.safetensors") for d in ("killed", "straight"))
-    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    model, history = run(tmp_path, on_event=stop)
+    assert history.ended == "stopped" and len(history.epochs) == 3 and len(history.running) == 2
+    assert same_weights(model, load_file(tmp_path / "best.safetensors"))
+    straight, _ = run(tmp_path / "straight")
+    resumed, history = run(tmp_path, resume=True)
+    assert history.ended == "complete" and same_weights(resumed, straight)
 
 
 def test_a_finished_run_is_not_repeated(tmp_path):
@@ -114,64 +77,69 @@ def test_a_run_is_not_overwritten(tmp_path):
     run(tmp_path)
     with pytest.raises(TrainingError, match="already holds a run"):
         run(tmp_path)
-    from dataclasses import replace
-
     with pytest.raises(TrainingError, match=r"batch_size 4 -> 8"):
         run(tmp_path, replace(CONFIG, batch_size=8), resume=True)
 
 
-def test_a_full_disk_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
-    run(tmp_path / "whole")
-    save, calls = torch.save, []
+class Poisoned(torch.nn.Module):
+    """L1, but one step's loss is wrong."""
 
-    def full_disk(state, path):
-        calls.append(path)
-        if len(calls) < 3:
-            return save(state, path)
-        path.write_bytes(b"half a file")
-        raise OSError(28, "No space left on device")
+    def __init__(self, losses):
+        super().__init__()
+        self.backbone, self.calls, self.losses = "", 0, losses
 
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        run(tmp_path / "full")
+    def forward(self, sr, hr):
+        loss = (sr - hr).abs().mean()
+        if not torch.is_grad_enabled():
+            return loss
+        self.calls += 1
+        return loss * self.losses.get(self.calls, 1.0)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e4])
+def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
+    """One bad step in the third epoch: it is as if that epoch had been begun with a quarter of the rate."""
+    monkeypatch.setattr("srlib.train.SRLoss", lambda *args: Poisoned({13: factor}))
+    model, history = run(tmp_path)
+    (rollback,) = history.rollbacks
+    assert rollback.step == 12 and rollback.learning_rate == learning_rate_at(12, CONFIG)
+    assert history.ended == "complete" and len(history.epochs) == 5
+    assert (tmp_path / "rolled_back_12.png").stat().st_size > 100
+
+    class Slower(Exception):
+        pass
+
+    def leave(kind, step, _):
+        if step == 10 and kind == "epoch":
+            raise Slower
+
     monkeypatch.undo()
-    run(tmp_path / "full", resume=True)
-    a, b = (load_file(tmp_path / d / "best.safetensors") for d in ("whole", "full"))
-    assert all(torch.equal(a[k], b[k]) for k in a)
+    with pytest.raises(Slower):
+        run(tmp_path / "slower", on_event=leave)
+    slowly = lambda step, config: learning_rate_at(step, config) / 4  # noqa: E731
+    monkeypatch.setattr("srlib.train.learning_rate_at", slowly)
+    slower, _ = run(tmp_path / "slower", resume=True)
+    assert same_weights(model, slower)
 
 
-def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path):
+def test_it_gives_up_after_three_times(tmp_path):
+    too_fast = replace(CONFIG, learning_rate=1e3, warm_up_steps=0)
+    with pytest.raises(TrainingError, match=r"exploded 3 times, with learning rates 9\.9e\+02 at step 1.*lower learning_rate"):
+        run(tmp_path, too_fast)
+    with pytest.raises(TrainingError, match="exploded 3 times"):  # and does not try again
+        run(tmp_path, too_fast, resume=True)
+    assert same_weights(load_file(tmp_path / "best.safetensors"), make_model().state_dict())
+
+
+def test_damaged_weights_are_found_before_the_first_step(tmp_path):
     model = make_model()
     with torch.no_grad():
         model.head[0].weight.fill_(float("nan"))
-    pairs = make_pairs()
-    with pytest.raises(TrainingError, match=r"loss is nan at step 0; start again with a learning rate below 0\.001"):
-        fine_tune(model, pairs[:2], pairs[2:], CONFIG, run_dir=tmp_path)
-
-
-def history_of(losses) -> History:
-    return History(30.0, [Epoch(i, None, v, 30.0, 0.0) for i, v in enumerate(losses)])
-
-
-@pytest.mark.parametrize(
-    ("losses", "min_delta", "stops"),
-    [
-        ([5, 4, 3, 2], 0, False),
-        ([5, 4, 4, 4], 0, False),  # two epochs without progress
-        ([5, 4, 4, 4, 4], 0, True),
-        ([5, 4, 6, 7, 3.9], 0, False),
-        ([5, 4, 3.99, 3.98, 3.97], 0.1, True),
-        ([5, 4, 3.99, 3.98, 3.8], 0.1, False),
-        ([5], 0, False),
-    ],
-)
-def test_early_stopping_with_patience_three(losses, min_delta, stops):
-    assert _stalled(history_of(losses), TrainConfig(patience=3, min_delta=min_delta)) is stops
+    with pytest.raises(TrainingError, match="loss is nan before the first step"):
+        run(tmp_path, model=model)
 
 
 def test_early_stopping_stops(tmp_path):
-    from dataclasses import replace
-
     _, history = run(tmp_path, replace(CONFIG, learning_rate=0.0, patience=2, max_epochs=9))
     assert history.ended == "early" and len(history.epochs) == 3 and history.best.epoch == 0
 
@@ -184,9 +152,84 @@ def test_learning_rate():
     assert all(a >= b for a, b in pairwise(rates[4:]))
 
 
-def test_perceptual_training_runs(tmp_path):
-    from dataclasses import replace
+def test_the_average_is_a_mean_that_forgets():
+    """Against the sum written out: each value counts with the product of the decays since."""
+    model, average = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    values, decays = [0.5, 2.0, -1.0, 4.0], [min(0.2, (1 + step) / (10 + step)) for step in range(4)]
+    start = average.weight.item()
+    for step, value in enumerate(values):
+        model.weight.data.fill_(value)
+        average_into(average, model, step=step, decay=0.2)
+    expected = start * np.prod(decays) + sum(
+        (1 - d) * v * np.prod(decays[i + 1 :]) for i, (d, v) in enumerate(zip(decays, values, strict=True))
+    )
+    assert average.weight.item() == pytest.approx(expected, rel=1e-6)
 
+
+def test_the_border_learns_too(tmp_path):
+    """The folded tail alone never sees the outermost ring; with whole patches in between, the ring gets better with the rest."""
+    ring = {}
+    for whole_every in (4, 10**6):
+        config = replace(CONFIG, whole_every=whole_every, steps_per_epoch=20, learning_rate=3e-3, ema_decay=0.0)
+        model, _ = run(tmp_path / str(whole_every), config)
+        hr, lr, _ = make_pairs()[2]
+        error = np.abs(upscale(lr, model).astype(float) - hr)
+        inside = error[2:-2, 2:-2]
+        ring[whole_every] = (error.sum() - inside.sum()) / (error.size - inside.size) - inside.mean()
+    assert ring[4] < ring[10**6] - 1, ring
+
+
+def test_every_fourth_step_is_whole():
+    assert [step for step in range(12) if is_whole(step, TrainConfig())] == [3, 7, 11]
+
+
+@pytest.mark.parametrize("distance", ["mse", "charbonnier"])
+def test_other_pixel_losses_train(tmp_path, distance):
+    _, history = run(tmp_path, replace(CONFIG, distance=distance, max_epochs=2))
+    assert history.best.valid_psnr > history.start.valid_psnr + 1
+
+
+def test_perceptual_training_runs(tmp_path):
     config = replace(CONFIG, perceptual=0.1, backbone="vgg16-lite", layers={"relu1_2": 1.0}, max_epochs=2)
     _, history = run(tmp_path, config)
-    assert history.best.valid_loss < history.start.valid_loss
+    assert history.best.valid_loss < history.start.valid_loss and history.backbone == "vgg16-lite"
+
+
+def test_bfloat16_trains_nearly_alike(tmp_path):
+    """The first steps' losses agree to the eight bits that it has."""
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        seen = losses[precision] = []
+        run(
+            tmp_path / precision,
+            replace(CONFIG, precision=precision, max_epochs=1),
+            on_event=lambda _, __, h, s=seen: s.append(h),
+        )
+        seen[:] = [seen[-1].epochs[1].train_loss]
+    assert losses["bfloat16"] != losses["float32"] and losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+
+
+def test_a_frozen_body_stays(tmp_path):
+    model, start = make_model(), make_model()
+    model.body.requires_grad_(False)
+    trained, _ = run(tmp_path, model=model)
+    assert same_weights(trained.body, start.body) and not same_weights(trained.tail, start.tail)
+
+
+def test_x4_begins_with_head_and_body_of_x2():
+    small = make_model(2)
+    large = transferred(small, 4)
+    assert large.config == EDSRConfig(4, 1, 8) and same_weights(large.head, small.head) and same_weights(large.body, small.body)
+    lr = torch.rand(1, 3, 6, 7)
+    assert torch.equal(large.features(lr), small.features(lr)) and large(lr).shape == (1, 3, 24, 28)
+    large.head[0].bias.data += 1
+    assert isinstance(large, EDSR) and not same_weights(large.head, small.head)  # a copy, not the same tensors
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [({"precision": "half"}, "float32 or bfloat16"), ({"whole_every": 0}, "1 or more"), ({"ema_decay": 1.0}, "below 1")],
+)
+def test_settings_that_make_no_sense(settings, says):
+    with pytest.raises(ValueError, match=says):
+        TrainConfig(**settings)

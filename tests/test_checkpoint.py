@@ -1,0 +1,107 @@
+"""Trainings that are cut off, by an exception, a signal or a full disk, and end as if nothing had happened."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_training import CONFIG, run, run_in_process, same_weights
+
+from srlib.checkpoint import load_state, save_state
+from srlib.history import Epoch, History
+from srlib.train import TrainingError
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [3, 5, 12])
+def test_an_interrupted_run_ends_the_same(tmp_path, step):
+    def interrupt(kind, done, _):
+        if kind == "step" and done == step:
+            raise Interrupted
+
+    straight, history = run(tmp_path / "straight")
+    with pytest.raises(Interrupted):
+        run(tmp_path / "broken", on_event=interrupt)
+    resumed, again = run(tmp_path / "broken", resume=True)
+    assert same_weights(straight, resumed)
+    assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
+    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("straight", "broken")]
+    assert same_weights(last[0]["model"], last[1]["model"]) and same_weights(last[0]["average"], last[1]["average"])
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes of their own, which begin in a moment: torch is imported once, by the server that they are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["srlib.train"])
+    return context
+
+
+def start(processes, *args):
+    process = processes.Process(target=run_in_process, args=args)
+    process.start()
+    return process
+
+
+def written_at(path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
+    """kill -9, SIGTERM and Ctrl-C in turn, at random moments: while it starts, while it trains, while it writes."""
+    config, rng = replace(CONFIG, max_epochs=40), np.random.default_rng(0)
+    run(tmp_path / "straight", config)
+    last = tmp_path / "killed" / "last.pt"
+    for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * 2):
+        before = written_at(last)
+        process = start(processes, tmp_path / "killed", config)
+        while hit != 3 and written_at(last) == before and process.is_alive():  # one of them does not get so far
+            time.sleep(0.001)
+        process.join(rng.uniform(0, 0.1))
+        os.kill(process.pid, sent)
+        process.join(60)
+        assert process.exitcode not in (0, None), "the run came to its end before it was killed"
+    process = start(processes, tmp_path / "killed", config)
+    process.join(120)
+    assert process.exitcode == 0
+    assert same_weights(*(load_file(tmp_path / d / "best.safetensors") for d in ("killed", "straight")))
+    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("killed", "straight")]
+    assert same_weights(last[0]["model"], last[1]["model"]) and last[0]["optimizer"]["state"].keys()
+
+
+def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
+    """A process that may write no file larger than a part of the state stops with a sentence; what was there is whole."""
+    run(tmp_path / "straight")
+
+    def interrupt(kind, done, _):
+        if kind == "epoch" and done == 10:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(tmp_path / "full", on_event=interrupt)
+    before = (tmp_path / "full" / "last.pt").read_bytes()
+    process = start(processes, tmp_path / "full", CONFIG, len(before) // 2)
+    process.join(60)
+    assert process.exitcode == 1
+    said = (tmp_path / "full.txt").read_text()
+    assert said.startswith("TrainingError: last.pt cannot be written") and "resume=True" in said
+    assert (tmp_path / "full" / "last.pt").read_bytes() == before and not list((tmp_path / "full").glob("*.part"))
+    resumed, _ = run(tmp_path / "full", resume=True)
+    assert same_weights(resumed, load_file(tmp_path / "straight" / "best.safetensors"))
+
+
+def test_a_state_comes_back_as_it_was(tmp_path):
+    history = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)])
+    save_state(tmp_path, CONFIG, history, model={"w": torch.arange(3.0)})
+    state = load_state(tmp_path, CONFIG)
+    assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
+    with pytest.raises(TrainingError, match=r"other settings \(seed 0 -> 1\)"):
+        load_state(tmp_path, replace(CONFIG, seed=1))

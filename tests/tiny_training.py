@@ -1,0 +1,58 @@
+"""A training of a second, for the tests of training; a module of its own, so that other processes can import it."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from srlib.images import read_image
+from srlib.model import EDSR, EDSRConfig
+from srlib.patches import Pair
+from srlib.resize import imresize
+from srlib.train import TrainConfig, fine_tune
+
+SAMPLES = Path(__file__).resolve().parents[1] / "data" / "sample"
+CONFIG = TrainConfig(
+    patch_size=24, batch_size=4, steps_per_epoch=5, max_epochs=4, learning_rate=1e-3, patience=9, warm_up_steps=2, ema_decay=0.9
+)
+
+
+def make_pairs() -> list[Pair]:
+    rgb = read_image(SAMPLES / "DIV2K_train_HR" / "0001.png").rgb
+    crops = [np.ascontiguousarray(rgb[y : y + 48, x : x + 64]) for y, x in ((100, 100), (200, 300), (300, 500))]
+    return [Pair(hr, imresize(hr, 1 / 2), str(i)) for i, hr in enumerate(crops)]
+
+
+def make_model(scale: int = 2) -> EDSR:
+    torch.manual_seed(0)
+    return EDSR(EDSRConfig(scale, 1, 8))
+
+
+def run(run_dir, config=CONFIG, model=None, train_pairs=None, **options):
+    """On one thread: with so little to do, two would mostly wait for each other."""
+    pairs, threads = make_pairs(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return fine_tune(model or make_model(), train_pairs or pairs[:2], pairs[2:], config, run_dir=run_dir, **options)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run_in_process(run_dir, config, largest_file=None):
+    """What a process of its own does: go on with a run.  largest_file: the bytes that fit into a file, as on a full disk."""
+    if largest_file:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    try:
+        run(run_dir, config, resume=True)
+    except Exception as error:
+        run_dir.with_suffix(".txt").write_text(f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+def same_weights(a, b) -> bool:
+    """Whether two state dicts, or models, are equal to the bit."""
+    a, b = (v.state_dict() if isinstance(v, torch.nn.Module) else v for v in (a, b))
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
