@@ -91,7 +91,6 @@ def test_without_a_gpu_pairs_stay_where_they_are(mapped):
 
 
 def test_training_from_a_store_is_training_from_memory(mapped, tmp_path):
-    from tiny_training import make_model, same_weights
 
     a, _ = run(tmp_path / "mapped", train_pairs=mapped)
     b, _ = run(tmp_path / "memory", train_pairs=make_pairs())
