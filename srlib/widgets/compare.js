@@ -1,105 +1,225 @@
-/**
- * Two pictures of one scene under a draggable divider; zoom and pan act on both.
- *
- * The view is kept in fractions, never in screen pixels: `position` of the divider in the frame, `center` the point of the
- * picture in the middle of the frame, `zoom` 1 when the picture fills the frame.  So nothing moves when the frame is resized.
- */
+/** Two to four pictures of one scene, under a divider, in turn, or side by side; zoom and pan act on all of them. */
 
-const MAX_ZOOM = 32;
-const COMFORTABLE_WIDTH = 480; // smaller pictures are shown at a whole multiple of their size, so that their pixels stay even
-const HINT = "Drag the line to compare. Click the picture, then scroll or press + and − to zoom, drag or use the arrow keys to move.";
+import { KEYBOARD, MODES, make, makeBar, makeHelp, makeReadings } from "./compare_controls.js";
+import { listenToKeys, listenToPointers } from "./compare_hand.js";
+import { paint, paintLoupe, paintMark } from "./compare_paint.js";
+import { Source, decode } from "./compare_source.js";
+import { canMove, clamp, frameShape, inPicture, magnification, middle, moved, place, trueSize, visible } from "./compare_view.js";
 
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-
-function make(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
+const BEAT = 700; // milliseconds that the flicker shows a picture; slower than the three flashes a second that may harm
+const REST = 200; // milliseconds without a movement before the PSNR of what is seen is asked for
 
 function render({ model, el, signal }) {
   const on = (target, type, handler, options = {}) => target.addEventListener(type, handler, { signal, ...options });
+  const get = (...names) => names.map((name) => model.get(name));
 
-  // JupyterLab deletes the cell on "d d" unless the very element that has the focus carries this attribute.
-  const keyboard = { tabindex: "0", "data-lm-suppress-shortcuts": "true" };
-  const hint = make("span", "srlib-compare-hint", { id: `srlib-hint-${crypto.randomUUID()}` });
-  hint.textContent = HINT;
-  const frame = make("div", "srlib-compare-frame", { role: "group", "aria-describedby": hint.id, ...keyboard });
-  const sides = ["right", "left"].map((side) => {
-    const layer = make("div", `srlib-compare-layer srlib-compare-${side}`);
-    const image = make("img", "", { draggable: "false" });
-    const label = make("span", "srlib-compare-label", { "aria-hidden": "true" });
-    layer.append(image, label);
-    return { layer, image, label };
-  });
-  const [right, left] = sides; // the left one lies on top and is clipped at the divider, its label with it
+  // What this view of the model knows by itself; the rest is in the model.
+  let sources = [];
+  let size = null; // of the finest picture
+  let pointer = null; // { panel, x, y } in screen pixels of a panel
+  let current = 0; // the picture that the flicker shows
+  let playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let loupe = false;
+  let scores = null; // the PSNR of each picture in what is seen, in words
+  let [beating, resting, refreshing, saving] = [0, 0, 0, 0]; // timers
+
+  const view = () => ({ zoom: model.get("zoom"), center: model.get("center") });
+  const box = () => ({ width: panels[0].canvas.width, height: panels[0].canvas.height });
+  const rectangle = () => place(box(), size, view());
+  const look = (movement) => set(moved(box(), size, view(), movement));
+
+  const act = {
+    look,
+    zoomIn: () => look({ factor: 1.25 }),
+    zoomOut: () => look({ factor: 0.8 }),
+    trueSize: () => set(trueSize(box(), size, view())),
+    reset: () => set({ position: 0.5, zoom: 1, center: [0.5, 0.5] }),
+    drag: (by) => (canMove(box(), rectangle()) ? look({ by }) : act.divideBy(by.x / box().width)),
+    move(x, y, onePixel) {
+      const one = magnification(box(), size, view());
+      const step = onePixel ? { width: one, height: one } : { width: box().width / 10, height: box().height / 10 };
+      look({ by: { x: x * step.width, y: y * step.height } });
+    },
+    divideAt: ({ x }) => set({ position: clamp(x / box().width, 0, 1) }),
+    divideBy: (step) => set({ position: clamp(model.get("position") + step, 0, 1) }),
+    setMode: (mode) => set({ mode }),
+    nextMode: () => set({ mode: MODES[(MODES.indexOf(model.get("mode")) + 1) % MODES.length] }),
+    /** Show a picture: in the flicker, or on one side (0 or 1) of the divider. */
+    choose(side, picture) {
+      if (picture >= sources.length) return;
+      if (model.get("mode") === "divider") set({ pair: model.get("pair").map((n, k) => (k === side ? picture : n)) });
+      current = picture;
+      play(false);
+    },
+    nextPicture: () => model.get("mode") === "flicker" && act.choose(1, (current + 1) % sources.length),
+    togglePlaying: () => play(!playing),
+    pointAt(point) {
+      pointer = point;
+      refresh();
+    },
+    toggleLoupe() {
+      loupe = !loupe;
+      refresh();
+    },
+    toggleHelp() {
+      help.hidden = !help.hidden;
+      refresh();
+    },
+    toggleFullScreen: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
+  };
+
+  const frame = make("div", "srlib-compare-frame", { role: "group", tabindex: "0", ...KEYBOARD });
   const divider = make("div", "srlib-compare-divider", {
-    role: "slider", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100", ...keyboard,
+    role: "slider", tabindex: "0", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100", ...KEYBOARD,
   });
   divider.append(make("div", "srlib-compare-grip", { "aria-hidden": "true" }));
-  frame.append(right.layer, left.layer, divider);
-  const magnification = make("output", "srlib-compare-magnification", { "aria-label": "Magnification" });
-  const footer = make("div", "srlib-compare-footer");
-  footer.append(hint, magnification);
-  const root = make("div", "srlib-compare");
-  root.append(frame, footer);
+  const [bar, readings, help] = [makeBar(act), makeReadings(), makeHelp()];
+  const root = make("div", "srlib-compare", {}, frame, bar.node, readings.node, help);
   el.append(root);
+
+  const panels = [];
+  const addPanel = () => {
+    const canvas = make("canvas", "srlib-compare-canvas", { role: "img" });
+    const overlay = make("canvas", "srlib-compare-canvas srlib-compare-overlay", { "aria-hidden": "true" });
+    const pills = ["left", "right"].map((side) => make("span", `srlib-compare-pill srlib-compare-${side}`));
+    const layers = pills.map((pill) => make("div", "srlib-compare-layer", { "aria-hidden": "true" }, pill));
+    const node = make("div", "srlib-compare-panel", {}, canvas, ...layers, overlay);
+    panels.push({ node, canvas, overlay, pills, layers });
+    frame.append(node, divider); // the divider stays on top
+    resized.observe(node);
+  };
 
   // ---- from the model to the page
 
   async function showPictures() {
-    delete root.dataset.ready;
-    const blobs = model.get("pictures").map((png) => new Blob([png], { type: "image/png" }));
-    const urls = blobs.map((blob) => URL.createObjectURL(blob));
-    left.image.src = urls[0];
-    right.image.src = urls[1];
-    try {
-      await Promise.all(sides.map(({ image }) => image.decode()));
-    } catch {
-      return; // newer pictures have taken their place, or the view is gone
-    } finally {
-      urls.forEach((url) => URL.revokeObjectURL(url)); // a decoded image no longer needs its address
+    const [version, pictures, sizes] = get("version", "pictures", "sizes");
+    const overviews = await Promise.all(pictures.map(decode));
+    if (signal.aborted || version !== model.get("version")) return; // newer pictures have taken their place, or the view is gone
+    sources.forEach((source) => source.close());
+    sources = overviews.map((overview, picture) => {
+      const ask = (level, column, row) => model.send({ tile: [version, picture, level, column, row] });
+      return new Source(overview, sizes[picture], ask);
+    });
+    size = sources.map((source) => source.size).reduce((a, b) => (a.width >= b.width ? a : b));
+    current = 0;
+    scores = null;
+    while (panels.length < sources.length) addPanel();
+    arrange();
+    askScores();
+    root.dataset.ready = version;
+  }
+
+  /** Give each mode its panels and the frame its shape. */
+  function arrange() {
+    if (!sources.length) return;
+    const mode = model.get("mode");
+    const count = mode === "side-by-side" ? sources.length : 1;
+    const full = document.fullscreenElement === root;
+    const inline = { width: root.clientWidth - 8, height: 0.75 * innerHeight }; // its padding; its bar wants to be seen too
+    const room = full ? { width: frame.clientWidth, height: frame.clientHeight } : inline;
+    const { across, down, width, height } = frameShape(count, room, size);
+    Object.assign(frame.style, full ? { width: "", height: "" } : { width: `${width}px`, height: `${height}px` });
+    frame.style.gridTemplate = `repeat(${down}, minmax(0, 1fr)) / repeat(${across}, minmax(0, 1fr))`;
+    root.style.setProperty("--srlib-frame", full ? "100%" : `${width}px`);
+    panels.forEach(({ node }, n) => (node.hidden = n >= count));
+    divider.hidden = mode !== "divider";
+    play(playing);
+  }
+
+  const resized = new ResizeObserver((entries) => {
+    for (const { target, contentRect, devicePixelContentBoxSize } of entries) {
+      const exact = devicePixelContentBoxSize?.[0]; // what the product below rounds to depends on where the panel stands
+      for (const canvas of target.querySelectorAll(":scope > canvas")) {
+        canvas.width = near(exact?.inlineSize, contentRect.width * devicePixelRatio);
+        canvas.height = near(exact?.blockSize, contentRect.height * devicePixelRatio);
+      }
     }
-    const finest = sides.map(({ image }) => image).reduce((a, b) => (a.naturalWidth >= b.naturalWidth ? a : b));
-    const multiple = Math.max(1, Math.round(COMFORTABLE_WIDTH / finest.naturalWidth));
-    root.style.setProperty("--srlib-width", `${finest.naturalWidth * multiple}px`);
-    root.style.setProperty("--srlib-aspect", finest.naturalWidth / finest.naturalHeight);
-    root.dataset.ready = "true";
-    showView();
+    arrange();
+    showAll(); // at once: setting the size has emptied the canvas
+    askScores();
+  });
+  resized.observe(root);
+
+  /** Which pictures a panel shows, from left to right. */
+  function shownIn(panel) {
+    const [mode, pair] = get("mode", "pair");
+    if (mode === "divider") return pair.map((n) => Math.min(n, sources.length - 1)); // while more pictures are on their way
+    return [mode === "flicker" ? current : panel];
   }
 
-  function showLabels() {
-    const [leftLabel, rightLabel] = model.get("labels");
-    left.label.textContent = left.image.alt = leftLabel;
-    right.label.textContent = right.image.alt = rightLabel;
-    frame.setAttribute("aria-label", `Comparison of ${leftLabel} and ${rightLabel}`);
-    divider.setAttribute("aria-label", `Divider between ${leftLabel} and ${rightLabel}`);
-    showView();
+  function showPanel({ canvas, overlay, pills, layers }, n) {
+    const [mode, labels, position] = get("mode", "labels", "position");
+    const [pictures, edges] = [shownIn(n), mode === "divider" ? [0, position, 1] : [0, 1]];
+    const slices = pictures.map((i, k) => ({ source: sources[i], from: edges[k], to: edges[k + 1] }));
+    paint(canvas.getContext("2d"), rectangle(), slices);
+    canvas.setAttribute("aria-label", pictures.map((i) => labels[i]).join(" and "));
+    pills.forEach((pill, k) => (pill.textContent = labels[pictures[k]] ?? ""));
+    layers.forEach((layer, k) => (layer.hidden = k >= pictures.length));
+    layers[0].style.clipPath = `inset(0 ${100 - 100 * edges[1]}% 0 0)`; // a label goes under with its picture
+    layers[1].style.clipPath = `inset(0 0 0 ${100 * edges[1]}%)`;
+
+    const [context, spot] = [overlay.getContext("2d"), spotInPicture()];
+    context.clearRect(0, 0, overlay.width, overlay.height);
+    if (!spot) return;
+    const { left, top, width, height } = rectangle();
+    const at = { x: left + spot[0] * width, y: top + spot[1] * height };
+    if (loupe) paintLoupe(context, rectangle(), magnification(box(), size, view()), slices.map(({ source }) => source), at);
+    else if (pointer.panel !== n) paintMark(context, at);
   }
 
-  function showView() {
-    const [position, zoom, [x, y]] = [model.get("position"), model.get("zoom"), model.get("center")];
-    const percent = Math.round(100 * position);
-    left.layer.style.clipPath = `inset(0 ${100 - 100 * position}% 0 0)`;
+  /** The point under the pointer, in fractions of the picture, or null; the magnifier without a pointer stays in the middle. */
+  function spotInPicture() {
+    if (!pointer && !loupe) return null;
+    const spot = inPicture(pointer ?? middle(box()), rectangle());
+    return spot.every((value) => value >= 0 && value < 1) ? spot : null;
+  }
+
+  function showControls() {
+    const [mode, labels, pair, position] = get("mode", "labels", "pair", "position");
+    const percent = `${Math.round(100 * magnification(box(), size, view()))} %`;
+    const full = document.fullscreenElement === root;
+    bar.show({ mode, labels, pair, playing, percent, loupe, full, help: !help.hidden });
+    const spot = spotInPicture();
+    readings.show({
+      labels, scores,
+      position: spot && [Math.floor(spot[0] * size.width), Math.floor(spot[1] * size.height)],
+      values: spot && sources.map((source) => source.valueAt(...spot)),
+    });
+    frame.setAttribute("aria-label", `Comparison of ${new Intl.ListFormat("en").format(labels)}`);
+    frame.style.touchAction = canMove(box(), rectangle()) ? "none" : "pan-y"; // elsewhere a finger scrolls the page
+    const [left, right] = pair.map((n) => labels[n]);
     divider.style.left = `${100 * position}%`;
-    divider.setAttribute("aria-valuenow", percent);
-    divider.setAttribute("aria-valuetext", `${percent} % ${model.get("labels")[0]}`);
-    frame.style.touchAction = zoom > 1 ? "none" : "pan-y"; // a finger scrolls the page over a picture that cannot be moved
-    for (const { image } of sides) {
-      image.style.transform = `translate(${50 - 100 * x * zoom}%, ${50 - 100 * y * zoom}%) scale(${zoom})`;
-      image.style.imageRendering = screenPixels(image) > 1 ? "pixelated" : "auto";
-    }
-    const finest = Math.min(...sides.map(({ image }) => screenPixels(image)));
-    magnification.textContent = Number.isFinite(finest) ? `${Math.round(100 * finest)} %` : "";
+    divider.setAttribute("aria-label", `Divider between ${left} and ${right}`);
+    divider.setAttribute("aria-valuenow", Math.round(100 * position));
+    divider.setAttribute("aria-valuetext", `${Math.round(100 * position)} % ${left}`);
   }
 
-  /** How many screen pixels one pixel of the picture covers, in one direction. */
-  const screenPixels = (image) => (frame.clientWidth * model.get("zoom") * devicePixelRatio) / image.naturalWidth;
+  function showAll() {
+    if (!sources.length || !box().width) return; // nothing to show yet, or on a page that is hidden
+    panels.forEach((panel, n) => panel.node.hidden || showPanel(panel, n));
+    showControls();
+  }
 
-  // ---- from the hand to the model
+  function refresh() {
+    refreshing ||= requestAnimationFrame(() => {
+      refreshing = 0;
+      showAll();
+    });
+  }
 
-  let saving = 0;
+  function play(go) {
+    playing = go;
+    clearInterval(beating);
+    const beat = () => {
+      current = (current + 1) % sources.length;
+      refresh();
+    };
+    if (playing && model.get("mode") === "flicker") beating = setInterval(beat, BEAT);
+    refresh();
+  }
+
+  // ---- between the page and the kernel
+
   function set(state) {
     for (const [name, value] of Object.entries(state)) model.set(name, value);
     saving ||= requestAnimationFrame(() => {
@@ -108,117 +228,63 @@ function render({ model, el, signal }) {
     });
   }
 
-  function look(zoom, x, y) {
-    const margin = 0.5 / zoom; // the frame never shows what lies outside the picture
-    set({ zoom, center: [clamp(x, margin, 1 - margin), clamp(y, margin, 1 - margin)] });
+  function askScores() {
+    if (!model.get("scored") || !sources.length) return;
+    clearTimeout(resting);
+    resting = setTimeout(() => model.send({ psnr: [model.get("version"), ...visible(box(), rectangle())] }), REST);
   }
 
-  /** Zoom by a factor about a point of the frame, given in fractions of it, then shift the picture by another fraction. */
-  function zoomBy(factor, at = { x: 0.5, y: 0.5 }, shift = { x: 0, y: 0 }) {
-    const [zoom, [x, y]] = [model.get("zoom"), model.get("center")];
-    const closer = clamp(zoom * factor, 1, MAX_ZOOM);
-    const stay = 1 / zoom - 1 / closer;
-    look(closer, x + (at.x - 0.5) * stay - shift.x / closer, y + (at.y - 0.5) * stay - shift.y / closer);
+  function receive({ tile, psnr }, buffers) {
+    const [version, ...rest] = tile ?? psnr;
+    if (version !== model.get("version") || !sources.length) return;
+    if (psnr) [scores] = rest;
+    else sources[rest[0]].receive(rest.slice(1).join("/"), buffers[0]).then(refresh);
+    refresh();
   }
 
-  const moveBy = (x, y) => zoomBy(1, undefined, { x, y });
-  const divideAt = (position) => set({ position: clamp(position, 0, 1) });
-  const reset = () => set({ position: 0.5, zoom: 1, center: [0.5, 0.5] });
-
-  /** A point of the screen in fractions of the frame. */
-  function inFrame({ clientX, clientY }) {
-    const box = frame.getBoundingClientRect();
-    return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
+  function lookElsewhere() {
+    refresh();
+    askScores();
   }
 
-  on(divider, "pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.stopPropagation();
-    divider.setPointerCapture(event.pointerId);
-  });
-  on(divider, "pointermove", (event) => {
-    if (divider.hasPointerCapture(event.pointerId)) divideAt(inFrame(event).x);
-  });
-
-  // One finger or the mouse pans, two fingers pan and zoom: the mean of the pointers moves, their spread grows.
-  const pointers = new Map();
-  function grasp() {
-    const points = [...pointers.values()];
-    const mean = (values) => values.reduce((sum, value) => sum + value, 0) / points.length;
-    const [x, y] = [mean(points.map((p) => p.x)), mean(points.map((p) => p.y))];
-    const spread = mean(points.map((p) => Math.hypot((p.x - x) * frame.clientWidth, (p.y - y) * frame.clientHeight)));
-    return { x, y, spread };
+  /** Where an event is, in screen pixels of a panel: of the one under it, unless its number is given. */
+  function locate({ clientX, clientY }, panel) {
+    const boxes = panels.map(({ node }) => node.getBoundingClientRect());
+    const under = ({ left, right, top, bottom }) => clientX >= left && clientX < right && clientY >= top && clientY < bottom;
+    panel ??= Math.max(0, boxes.findIndex(under));
+    const { left, top } = boxes[panel];
+    return { panel, x: (clientX - left) * devicePixelRatio, y: (clientY - top) * devicePixelRatio };
   }
-  on(frame, "pointerdown", (event) => {
-    if (event.button !== 0) return;
-    frame.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, inFrame(event));
-  });
-  on(frame, "pointermove", (event) => {
-    if (!pointers.has(event.pointerId)) return;
-    const before = grasp();
-    pointers.set(event.pointerId, inFrame(event));
-    const after = grasp();
-    const factor = before.spread ? after.spread / before.spread : 1;
-    zoomBy(factor, before, { x: after.x - before.x, y: after.y - before.y });
-  });
-  for (const type of ["pointerup", "pointercancel"]) on(frame, type, (event) => pointers.delete(event.pointerId));
-  on(frame, "dblclick", reset);
 
-  // The wheel scrolls the page until the reader has clicked the picture or tabbed to it.
-  const zoomWithWheel = (event) => {
-    if (!frame.matches(":focus-within")) return;
-    event.preventDefault();
-    event.stopPropagation();
-    zoomBy(Math.exp(-event.deltaY / 500), inFrame(event));
+  listenToPointers(on, { frame, divider }, locate, act);
+  listenToKeys(on, { root, frame, divider }, act);
+  on(root, "fullscreenchange", arrange);
+  const listeners = {
+    "change:version": showPictures,
+    "change:mode": arrange,
+    "change:labels": refresh,
+    "change:pair": refresh,
+    "change:position": refresh,
+    "change:zoom": lookElsewhere,
+    "change:center": lookElsewhere,
+    "msg:custom": receive,
   };
-  on(frame, "wheel", zoomWithWheel, { passive: false });
-
-  const viewKeys = {
-    "+": () => zoomBy(1.25),
-    "=": () => zoomBy(1.25),
-    "-": () => zoomBy(0.8),
-    0: reset,
-  };
-  const frameKeys = {
-    ...viewKeys,
-    ArrowLeft: () => moveBy(0.1, 0),
-    ArrowRight: () => moveBy(-0.1, 0),
-    ArrowUp: () => moveBy(0, 0.1),
-    ArrowDown: () => moveBy(0, -0.1),
-  };
-  const step = (event) => (event.shiftKey ? 0.1 : 0.01);
-  const dividerKeys = {
-    ...viewKeys,
-    ArrowLeft: (event) => divideAt(model.get("position") - step(event)),
-    ArrowDown: (event) => divideAt(model.get("position") - step(event)),
-    ArrowRight: (event) => divideAt(model.get("position") + step(event)),
-    ArrowUp: (event) => divideAt(model.get("position") + step(event)),
-    PageDown: () => divideAt(model.get("position") - 0.1),
-    PageUp: () => divideAt(model.get("position") + 0.1),
-    Home: () => divideAt(0),
-    End: () => divideAt(1),
-  };
-  on(frame, "keydown", (event) => {
-    const keys = event.target === divider ? dividerKeys : frameKeys;
-    if (!Object.hasOwn(keys, event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    keys[event.key](event);
-  });
-
-  model.on("change:pictures", showPictures);
-  model.on("change:labels", showLabels);
-  for (const name of ["position", "zoom", "center"]) model.on(`change:${name}`, showView);
-  const resized = new ResizeObserver(showView); // the magnification follows the width
-  resized.observe(frame);
-  showLabels();
+  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   showPictures();
 
   return () => {
+    for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
     resized.disconnect();
+    clearInterval(beating);
+    clearTimeout(resting);
+    cancelAnimationFrame(refreshing);
     cancelAnimationFrame(saving);
+    sources.forEach((source) => source.close());
+    sources = [];
   };
 }
+
+/** The exact number of pixels, if it is told (Safari does not) and can be true (on an emulated screen it is not). */
+const near = (exact, about) => (Math.abs(exact - about) < 2 ? exact : Math.round(about));
 
 export default { render };
