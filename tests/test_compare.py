@@ -173,7 +173,7 @@ class TestStaticTwin:
         slider = CompareSlider([LR, SR], ["LR", "SR"])
         data, _ = slider._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in data
-        assert decoded(base64.b64decode(data["image/png"])).shape[1] == pytest.approx(800, abs=2)
+        assert decoded(base64.b64decode(data["image/png"])).shape[1] == pytest.approx(600, abs=2)
 
     def test_it_shows_what_is_in_view(self):
         slider = CompareSlider([LR, SR, LR], ["LR", "SR", "again"], zoom=2, center=(0.75, 0.25))

@@ -100,7 +100,7 @@ class CompareSlider(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "image/png": base64.b64encode(self.figure()._repr_png_()).decode()}, metadata
+        return {**data, "image/png": base64.b64encode(self.figure(width=6)._repr_png_()).decode()}, metadata
 
     def _answer(self, _, message: dict, buffers: list) -> None:
         """Send what the page has asked for: a tile, or the PSNR of what is in view; nothing once other pictures are shown."""
