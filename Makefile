@@ -30,9 +30,9 @@ course: .venv/ready
 lab: .venv/ready
 	$(BIN)/jupyter lab notebooks/00_image_wizard.ipynb
 
+# app/voila.py has its settings: this machine only, a new token each time, limits.
 app: .venv/ready
-	$(BIN)/voila --Voila.ip=127.0.0.1 --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60 \
-	  notebooks/00_image_wizard.ipynb
+	JUPYTER_CONFIG_PATH=$(CURDIR)/app JUPYTER_PATH=$(CURDIR)/app $(BIN)/voila notebooks/00_image_wizard.ipynb
 
 test: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -2,250 +2,173 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 import os
-import threading
-import time
 from collections.abc import Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import BinaryIO
 
 import ipywidgets
-import numpy as np
-from PIL import Image
 
-from srlib import zoo
-from srlib.images import Picture, encode, from_pil, read_image
-from srlib.resize import imresize
-from srlib.upscale import upscale
 from srlib.widgets.compare import CompareSlider
-from srlib.widgets.job import JobLine
+from srlib.widgets.controls import Choices, JobLine
+from srlib.widgets.enlarge import Enlargement, Recipe
+from srlib.widgets.photograph import Photograph
+from srlib.widgets.results import Results
 from srlib.widgets.upload import Upload
+from srlib.widgets.visit import MOST, Visit, in_words
 
-MAX_RESULT_PIXELS = 50_000_000  # both pictures of the comparison travel to the browser and are decoded there
-_THUMBNAIL = 240  # pixels of the longer side
-_PRIVACY = "Nothing leaves this machine: the photograph and the network stay where this notebook runs."
-
-
-class Cancelled(Exception):
-    """The job was stopped by Cancel."""
+PRIVACY = "Nothing leaves the machine that this runs on, and nothing is kept when you go."
+ELSEWHERE = "Notebook 02 fetches more networks."
 
 
-@dataclass(frozen=True)
-class Enlargement:
-    """What a job has made: bicubic and super-resolved pictures of one size, and a name for the file of the latter."""
+class ImageWizard(Visit):
+    """Choose photographs, a size and a model; watch the work; compare with bicubic; download.
 
-    bicubic: Picture
-    sr: Picture
-    labels: tuple[str, str]
-    file_name: str
-
-
-class ImageWizard:
-    """Choose a photograph, a scale and a model; watch the work; compare with bicubic; download.
-
-    Without a browser the same steps are `open`, `choose`, `start` and `wait`.  Work is done in a thread of its own, one job
-    at a time, so that Cancel is heard meanwhile.  Only models that are on this machine are offered.
+    Without a browser the same steps are `open`, `choose`, `start` and `wait`.  Work is done in a thread of its own, one job at a
+    time, so that choosing goes on and Cancel is heard meanwhile.  Only models that are on this machine are offered.
     """
 
     def __init__(self, samples: Mapping[str, str | os.PathLike] | None = None):
         """samples: what to call each sample photograph, and its file; the first one is open at the start."""
-        self.result: Enlargement | None = None
-        self.picture: Picture | None = None
-        self._name = ""
-        self._future: Future | None = None
-        self._cancel_asked = threading.Event()
-        on_disk = [checkpoint for checkpoint in zoo.available() if checkpoint.on_disk()]
-        self._titles = {(c.scale, c.name): f"{c.name}: {c.title}" for c in on_disk}
-
-        wide = {"width": "min(100% - 4px, 460px)", "margin": "2px"}
-        self._samples = list((samples or {}).values())
-        self._sample = ipywidgets.Dropdown(
-            options=[("(your own)", None), *(samples or {}).items()], description="Sample", layout=wide
-        )
-        self._upload = Upload(lambda file: self._or_say(self.open, file), self._say, layout=wide)
-        scales = sorted({scale for scale, _ in self._titles})
-        factors = [(f"{scale} times", scale) for scale in scales]
-        self._scale = ipywidgets.Dropdown(options=factors, value=scales[-1], description="Enlarge", layout=wide)
-        self._model = ipywidgets.Dropdown(description="Model", layout=wide)
-        self._chosen = ipywidgets.HTML()
-        self._start = ipywidgets.Button(description="Upscale", icon="magic", button_style="primary")
-        self._cancel = ipywidgets.Button(description="Cancel", disabled=True)
-        self._job = JobLine(lambda: encode(self.result.sr))
+        super().__init__()
+        self._samples = {name: Photograph.open(path) for name, path in (samples or {}).items()}
+        self._gesture = ""  # the one that brought the photographs that are there
+        self._shown: Enlargement | Photograph | None = None
+        on_offer = [{"name": name, "thumbnail": sample.thumbnail} for name, sample in self._samples.items()]
+        actions = {"sample": self._on_sample, "remove": self._on_remove}
+        self._upload = Upload(self._on_file, actions, samples=on_offer, most=MOST)
+        scales = sorted({scale for recipe in self.recipes.values() for scale in recipe.configs})
+        self._choices = Choices({"choose": self._on_choose}, scales=scales, note=ELSEWHERE)
+        self._job = JobLine({"start": self._on_start, "cancel": self.cancel}, privacy=PRIVACY)
+        self._results = Results(lambda: self.results, self.show)
         self._stage = ipywidgets.VBox()
-        self._inputs = (self._sample, self._upload, self._scale, self._model, self._start)
-
-        self._sample.observe(self._on_sample, "value")
-        self._scale.observe(lambda _: self._offer_models(), "value")
-        self._start.on_click(lambda _: self._or_say(self.start))
-        self._cancel.on_click(lambda _: self.cancel())
-        self._offer_models()
-
-        buttons = ipywidgets.HBox([self._start, self._cancel])
-        notes = ipywidgets.HTML(f'<div style="line-height: 1.5; color: var(--jp-ui-font-color2)">{_PRIVACY}</div>')
-        choices = [self._sample] * bool(samples) + [self._upload, self._scale, self._model, buttons, notes]
-        column = {"flex": "1 1 300px", "min_width": "0", "overflow": "visible"}
-        controls = ipywidgets.HBox(
-            [ipywidgets.VBox(choices, layout=column), ipywidgets.VBox([self._chosen], layout=column)],
-            layout={"flex_flow": "row wrap", "grid_gap": "8px 24px", "overflow": "visible"},
-        )
-        self.view = ipywidgets.VBox([controls, self._job, self._stage], layout={"overflow": "visible"})
+        column = ipywidgets.VBox([self._upload, self._choices, self._job])
+        column.add_class("srlib-column")
+        stage = ipywidgets.VBox([self._stage, self._results])
+        stage.add_class("srlib-stage")
+        self.view = ipywidgets.Box([column, stage])
         self.view.add_class("srlib-wizard")
-        if samples:
-            self._sample.value = self._samples[0]
+        self.take(list(self._samples.values())[:1])
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         return self.view._repr_mimebundle_(**kwargs)
 
-    def open(self, source: str | os.PathLike | BinaryIO) -> None:
-        """Take a photograph from a file or binary stream.  Raises FileNotFoundError or ImageError, and keeps the one it had."""
-        self._refuse_while_busy()
-        picture = read_image(source)
-        name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "photograph")
-        self.picture, self._name = picture, Path(name).name
-        if source not in self._samples:
-            self._sample.value = None
-        self._forget_result()
-        self._job.sentence = ""
-        self._show_chosen()
+    # ---- from the page; what goes wrong becomes a sentence on it
 
-    def choose(self, *, scale: int | None = None, model: str | None = None) -> None:
-        """Set scale and model.  Raises ValueError, naming those there are, for one that is not on this machine."""
-        self._refuse_while_busy()
-        scale = self._scale.value if scale is None else scale
-        model = self._model.value if model is None else model
-        if (scale, model) not in self._titles:
-            offers = ", ".join(f"{name} x{scale}" for scale, name in self._titles)
-            raise ValueError(f"{model} x{scale} is not on this machine; there are {offers}.  Notebook 02 fetches others.")
-        self._scale.value, self._model.value = scale, model
+    def _on_file(self, stream: BinaryIO, gesture: str) -> None:
+        photograph = Photograph.open(stream)
+        together = self.photographs if gesture == self._gesture else []
+        self._gesture = gesture
+        self.take([*together, photograph])
+        if photograph.note:
+            self._upload.say(photograph.note)
 
-    def start(self) -> None:
-        """Begin to enlarge, in the background.  Raises ValueError for nothing to do or too much, RuntimeError while busy."""
-        self._refuse_while_busy()
-        if self.picture is None:
-            raise ValueError("Choose a photograph first.")
-        height, width = (side * self._scale.value for side in self.picture.size)
-        if height * width > MAX_RESULT_PIXELS:
-            megapixels, limit = round(height * width / 1e6), round(MAX_RESULT_PIXELS / 1e6)
-            advice = "Choose a smaller scale, or a part of the photograph."
-            raise ValueError(f"The result would have {megapixels} megapixels; the wizard goes up to {limit}.  {advice}")
-        self._forget_result()
-        self._cancel_asked.clear()
-        self._future = Future()
-        self._set_busy(True)
-        self._job.sentence, self._job.done = "Loading the model …", 0.0
-        job = (self._future, self.picture, self._name, self._scale.value, self._model.value)
-        threading.Thread(target=self._work, args=job, daemon=True).start()
+    def _on_sample(self, index: int) -> None:
+        self._upload.quiet()
+        self.take([list(self._samples.values())[index]])
 
-    def cancel(self) -> None:
-        """Stop after the tile that is being computed; `wait` then raises Cancelled."""
-        self._cancel_asked.set()
-        self._cancel.disabled = True
+    def _on_remove(self, index: int) -> None:
+        self.take(self.photographs[:index] + self.photographs[index + 1 :])
 
-    def wait(self, timeout: float | None = None) -> Enlargement:
-        """The result, when it is there.  Raises what ended the job otherwise, TimeoutError after `timeout` seconds."""
-        if self._future is None:
-            raise RuntimeError("Nothing was started.")
-        return self._future.result(timeout)
+    def _on_choose(self, **choice) -> None:
+        scale, model = choice.get("scale", self.scale), choice.get("model", self.model)
+        if not self.offers(model, scale):
+            model = next(name for name in self.recipes if self.offers(name, scale))
+        self.scale, self.longer_side, self.model = scale, choice.get("longer_side", self.longer_side), model
+        self.changed()
 
-    @property
-    def busy(self) -> bool:
-        return self._future is not None and not self._future.done()
-
-    @property
-    def sentence(self) -> str:
-        """What the wizard says below its buttons."""
-        return self._job.sentence
-
-    def _work(self, future: Future, *job) -> None:
-        """The job's thread.  Whatever happens in it ends in a sentence, and in `future`."""
+    def _on_start(self) -> None:
         try:
-            result = self._enlarge(*job)
-            self._stage.children = [CompareSlider([result.bicubic, result.sr], result.labels)]
-        except Cancelled as stop:
-            settle, sentence = partial(future.set_exception, stop), "Cancelled."
-        except Exception as error:  # a thread has nobody above it; wait() raises it again
-            settle, sentence = partial(future.set_exception, error), f"That did not work: {error}"
-        else:
-            self.result, self._job.file_name = result, result.file_name
-            height, width = result.sr.size
-            settle, sentence = partial(future.set_result, result), f"Done: {width} × {height} pixels."
-        self._job.done, self._job.sentence = None, sentence
-        self._set_busy(False)
-        settle()
+            self.start()
+        except (ValueError, RuntimeError) as refusal:
+            self.sentence = str(refusal)
+            self.changed()
 
-    def _enlarge(self, picture: Picture, name: str, scale: int, model_name: str) -> Enlargement:
-        model = zoo.load_pretrained(model_name, scale)
-        began = time.monotonic()
+    # ---- to the page
 
-        def on_progress(done: int, total: int) -> None:
-            if self._cancel_asked.is_set():
-                raise Cancelled
-            left = (time.monotonic() - began) / done * (total - done)
-            self._job.done, self._job.sentence = done / total, f"Tile {done} of {total}; {_in_words(left)} left."
+    def changed(self) -> None:
+        with self._lock:
+            self._draw_photographs()
+            self._draw_choices()
+            self._draw_job()
+            self._draw_stage()
 
-        self._job.sentence = "Enlarging …"
-        sr = upscale(picture, model, on_progress=on_progress)
-        self._job.sentence = "Preparing the comparison …"
-        bicubic = replace(picture, rgb=imresize(_eight_bit(picture.rgb), scale), alpha=None)
-        return Enlargement(bicubic, sr, ("Bicubic", model_name), f"{Path(name).stem}_x{scale}_{model_name}.png")
+    def _draw_photographs(self) -> None:
+        samples = list(self._samples.values())
+        alone = self.photographs[0] if len(self.photographs) == 1 else None
+        self._upload.sample = samples.index(alone) if alone in samples else -1
+        own = [] if self._upload.sample >= 0 else self.photographs
+        self._upload.photographs = [
+            {"name": photograph.name, "text": _size(photograph.size), "thumbnail": photograph.thumbnail} for photograph in own
+        ]
 
-    def _on_sample(self, change: dict) -> None:
-        if change["new"] is not None:
-            self._or_say(self.open, change["new"])
+    def _draw_choices(self) -> None:
+        self._choices.chosen = {"scale": self.scale, "longer_side": self.longer_side, "model": self.model}
+        self._choices.models = [
+            {"name": name, "title": recipe.title, "cost": self._cost(recipe)}
+            for name, recipe in self.recipes.items()
+            if self.offers(name, self.scale)
+        ]
+        self._choices.summary = self._sizes()
 
-    def _say(self, sentence: str) -> None:
-        self._job.sentence = sentence
-
-    def _or_say(self, action, *args) -> None:
-        """Do what the reader asked for; a refusal becomes the sentence on the page."""
+    def _cost(self, recipe: Recipe) -> str:
         try:
-            action(*args)
-        except (ValueError, OSError, RuntimeError) as refusal:
-            self._say(str(refusal))
+            costs = [order.cost for order in self.orders(recipe)]
+        except ValueError:  # a size that cannot be; the summary says so
+            costs = []
+        if not costs:
+            return ""
+        megabytes = math.ceil(max(cost.memory_bytes for cost in costs) / 1e7) * 10
+        memory = f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+        return f"{in_words(sum(cost.seconds for cost in costs))}, {memory}"
 
-    def _offer_models(self) -> None:
-        offers = {name: title for (scale, name), title in self._titles.items() if scale == self._scale.value}
-        kept = self._model.value
-        self._model.options = [(title, name) for name, title in offers.items()]
-        self._model.value = kept if kept in offers else next(iter(offers))
-        self._show_chosen()
+    def _sizes(self) -> str:
+        """What comes of what, or why it cannot."""
+        orders = self.orders()
+        try:
+            for order in orders:
+                order.check()
+        except ValueError as reason:
+            return str(reason)
+        if not orders:
+            return ""
+        largest = max(orders, key=lambda order: math.prod(order.size))
+        sizes = f"{_size(largest.photograph.size)} → {_size(largest.size)} pixels"
+        return sizes if len(orders) == 1 else f"The largest: {sizes}"
 
-    def _show_chosen(self) -> None:
-        if self.picture is None:
+    def _draw_job(self) -> None:
+        unfinished, orders = self.unfinished, self.orders()
+        ready = any(order not in unfinished for order in orders)
+        what = "Enlarge" if len(orders) < 2 else f"Enlarge {len(orders)} photographs"
+        self._job.label = f"{what} after this" if unfinished and ready else what
+        self._job.ready, self._job.busy = ready, bool(unfinished)
+        self._job.sentence, self._job.done = self.sentence, self.done
+
+    def _draw_stage(self) -> None:
+        """The result that is selected, or else what was chosen; and the list of results."""
+        self._results.selected = self.selected
+        self._results.items = [
+            {"name": made.order.stem, "text": _size(made.order.size), "thumbnail": made.thumbnail} for made in self.results
+        ]
+        shown = self.result or (self.photographs[0] if self.photographs else None)
+        if self._shown is shown and self._stage.children:
             return
-        (height, width), scale, name = self.picture.size, self._scale.value, html.escape(self._name)
-        thumbnail = Image.fromarray(_eight_bit(self.picture.rgb))
-        thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        source = f"data:image/png;base64,{base64.b64encode(encode(from_pil(thumbnail))).decode()}"
-        sizes = f"{width} × {height} pixels, will be {width * scale} × {height * scale}"
-        image = f'<img src="{source}" alt="The chosen photograph">'
-        self._chosen.value = f'<div style="line-height: 1.5">{image}<br>{name}<br>{sizes}</div>'
-
-    def _forget_result(self) -> None:
-        self.result, self._job.file_name = None, ""
-        for slider in self._stage.children:
-            slider.close()
-        self._stage.children = ()
-
-    def _set_busy(self, busy: bool) -> None:
-        for control in self._inputs:
-            control.disabled = busy
-        self._cancel.disabled = not busy
-
-    def _refuse_while_busy(self) -> None:
-        if self.busy:
-            raise RuntimeError("The wizard is at work; wait for it or cancel.")
+        self._shown, old = shown, self._stage.children
+        if isinstance(shown, Enlargement):
+            self._stage.children = [CompareSlider([shown.bicubic, shown.sr], shown.labels)]
+        else:
+            self._stage.children = [ipywidgets.HTML(_preview(shown))]
+        for widget in old:
+            widget.close()
 
 
-def _eight_bit(rgb: np.ndarray) -> np.ndarray:
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+def _preview(photograph: Photograph | None) -> str:
+    if photograph is None:
+        return '<p class="srlib-preview">Choose a photograph to begin.</p>'
+    alt = html.escape(f"The chosen photograph, {photograph.name}")
+    return f'<div class="srlib-preview"><img src="{photograph.thumbnail}" alt="{alt}"><p>The result will be here.</p></div>'
 
 
-def _in_words(seconds: float) -> str:
-    return f"about {math.ceil(seconds)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]} × {size[0]}"
