@@ -20,7 +20,11 @@ function render({ model, el, signal }) {
   el.append(make("div", { class: "srlib-choices srlib-part" },
     make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, summary),
     make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note)));
-  on(pixels, "change", () => set("longer_side", Math.max(1, Math.round(Number(pixels.value)) || 1)));
+  on(pixels, "input", () => {
+    const side = Math.round(Number(pixels.value));
+    if (side >= 1) set("longer_side", side);
+  });
+  on(pixels, "blur", showScales);
 
   function showScales() {
     const { scale: chosen, longer_side: longerSide } = model.get("chosen");
@@ -30,7 +34,7 @@ function render({ model, el, signal }) {
     }
     for (const input of scales.querySelectorAll("input")) input.checked = Number(input.value) === chosen;
     target.hidden = chosen !== 0;
-    pixels.value = longerSide;
+    if (document.activeElement !== pixels) pixels.value = longerSide; // nobody likes to be corrected while typing
   }
 
   // Kept while only their times change: a radio button that is replaced loses the focus.

@@ -4,7 +4,7 @@ const SUFFIXES = { PNG: ".png", JPEG: ".jpg", TIFF: ".tif" };
 
 function render({ model, el, signal }) {
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
-  const title = make("h3", {}, "Made during this visit");
+  const title = make("p", { class: "srlib-title" }, "Made during this visit");
   const list = make("div", { class: "srlib-made", role: "group", "aria-label": "Results of this visit" });
   const format = make("select", { "aria-label": "Format" }, ...Object.keys(SUFFIXES).map((kind) => make("option", {}, kind)));
   const one = make("button", { type: "button", class: "srlib-button srlib-primary" });

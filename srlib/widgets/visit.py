@@ -49,7 +49,7 @@ class Visit:
             if photographs:
                 longer = max(photographs[0].size)
                 if not longer <= self.longer_side <= MAX_SCALE * longer:
-                    self.longer_side = 4 * longer
+                    self.longer_side = 2 * longer
             if not self.busy:
                 self.sentence = ""
             self.changed()

@@ -91,8 +91,8 @@ class ImageWizard(Visit):
         with self._lock:
             self._draw_photographs()
             self._draw_choices()
-            self._draw_job()
             self._draw_stage()
+            self._draw_job()  # last: who reads "Done" finds the result in its place
 
     def _draw_photographs(self) -> None:
         samples = list(self._samples.values())

@@ -1,4 +1,4 @@
-"""Chromium, and one JupyterLab with Voilà for all browser tests."""
+"""Chromium, and the servers of the browser tests: one JupyterLab for all of them, and the app as `make app` starts it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,30 +42,62 @@ def browser_type_launch_args(browser_type_launch_args: dict, chromium_path: str)
 @pytest.fixture(scope="session")
 def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     """A server of its own: no settings of the person who runs the tests, and only the embedded models on disk."""
-    root, state = tmp_path_factory.mktemp("repository"), tmp_path_factory.mktemp("state")
-    shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
-    (root / "data").symlink_to(REPOSITORY / "data")
-    homes = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TORCH_HOME")
-    environment = os.environ | {name: str(state / name.lower()) for name in homes}
+    root, state = _copy(tmp_path_factory.mktemp("repository")), tmp_path_factory.mktemp("state")
+    environment = _environment(state)
     labconfig = state / "jupyter_config_dir" / "labconfig"
     labconfig.mkdir(parents=True)
     quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (labconfig / "page_config.json").write_text(json.dumps(quiet))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Jupyter(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
+    server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={server.port}", "--ServerApp.port_retries=0"),
         *(f"--IdentityProvider.token={server.token}", "--LabApp.expose_app_in_browser=True"),
     ]
-    log = state / "server.log"
+    with _running(command, server, environment, state / "server.log"):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """The wizard as an app, with the settings of `make app` and a token that the tests know."""
+    root, state = _copy(tmp_path_factory.mktemp("app")), tmp_path_factory.mktemp("app_state")
+    settings = str(REPOSITORY / "app")
+    environment = _environment(state) | {"JUPYTER_CONFIG_PATH": settings, "JUPYTER_PATH": settings}
+    server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
+    command = [
+        *(sys.executable, "-m", "voila", "--no-browser", f"--Voila.port={server.port}", "--Voila.port_retries=0"),
+        *(f"--Voila.token={server.token}", str(root / "notebooks" / "00_image_wizard.ipynb")),
+    ]
+    with _running(command, server, environment, state / "server.log"):
+        yield server
+
+
+def _copy(root: Path) -> Path:
+    """A place laid out as the repository, to write into."""
+    shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
+    (root / "data").symlink_to(REPOSITORY / "data")
+    return root
+
+
+def _environment(state: Path) -> dict[str, str]:
+    homes = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TORCH_HOME")
+    return os.environ | {name: str(state / name.lower()) for name in homes}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def _running(command: list[str], server: Jupyter, environment: dict[str, str], log: Path) -> Iterator[None]:
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
     try:
-        _wait_for(lambda: process.poll() is None, server, log)
-        yield server
+        _wait_for(process, server, log)
+        yield
     finally:
         process.terminate()  # the server stops its kernels
         try:
@@ -73,12 +106,12 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             process.kill()
 
 
-def _wait_for(alive: Callable[[], bool], server: Jupyter, log: Path) -> None:
+def _wait_for(process: subprocess.Popen, server: Jupyter, log: Path) -> None:
     end = time.monotonic() + PATIENCE / 1000
     while True:
-        if not alive() or time.monotonic() > end:
-            pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}", pytrace=False)
+        if process.poll() is not None or time.monotonic() > end:
+            pytest.fail(f"{process.args[2]} did not start:\n{log.read_text()[-3000:]}", pytrace=False)
         try:
-            return server.call("/api/status")
+            return socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
         except OSError:
             time.sleep(0.1)

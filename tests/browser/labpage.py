@@ -25,6 +25,10 @@ class Jupyter:
     token: str
     root: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def call(self, path: str, method: str = "GET"):
         request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"token {self.token}"})
         with urllib.request.urlopen(request, timeout=30) as answer:
