@@ -26,8 +26,8 @@ c.Voila.tornado_settings = {
     "websocket_max_message_size": 10 * 2**20,  # the wizard sends photographs in smaller pieces
 }
 
-# What a visitor may use: a kernel for ten minutes after the last sign of life.  Uploads and pixels are limited by the wizard itself
-# (srlib.widgets), which also does one job at a time on the whole machine.
+# What a visitor may use: a kernel for ten minutes after the last sign of life.  The wizard itself limits uploads and pixels
+# (srlib.widgets), and does one job at a time on the whole machine.
 c.MappingKernelManager.cull_idle_timeout = 600
 c.MappingKernelManager.cull_interval = 60
 c.MappingKernelManager.cull_connected = True

@@ -64,7 +64,8 @@ def _joined(model: EDSR, engine: Engine) -> Network:
 
 
 def _torch_engine(model: EDSR) -> Engine:
-    weight, bias = folded_tail(model)
+    with torch.no_grad():
+        weight, bias = folded_tail(model)
 
     def engine(lr: Tensor) -> tuple[Tensor, Tensor]:
         features = model.features(lr)
@@ -112,7 +113,8 @@ def _compile(model: EDSR, weights: dict[str, Tensor]) -> Engine:
         inner = layer(ops.relu(layer(x, f"body.{block}.body.0")), f"body.{block}.body.2")
         x = ops.add(x, ops.multiply(inner, np.float32(config.res_scale)))
     features = ops.add(head, layer(x, f"body.{config.n_resblocks}"))
-    pixels = convolution(features, *(value.contiguous() for value in folded_tail(model)))
+    with torch.no_grad():
+        pixels = convolution(features, *(value.contiguous() for value in folded_tail(model)))
     # In full precision: where a processor has bfloat16, it would be taken without asking.
     exactly = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(openvino.Model([features, pixels], [lr]), "CPU", exactly)

@@ -49,8 +49,8 @@ def _seconds_per_pixel(config: EDSRConfig, device: torch.device, threads: int, c
     """Of an LR pixel, for this network; weights do not change the time, so they need not be the trained ones."""
     side = max(16, math.isqrt(int(_PROBE_MACS / count_macs(config, 1, 1))))
     lr, best = torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last), math.inf
+    network = network_for(EDSR(config), device, pixels=_LARGE if compiled else 0)
     with torch.inference_mode():
-        network = network_for(EDSR(config), device, pixels=_LARGE if compiled else 0)
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
             network(lr)[0, 0, 0, 0].item()  # a number on the CPU: a GPU has then really finished

@@ -45,9 +45,9 @@ def by_tiles(
     side = auto_tile(model.config) if tile == "auto" else tile
     if side < 1:
         raise ValueError(f"A tile has at least one pixel a side, not {side}.")
+    network = network_for(model, device, precision, pixels=(rows.stop - rows.start) * rgb.shape[1])
     places, done = deque(tiles((rows, slice(0, rgb.shape[1])), side)), 0
     with torch.inference_mode():
-        network = network_for(model, device, precision, pixels=(rows.stop - rows.start) * rgb.shape[1])
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
             try:

@@ -31,9 +31,9 @@ def openvino():
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_compiled_equals_the_network_as_written(openvino, scale):
     model = strong(scale, res_scale=0.1)
+    network = network_for(model, "cpu", pixels=LARGE)
+    assert model in engines._compiled
     with torch.inference_mode():
-        network = network_for(model, "cpu", pixels=LARGE)
-        assert model in engines._compiled
         for height, width in ((7, 9), (40, 31), (7, 9)):  # any size, one after the other
             lr = torch.rand(1, 3, height, width)
             assert (network(lr) - model(lr)).abs().max() * 255 < 1e-3
@@ -89,6 +89,15 @@ def test_on_a_gpu(photo):
     lr, model = photo[:64, :64], load_pretrained("edsr-lite", 2)
     here, there = (super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda"))
     assert np.abs(here.astype(int) - there).max() <= 1
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_model_can_be_trained_afterwards(photo, monkeypatch, compiled):
+    monkeypatch.setattr(engines, "_WORTH_COMPILING", 0 if compiled else float("inf"))
+    model = strong(2)
+    super_resolve(photo[:20, :20], model)
+    model(torch.rand(1, 3, 9, 9)).sum().backward()
+    assert model.head[0].weight.grad.abs().sum() > 0
 
 
 def test_an_unknown_precision():
