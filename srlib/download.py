@@ -28,6 +28,7 @@ def fetch(
     md5: str | None = None,
     size: int | None = None,
     on_progress: Progress | None = None,
+    describe: Callable[[Path], str] | None = None,
     patience: Patience = PATIENCE,
 ) -> Path:
     """The file with this hash at `target`, from the first mirror that has it; nothing is fetched if it is there.
@@ -36,7 +37,8 @@ def fetch(
     the size in bytes, where it is known.  A cut or stalled transfer goes on where it stopped, in this call and at the next
     one, from a file beside the target; another process that wants the same file waits.  Redirects are followed, and proxies
     are taken from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).  on_progress(bytes so far, bytes in all or None) goes back
-    where a mirror makes us start over.  Raises DownloadError, with every mirror's answer or the reason why the file cannot be
+    where a mirror makes us start over.  describe(path) says what a file with another hash seems to be, before it is thrown
+    away; that joins the mirror's answer.  Raises DownloadError, with every mirror's answer or the reason why the file cannot be
     kept here; ValueError without a hash.
     """
     given = {name: value.lower() for name, value in (("sha256", sha256), ("md5", md5)) if value}
@@ -51,7 +53,7 @@ def fetch(
         if _is_there(target, given):  # another process has fetched it meanwhile
             return target
         obey_busy_servers(session, patience)
-        with Part(target, given, size) as part:
+        with Part(target, given, size, describe) as part:
             for url in urls:
                 try:
                     Mirror(session, url, part, patience, on_progress).fetch()

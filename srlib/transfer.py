@@ -70,8 +70,8 @@ def need_room(folder: Path, needed: int, what: str) -> None:
 class Part:
     """The file under way beside its target, and the hashes of what is in it."""
 
-    def __init__(self, target: Path, given: dict[str, str], size: int | None):
-        self.given, self.size = given, size
+    def __init__(self, target: Path, given: dict[str, str], size: int | None, describe: Callable[[Path], str] | None = None):
+        self.given, self.size, self.describe = given, size, describe
         self.path = target.with_name(f"{target.name}.{next(iter(given.values()))[:8]}.part")
         self.file = open(self.path, "a+b", buffering=0)  # noqa: SIM115, closed by __exit__
         self.file.seek(0)
@@ -201,11 +201,12 @@ class Mirror:
         if part.size and part.done < part.size:
             raise _Cut
         name, got, value = wrong
+        what = part.describe(part.path) if part.describe else ""
         part.start_over()
         if resumed and self.may_start_over:  # perhaps the beginning came from another file
             self.may_start_over = False
             return
-        raise Refused(f"gave another file ({_HASHES[name]} {got[:8]}…, expected {value[:8]}…)")
+        raise Refused(f"gave another file ({_HASHES[name]} {got[:8]}…, expected {value[:8]}…){what and f': {what}'}")
 
 
 def _extent(answer: requests.Response) -> tuple[int, int | None]:
