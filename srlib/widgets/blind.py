@@ -33,7 +33,7 @@ class BlindTest:
         self._rounds = [pair[::-1] if side else pair for pair, side in zip(rounds, self._sides, strict=True)]
         self.round, self.right, self._answered = 0, 0, False
         self._pictures = [ipywidgets.HTML(), ipywidgets.HTML()]
-        self._choices = [ipywidgets.Button(description=f"{name} is the photograph") for name in "AB"]
+        self._choices = [ipywidgets.Button(description=f"{name} is the photograph", layout={"width": "auto"}) for name in "AB"]
         self._next = ipywidgets.Button(description="Next pair", button_style="primary")
         self._said = ipywidgets.HTML()
         for side, button in enumerate(self._choices):

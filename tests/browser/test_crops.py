@@ -110,6 +110,8 @@ def test_d_d_keeps_the_cell(page, overview):
 def test_the_blind_test_keeps_score(page):
     pair = page.get_by_role("status").filter(has_text="which one is the photograph?")
     expect(pair).to_contain_text("Pair 1 of 3")
+    button = page.get_by_role("button", name="A is the photograph")
+    assert button.evaluate("button => button.scrollWidth <= button.clientWidth")  # all of its words can be read
     for number in (1, 2, 3):
         real = in_kernel(page, "game.real")
         chosen = real if number < 3 else "BA"["AB".index(real)]
