@@ -14,11 +14,13 @@ from srlib.figures import TextFigure
 from srlib.metrics import compare, summarise
 
 _STYLE = """
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #222; font: 16px/1.5 system-ui, sans-serif; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right; }
 th { text-align: left; }
+thead th { text-align: right; }
+td { white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; }
 figcaption { color: #555; font-size: 14px; }
