@@ -71,8 +71,8 @@ def fine_tune(
     learning rate, and the batch is kept as rolled_back_<step>.png.
 
     accelerator: from Hugging Face Accelerate; its device and all its processes are used, each of which calls this function alike.
-    on_event("step" | "epoch" | "rollback", steps done, history) may raise StopTraining to end here, or another exception to
-    leave; what was kept stays, and can be resumed.  With several processes, in all of them at the same step.
+    on_event("start" | "step" | "epoch" | "rollback", steps done, history) may raise StopTraining to end here, or another
+    exception to leave; what was kept stays, and can be resumed.  With several processes, in all of them at the same step.
 
     Raises TrainingError if the pairs do not fit, if run_dir holds a run and `resume` is not asked for, if that was started with
     other settings, if something cannot be written, or after three roll-backs.
@@ -87,6 +87,8 @@ def fine_tune(
     run = _Run(model, train_pairs, valid_pairs, config, run_dir, team)
     history = run.restore() if begun else run.start()
     with suppress(StopTraining):
+        if on_event:
+            on_event("start", run.steps_done(history), history)
         while not history.ended:
             if len(history.rollbacks) == MAX_ROLLBACKS:
                 raise TrainingError(_given_up(history, run_dir))

@@ -21,7 +21,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     model, history = run(tmp_path, on_event=lambda kind, step, _: events.append((kind, step)))
     assert [e.epoch for e in history.epochs] == [0, 1, 2, 3, 4] and history.ended == "complete"
     assert history.best.valid_loss < history.start.valid_loss and history.best.valid_psnr > history.start.valid_psnr + 3
-    assert events[-2:] == [("step", 20), ("epoch", 20)] and len(events) == 24
+    assert events[0] == ("start", 0) and events[-2:] == [("step", 20), ("epoch", 20)] and len(events) == 25
     stored = json.loads((tmp_path / "history.json").read_text())
     assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
     assert stored["bicubic_psnr"] == history.bicubic_psnr > 20 and stored["backbone"] == ""

@@ -4,6 +4,7 @@ from srlib.widgets.blind import BlindTest
 from srlib.widgets.compare import CompareSlider
 from srlib.widgets.crops import CropExplorer
 from srlib.widgets.slider import Slider
+from srlib.widgets.training import TrainingPanel
 from srlib.widgets.wizard import ImageWizard
 
-__all__ = ["BlindTest", "CompareSlider", "CropExplorer", "ImageWizard", "Slider"]
+__all__ = ["BlindTest", "CompareSlider", "CropExplorer", "ImageWizard", "Slider", "TrainingPanel"]

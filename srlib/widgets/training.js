@@ -1,0 +1,122 @@
+/** A training as it goes: the loss and PSNR curves, the lines to beat, the pace, and buttons to pause and to stop. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [420, 210, 44, 22, 8]; // of a chart; and its margins, in units of the drawing
+
+function make(tag, className = "", attributes = {}) {
+  const node = document.createElementNS(SVG, tag);
+  if (className) node.setAttribute("class", className);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+/** Three to six round numbers from low to high. */
+function ticks(low, high) {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const found = [];
+  for (let n = Math.ceil(low / step); n * step <= high; n++) found.push(n * step);
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  return found.map((value) => ({ value, text: value.toFixed(digits) }));
+}
+
+/**
+ * Draw lines {points: [[x, y], …], kind, dots} and horizontals {y, kind, text} from x = 0 to `end`.
+ */
+function draw(svg, end, lines, horizontals) {
+  svg.replaceChildren();
+  const values = [...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...horizontals.map(({ y }) => y)];
+  if (!values.length) return;
+  let [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = 0.08 * (high - low) || 0.05 * Math.abs(high) || 1;
+  [low, high] = [low - room, high + room];
+  const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / (end || 1);
+  const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
+  svg.append(make("rect", "frame", { x: LEFT, y: TOP, width: WIDTH - LEFT - 4, height: HEIGHT - TOP - BOTTOM }));
+  const write = (text, attributes) => {
+    const node = make("text", "", attributes);
+    node.textContent = text;
+    svg.append(node);
+  };
+  for (const { value, text } of ticks(low, high)) write(text, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" });
+  for (const { value, text } of ticks(0, end)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
+  for (const { y: value, kind, text } of horizontals) {
+    svg.append(make("line", `line ${kind}`, { x1: LEFT, x2: WIDTH - 4, y1: y(value), y2: y(value) }));
+    write(text, { x: WIDTH - 8, y: y(value) - 4, "text-anchor": "end" });
+  }
+  for (const { points, kind, dots } of lines) {
+    const path = points.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)} ${y(py).toFixed(1)}`).join("");
+    svg.append(make("path", `line ${kind}`, { d: path }));
+    if (dots) for (const [px, py] of points) svg.append(make("circle", kind, { cx: x(px), cy: y(py), r: 3 }));
+  }
+}
+
+function chart(title) {
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  caption.textContent = title;
+  const svg = make("svg", "", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+  figure.append(caption, svg);
+  return { figure, svg };
+}
+
+function render({ model, el, signal }) {
+  const root = document.createElement("div");
+  root.className = "srlib-training";
+  const dark = document.body.dataset.jpThemeLight === "false";
+  root.dataset.theme = dark ? "dark" : "light";
+  const loss = chart("Loss by step: training (line), validation (dots)");
+  const psnr = chart("PSNR on the validation images, dB");
+  const charts = document.createElement("div");
+  charts.className = "srlib-training-charts";
+  charts.append(loss.figure, psnr.figure);
+  const bar = document.createElement("progress");
+  const pace = document.createElement("p");
+  pace.className = "pace";
+  const sentence = document.createElement("p");
+  sentence.setAttribute("role", "status"); // read out whenever it changes
+  const button = () => {
+    const node = document.createElement("button");
+    node.className = "jupyter-widgets jupyter-button widget-button";
+    return node;
+  };
+  const [hold, stop] = [button(), button()];
+  stop.textContent = "Stop, keep the best";
+  root.append(charts, bar, pace, sentence, hold, stop);
+  el.append(root);
+
+  function showCurves() {
+    const [losses, epochs, steps, bicubic] = ["losses", "epochs", "steps", "bicubic"].map((name) => model.get(name));
+    const valid = epochs.map(([step, value]) => [step, value]);
+    draw(loss.svg, steps, [{ points: losses, kind: "train" }, { points: valid, kind: "valid", dots: true }], []);
+    const scores = epochs.map(([step, , value]) => [step, value]);
+    const lines = bicubic === null ? [] : [{ y: bicubic, kind: "bicubic", text: "bicubic" }];
+    if (scores.length) lines.push({ y: scores[0][1], kind: "start", text: "before fine-tuning" });
+    draw(psnr.svg, steps, [{ points: scores, kind: "valid", dots: true }], lines);
+    const last = epochs.at(-1);
+    loss.svg.setAttribute("aria-label", last ? `Validation loss: ${last[1].toFixed(4)} after step ${last[0]}` : "No loss yet");
+    psnr.svg.setAttribute("aria-label", last ? `PSNR: ${last[2].toFixed(2)} dB; bicubic: ${bicubic.toFixed(2)} dB` : "No PSNR yet");
+  }
+
+  function showWords() {
+    const state = model.get("state");
+    bar.max = model.get("steps");
+    bar.value = model.get("done");
+    bar.setAttribute("aria-label", `Progress ${model.get("title")}`.trim());
+    pace.textContent = [model.get("title"), model.get("pace")].filter(Boolean).join(": ");
+    sentence.textContent = model.get("sentence");
+    hold.textContent = state === "paused" ? "Resume" : "Pause";
+    hold.disabled = stop.disabled = state === "ended";
+    root.dataset.state = state;
+  }
+
+  hold.addEventListener("click", () => model.send({ type: model.get("state") === "paused" ? "go on" : "pause" }), { signal });
+  stop.addEventListener("click", () => model.send({ type: "stop" }), { signal });
+  for (const name of ["losses", "epochs", "bicubic"]) model.on(`change:${name}`, showCurves);
+  for (const name of ["done", "pace", "sentence", "state", "title"]) model.on(`change:${name}`, showWords);
+  showCurves();
+  showWords();
+}
+
+export default { render };

@@ -1,0 +1,142 @@
+"""Watching a training, pausing it, and ending it early (notebook 04)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from srlib.model import EDSR
+from srlib.patches import Pair
+from srlib.train import History, StopTraining, TrainConfig
+from srlib.upscale import upscale
+from srlib.widgets.compare import CompareSlider
+
+_HERE = Path(__file__).parent
+_REFRESH = 0.3  # seconds between two messages to the browser
+_POINTS = 400  # of the loss curve at most; of more steps, neighbours are averaged
+
+
+class TrainingCurves(anywidget.AnyWidget):
+    """Loss and PSNR as they come, with the lines to beat, a line on the pace, and the buttons."""
+
+    _esm = _HERE / "training.js"
+    _css = _HERE / "training.css"
+
+    title = traitlets.Unicode("").tag(sync=True)
+    losses = traitlets.List(help="[step, training loss], the mean of neighbours where there are many").tag(sync=True)
+    epochs = traitlets.List(help="[step, validation loss, PSNR in dB]; the first is the model as it came").tag(sync=True)
+    bicubic = traitlets.Float(None, allow_none=True, help="PSNR of bicubic on the same images").tag(sync=True)
+    steps = traitlets.Int(help="In all").tag(sync=True)
+    done = traitlets.Int(0, help="Steps").tag(sync=True)
+    pace = traitlets.Unicode("", help="Steps done, per second, and the time left").tag(sync=True)
+    sentence = traitlets.Unicode("Waiting for the first measurement.", help="Read out when it changes").tag(sync=True)
+    state = traitlets.Enum(["running", "paused", "ended"], "running").tag(sync=True)
+
+
+class TrainingPanel:
+    """Shows a training as it goes: `fine_tune(model, …, on_event=panel)`, with the panel displayed in a cell before or above.
+
+    After each epoch the crop is enlarged by the model as it then is, beside the model as it came.  Pause holds the training, Stop
+    ends it and keeps the best; both are heard while the cell runs, by JupyterLab 4.4 and newer.  Elsewhere, and without a
+    browser, the training goes its way, and `pause`, `go_on` and `stop` may be called from another thread.
+    """
+
+    def __init__(self, model: EDSR, crop: Pair, config: TrainConfig, *, title: str = ""):
+        """model: the very one that is given to `fine_tune`.  crop: a small pair, of an image that is not trained on."""
+        self._model, self._lr, self._steps_per_epoch = model, crop.lr, config.steps_per_epoch
+        self._losses: list[tuple[int, float]] = []
+        self._go, self._stop_asked = threading.Event(), False
+        self._go.set()
+        self._started, self._first, self._sent = 0.0, 0, 0.0  # when the first step would have begun, had there been no pauses
+        self._before = self._enlarged()
+        self.curves = TrainingCurves(title=title, steps=config.max_epochs * config.steps_per_epoch)
+        self.slider = CompareSlider([self._before, self._before], ["before", "now"])
+        self.view = ipywidgets.VBox([self.curves, self.slider], layout={"overflow": "visible"})
+        self.view.add_class("srlib-training-panel")
+        actions = {"pause": self.pause, "go on": self.go_on, "stop": self.stop}
+        self.curves.on_msg(lambda _, message, __: actions[message["type"]]())
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        return self.view._repr_mimebundle_(**kwargs)
+
+    def pause(self) -> None:
+        """Hold the training after the step that is being computed."""
+        if self.curves.state == "running":
+            self.curves.state = "paused"
+            self._go.clear()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        if self.curves.state == "paused":
+            self.curves.state = "running"
+            self._go.set()
+
+    def stop(self) -> None:
+        """End the training after the step that is being computed; `fine_tune` then returns the best model so far."""
+        self._stop_asked = True
+        self._go.set()
+
+    def __call__(self, event: str, step: int, history: History) -> None:
+        """What `fine_tune` calls.  Raises StopTraining once Stop was pressed."""
+        now = time.monotonic()
+        if event == "start":
+            self._started, self._first = now, step
+        if event == "step":
+            self._losses.append((step, history.running[-1]))
+        else:
+            self._show_epoch(event, history)
+        if event != "step" or now - self._sent > _REFRESH:
+            self._sent = now
+            pace = _pace(step, self.curves.steps, (step - self._first) / max(now - self._started, 1e-9))
+            self._show(losses=_thinned(self._losses), done=step, pace=pace)
+        if not self._go.is_set():
+            self._go.wait()
+            self._started += time.monotonic() - now
+        if self._stop_asked and not history.ended:
+            self._show_end("Stopped by hand", history)
+            raise StopTraining
+
+    def _show(self, **state) -> None:
+        self.curves.set_state(state)
+        # ipykernel 7 would send the buttons' messages to the shell that wrote last, which is busy with the training; without
+        # this note of its they go where JupyterLab addresses them, to a subshell
+        vars(self.curves.comm).pop("_reply_subshell_id", None)
+
+    def _show_epoch(self, event: str, history: History) -> None:
+        epochs = [[e.epoch * self._steps_per_epoch, e.valid_loss, e.valid_psnr] for e in history.epochs]
+        self._show(bicubic=history.bicubic_psnr, epochs=epochs)
+        last = history.epochs[-1]
+        self.slider.show([self._before, self._enlarged()], ["before", f"after epoch {last.epoch}"])
+        if event == "rollback":
+            self._losses = [(step, loss) for step, loss in self._losses if step <= last.epoch * self._steps_per_epoch]
+            self._show(sentence=f"The loss exploded: back to epoch {last.epoch}, and on with a lower learning rate.")
+        elif history.ended:
+            self._show_end("Stopped early" if history.ended == "early" else "Done", history)
+        else:
+            self._show(sentence=f"Epoch {last.epoch}: {last.valid_psnr:.2f} dB on the validation images.")
+
+    def _show_end(self, how: str, history: History) -> None:
+        kept = f"epoch {history.best.epoch} is kept, with {history.best.valid_psnr:.2f} dB"
+        lines = f"bicubic has {history.bicubic_psnr:.2f} dB, the start {history.start.valid_psnr:.2f} dB"
+        self._show(state="ended", sentence=f"{how}: {kept}; {lines}.")
+
+    def _enlarged(self) -> np.ndarray:
+        return upscale(self._lr, self._model, device=next(self._model.parameters()).device)
+
+
+def _pace(step: int, steps: int, per_second: float) -> str:
+    left = (steps - step) / per_second if per_second else 0
+    left = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
+    return f"step {step} of {steps} · {per_second:.3g} steps/s · at most {left} left"
+
+
+def _thinned(losses: list[tuple[int, float]]) -> list[list[float]]:
+    """The curve by no more than _POINTS points: each is the mean of as many neighbours."""
+    groups = np.array_split(np.array(losses, dtype=float), min(len(losses), _POINTS)) if losses else []
+    return [group.mean(axis=0).tolist() for group in groups]
