@@ -29,7 +29,7 @@ function draw(svg, end, lines, horizontals) {
   const values = [...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...horizontals.map(({ y }) => y)];
   if (!values.length) return;
   let [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = 0.08 * (high - low) || 0.05 * Math.abs(high) || 1;
+  const room = 0.12 * (high - low) || 0.05 * Math.abs(high) || 1;
   [low, high] = [low - room, high + room];
   const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / (end || 1);
   const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
@@ -40,10 +40,11 @@ function draw(svg, end, lines, horizontals) {
     svg.append(node);
   };
   for (const { value, text } of ticks(low, high)) write(text, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" });
-  for (const { value, text } of ticks(0, end)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
+  for (const { value, text } of ticks(0, end || 1)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
   for (const { y: value, kind, text } of horizontals) {
     svg.append(make("line", `line ${kind}`, { x1: LEFT, x2: WIDTH - 4, y1: y(value), y2: y(value) }));
-    write(text, { x: WIDTH - 8, y: y(value) - 4, "text-anchor": "end" });
+    const above = horizontals.every((other) => other.y <= value); // the upper line's name stands above it, the lower one's below
+    write(text, { x: WIDTH - 8, y: y(value) + (above ? -4 : 13), "text-anchor": "end" });
   }
   for (const { points, kind, dots } of lines) {
     const path = points.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)} ${y(py).toFixed(1)}`).join("");
@@ -87,13 +88,14 @@ function render({ model, el, signal }) {
   el.append(root);
 
   function showCurves() {
-    const [losses, epochs, steps, bicubic] = ["losses", "epochs", "steps", "bicubic"].map((name) => model.get(name));
+    const [losses, epochs, bicubic] = ["losses", "epochs", "bicubic"].map((name) => model.get(name));
+    const end = Math.max(losses.at(-1)?.[0] ?? 0, epochs.at(-1)?.[0] ?? 0); // the curves fill the width from the first epoch on
     const valid = epochs.map(([step, value]) => [step, value]);
-    draw(loss.svg, steps, [{ points: losses, kind: "train" }, { points: valid, kind: "valid", dots: true }], []);
+    draw(loss.svg, end, [{ points: losses, kind: "train" }, { points: valid, kind: "valid", dots: true }], []);
     const scores = epochs.map(([step, , value]) => [step, value]);
     const lines = bicubic === null ? [] : [{ y: bicubic, kind: "bicubic", text: "bicubic" }];
     if (scores.length) lines.push({ y: scores[0][1], kind: "start", text: "before fine-tuning" });
-    draw(psnr.svg, steps, [{ points: scores, kind: "valid", dots: true }], lines);
+    draw(psnr.svg, end, [{ points: scores, kind: "valid", dots: true }], lines);
     const last = epochs.at(-1);
     loss.svg.setAttribute("aria-label", last ? `Validation loss: ${last[1].toFixed(4)} after step ${last[0]}` : "No loss yet");
     psnr.svg.setAttribute("aria-label", last ? `PSNR: ${last[2].toFixed(2)} dB; bicubic: ${bicubic.toFixed(2)} dB` : "No PSNR yet");
