@@ -11,7 +11,7 @@ from srlib.images import read_image
 from srlib.patches import Pair
 from srlib.resize import imresize
 
-PHOTOS = {p.stem: read_image(p).rgb[40:424, 40:424] for p in sorted((SAMPLES / "DIV2K_train_HR").glob("*.png"))[:5]}
+PHOTOS = {p.stem: read_image(p).rgb[40:424, 40:424] for p in sorted((SAMPLES / "DIV2K_train_HR").glob("*.png"))[:3]}
 
 
 def pairs(change=lambda lr: lr, *, scale=4, hr_change=lambda hr: hr) -> list[Pair]:
