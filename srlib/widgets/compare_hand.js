@@ -50,7 +50,9 @@ export function listenToPointers(on, { frame, divider }, locate, act) {
     if (!frame.matches(":focus-within")) return;
     event.preventDefault();
     event.stopPropagation();
-    act.look({ factor: Math.exp(-event.deltaY / 500), at: locate(event) });
+    const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 20 : 1);
+    const pinch = event.ctrlKey; // how a touchpad tells that two fingers spread, in small steps
+    act.look({ factor: Math.exp(-pixels / (pinch ? 100 : 500)), at: locate(event) });
   };
   on(frame, "wheel", zoomWithWheel, { passive: false });
 }

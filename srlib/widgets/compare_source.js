@@ -6,7 +6,7 @@
  */
 
 export const TILE = 512; // pixels; pyramid.py cuts the same
-const KEPT = 160; // tiles; each is a megabyte in memory
+const KEPT = 96; // tiles, a megabyte each; more than the largest screens show
 const ASKED_AT_ONCE = 6; // the rest waits, so that a place already left is not sent
 
 /** Pixels as they are in the file: no colour conversion, no premultiplication. */

@@ -69,8 +69,11 @@ def test_tiles_and_psnr_come_over_the_comm(page, frame):
     middle = np.random.default_rng(0).integers(0, 256, (1400, 2100, 3), dtype=np.uint8)[695:705, 1045:1055].reshape(-1, 3)
     size = page.locator(".srlib-compare-canvas").first.evaluate("(canvas) => [canvas.width, canvas.height]")
     here = [(side // 2 + 0.5) / side for side in size]
-    page.wait_for_timeout(500)
-    assert canvas_pixel(page, *here)[:3] in middle.tolist()  # noise: one of a hundred pixels, not a mean of some
+    for _ in range(PATIENCE // 200):
+        if (pixel := canvas_pixel(page, *here)[:3]) in middle.tolist():
+            break
+        page.wait_for_timeout(200)
+    assert pixel in middle.tolist()  # noise: one of a hundred pixels, not a mean of some
     expect(page.get_by_role("listitem").filter(has_text="large")).to_contain_text("identical")
 
 
