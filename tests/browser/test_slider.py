@@ -126,3 +126,21 @@ def test_it_survives_a_reload(page, frame):
     expect(page.get_by_label("Magnification")).to_have_text("100 %")
     page.get_by_role("slider").press("Home")
     kernel_gets(page, "slider.position", 0)
+
+
+def test_a_saved_notebook_shows_it_without_its_kernel(page, jupyter):
+    """With "Save Widget State Automatically" the pictures are in the file; a new kernel knows nothing of them."""
+    page.evaluate("window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+    page.get_by_role("slider").press("End")
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    jupyter.stop_kernels()
+    page.reload()
+    page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)
+    page.evaluate(SHOW_CELL, "draw")
+    page.locator(".srlib-compare[data-ready]").wait_for()
+    slider = page.get_by_role("slider")
+    expect(slider).to_have_attribute("aria-valuenow", "100")
+    slider.press("ArrowLeft")
+    expect(slider).to_have_attribute("aria-valuenow", "99")
+    page.get_by_role("group", name="Comparison").press("+")
+    assert all(canvas_pixel(page, 0.5, 0.5)[:3])
