@@ -374,7 +374,9 @@ class TestDownloads:
 
         def download(what, kind):
             answers, pieces, start = [], b"", 0
-            monkeypatch.setattr(ready._results, "send", lambda message, buffers: answers.append((message, buffers[0])))
+            monkeypatch.setattr(
+                ready._results, "send", lambda message, buffers=(): buffers and answers.append((message, buffers[0]))
+            )
             while not answers or answers[-1][0]["next"] < answers[-1][0]["size"]:
                 ready._results._act(
                     None, {"type": "download", "what": what, "kind": kind, "start": start, "ticket": what + kind}, []

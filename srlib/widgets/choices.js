@@ -1,6 +1,7 @@
 /** How much larger, and by which network. */
 
 function render({ model, el, signal }) {
+  const { send, gone } = talk(model, el);
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
   const group = crypto.randomUUID();
 
@@ -9,7 +10,7 @@ function render({ model, el, signal }) {
     on(input, "change", () => set(kind, value));
     return make("label", {}, input, make("span", { class: "srlib-choice" }, ...content));
   }
-  const set = (name, value) => model.send({ type: "choose", [name]: value });
+  const set = (name, value) => send({ type: "choose", [name]: value });
 
   const scales = make("div", { class: "srlib-scales" });
   const pixels = make("input", { type: "number", min: "1", step: "1", inputmode: "numeric" });
@@ -19,7 +20,7 @@ function render({ model, el, signal }) {
   const note = make("p", { class: "srlib-note" });
   el.append(make("div", { class: "srlib-choices srlib-part" },
     make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, summary),
-    make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note)));
+    make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note), gone));
   on(pixels, "input", () => {
     const side = Math.round(Number(pixels.value));
     if (side >= 1) set("longer_side", side);

@@ -19,6 +19,25 @@ function follow(model, names, show) {
   show();
 }
 
-/** Said, by the style sheet, only once the kernel no longer listens. */
-const gone = () => make("p", { class: "srlib-gone", role: "status" },
-  "The kernel was restarted or has stopped. Run the cell again, or load the page again.");
+const PATIENCE = 15_000; // milliseconds until a silent kernel is mentioned
+
+/**
+ * A function that sends messages to the kernel, and a paragraph, hidden by the style sheet, that is seen where it does not
+ * answer or where Jupyter knows that it is gone.
+ */
+function talk(model, el) {
+  const gone = make("p", { class: "srlib-gone", role: "status" },
+    "The kernel does not answer: it is busy, or it was restarted. If this stays, run the cell again or load the page again.");
+  let timer;
+  model.on("msg:custom", ({ heard }) => {
+    if (!heard) return;
+    clearTimeout(timer);
+    el.classList.remove("srlib-silent");
+  });
+  function send(message, buffers = []) {
+    model.send(message, undefined, buffers);
+    clearTimeout(timer);
+    timer = setTimeout(() => el.classList.add("srlib-silent"), PATIENCE);
+  }
+  return { send, gone };
+}

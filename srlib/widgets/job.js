@@ -1,15 +1,16 @@
 /** The start button; and while there is work, what is being done, how far it is, and a way to stop it. */
 
 function render({ model, el, signal }) {
+  const { send, gone } = talk(model, el);
   const start = make("button", { type: "button", class: "srlib-button srlib-primary" });
   const cancel = make("button", { type: "button", class: "srlib-button" }, "Cancel");
   const bar = make("progress", { "aria-label": "Progress" });
   const sentence = make("p", { role: "status" }); // read out whenever it changes
   const privacy = make("p", { class: "srlib-note" });
   el.append(make("div", { class: "srlib-job srlib-part" },
-    make("div", { class: "srlib-buttons" }, start, cancel), bar, sentence, privacy));
-  start.addEventListener("click", () => model.send({ type: "start" }), { signal });
-  cancel.addEventListener("click", () => model.send({ type: "cancel" }), { signal });
+    make("div", { class: "srlib-buttons" }, start, cancel), bar, sentence, gone, privacy));
+  start.addEventListener("click", () => send({ type: "start" }), { signal });
+  cancel.addEventListener("click", () => send({ type: "cancel" }), { signal });
 
   follow(model, ["label", "ready", "busy", "done", "sentence", "privacy"], () => {
     const [done, busy] = [model.get("done"), model.get("busy")];

@@ -30,3 +30,4 @@ class Part(anywidget.AnyWidget):
         what = dict(message)
         if action := self._actions.get(what.pop("type", None)):
             action(*buffers, **what)
+        self.send({"heard": True})  # so that the page knows whether anybody is there

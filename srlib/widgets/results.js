@@ -3,6 +3,7 @@
 const SUFFIXES = { PNG: ".png", JPEG: ".jpg", TIFF: ".tif" };
 
 function render({ model, el, signal }) {
+  const { send, gone } = talk(model, el);
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
   const title = make("p", { class: "srlib-title" }, "Made during this visit");
   const list = make("div", { class: "srlib-made", role: "group", "aria-label": "Results of this visit" });
@@ -11,7 +12,7 @@ function render({ model, el, signal }) {
   const all = make("button", { type: "button", class: "srlib-button" });
   const sentence = make("p", { role: "status" });
   const root = make("div", { class: "srlib-results srlib-part" },
-    make("div", { class: "srlib-buttons" }, one, format, all), sentence, title, list);
+    make("div", { class: "srlib-buttons" }, one, format, all), sentence, gone, title, list);
   el.append(root);
 
   function showName() {
@@ -30,7 +31,7 @@ function render({ model, el, signal }) {
     list.replaceChildren(...items.map(({ name, text, thumbnail }, index) => {
       const button = make("button", { type: "button", "aria-pressed": `${index === selected}`, title: name },
         make("img", { src: thumbnail, alt: "" }), make("span", { class: "srlib-name" }, make("b", {}, name), make("span", {}, text)));
-      on(button, "click", () => model.send({ type: "show", index }));
+      on(button, "click", () => send({ type: "show", index }));
       return button;
     }));
   });
@@ -44,7 +45,7 @@ function render({ model, el, signal }) {
   function ask(what) {
     asked = crypto.randomUUID();
     pieces.length = 0;
-    model.send({ type: "download", what, kind: format.value, start: 0, ticket: asked });
+    send({ type: "download", what, kind: format.value, start: 0, ticket: asked });
   }
   on(one, "click", () => ask("one"));
   on(all, "click", () => ask("all"));
@@ -52,7 +53,7 @@ function render({ model, el, signal }) {
     if (message.ticket !== asked) return;
     pieces.push(piece);
     if (message.next < message.size) {
-      model.send({ type: "download", start: message.next, ticket: asked });
+      send({ type: "download", start: message.next, ticket: asked });
       return;
     }
     const link = make("a", { href: URL.createObjectURL(new Blob(pieces.splice(0))), download: message.name });

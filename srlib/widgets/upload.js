@@ -7,6 +7,7 @@
 const PIECE = 4 * 2 ** 20; // bytes
 
 function render({ model, el, signal }) {
+  const { send, gone } = talk(model, el);
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
   const input = make("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff", "aria-label": "Choose photographs" });
   const area = make("label", { class: "srlib-drop" }, input,
@@ -15,29 +16,29 @@ function render({ model, el, signal }) {
   const tray = make("ul", { class: "srlib-tray", "aria-label": "Chosen photographs" });
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
   const shelf = make("div", { class: "srlib-shelf" }, make("span", {}, "Or try one of these"), samples);
-  el.append(make("div", { class: "srlib-upload srlib-part" }, area, sentence, tray, shelf, gone()));
+  el.append(make("div", { class: "srlib-upload srlib-part" }, area, sentence, tray, shelf, gone));
 
-  async function send(files) {
+  async function sendFiles(files) {
     const limit = model.get("limit");
     const gesture = `${Date.now()}`; // what is chosen together takes the place of what was there
     const [first, beyond] = [[...files].slice(0, model.get("most")), files.length - model.get("most")];
     for (const [number, file] of first.entries()) {
       const head = { type: "piece", gesture, number, name: file.name, size: file.size, beyond };
       if (file.size > limit) {
-        model.send({ ...head, type: "refused" });
+        send({ ...head, type: "refused" });
         continue;
       }
       let start = 0;
       do {
         const piece = await file.slice(start, start + PIECE).arrayBuffer();
-        model.send({ ...head, start }, undefined, [piece]);
+        send({ ...head, start }, [piece]);
         start += PIECE;
       } while (start < file.size);
     }
   }
 
   on(input, "change", () => {
-    send([...input.files]);
+    sendFiles([...input.files]);
     input.value = ""; // so that the same file can be chosen again
   });
   on(area, "dragover", (event) => {
@@ -49,14 +50,14 @@ function render({ model, el, signal }) {
     event.preventDefault();
     event.stopPropagation();
     area.classList.remove("srlib-over");
-    send([...event.dataTransfer.files]);
+    sendFiles([...event.dataTransfer.files]);
   });
   on(document, "paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     const elsewhere = event.target.closest?.("input[type=text], textarea, [contenteditable=true]");
     if (!files.length || elsewhere || !el.isConnected) return;
     event.preventDefault();
-    send(files);
+    sendFiles(files);
   });
 
   follow(model, ["sentence"], () => {
@@ -65,7 +66,7 @@ function render({ model, el, signal }) {
   follow(model, ["photographs"], () => {
     tray.replaceChildren(...model.get("photographs").map(({ name, text, thumbnail }, index) => {
       const remove = make("button", { type: "button", class: "srlib-remove", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
-      on(remove, "click", () => model.send({ type: "remove", index }));
+      on(remove, "click", () => send({ type: "remove", index }));
       return make("li", {}, make("img", { src: thumbnail, alt: "" }),
         make("span", { class: "srlib-name" }, make("b", { title: name }, name), make("span", {}, text)), remove);
     }));
@@ -76,7 +77,7 @@ function render({ model, el, signal }) {
       const pressed = `${index === model.get("sample")}`;
       const button = make("button", { type: "button", "aria-pressed": pressed, "aria-label": name, title: name },
         make("img", { src: thumbnail, alt: "" }));
-      on(button, "click", () => model.send({ type: "sample", index }));
+      on(button, "click", () => send({ type: "sample", index }));
       return button;
     }));
   });

@@ -14,23 +14,29 @@ from browser.labpage import PATIENCE, axe_violations
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "DIV2K_valid_HR" / "0804.png"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visit(browser, app):
-    """visit() opens the app as another visitor does; the page notes the hosts it asks."""
+    """visit() opens the app as another visitor does; the page notes what it asks for."""
     contexts = []
 
-    def open_page(**options):
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}, **options))
+    def open_page():
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}))
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         page.asked = set()
         page.on("request", lambda request: page.asked.add(request.url))
         page.goto(f"{app.url}/?token={app.token}")
+        page.locator(".srlib-drop").wait_for()
         return page
 
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def page(visit):
+    return visit()
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +53,7 @@ def enlarge(page, photograph):
     page.get_by_role("button", name="Enlarge").click()
 
 
-def test_a_visit(visit, app, photograph):
-    page = visit(color_scheme="light")
+def test_a_visit(page, app, photograph):
     enlarge(page, photograph)
     page.locator(".srlib-compare[data-ready]").wait_for()
     expect(page.locator(".srlib-job").get_by_role("status")).to_have_text("Done: 384 × 256 pixels.")
@@ -66,22 +71,18 @@ def test_a_visit(visit, app, photograph):
     assert page.evaluate("document.documentElement.scrollWidth") <= 480
     stage, column = page.locator(".srlib-stage").bounding_box(), page.locator(".srlib-column").bounding_box()
     assert stage["y"] > column["y"] + column["height"] - 1  # below, no longer beside
-    page.reload()
-    page.locator(".srlib-drop").wait_for()  # a new visit, with nothing of the last one
-    expect(page.get_by_text("Made during this visit")).to_be_hidden()
 
 
-def test_two_visitors_at_once(visit, photograph):
-    pages = [visit(), visit()]
-    for page in pages:
-        enlarge(page, photograph)
-    for page in pages:
-        page.locator(".srlib-compare[data-ready]").wait_for()
+def test_two_visitors_at_once(page, visit, photograph):
+    other = visit()
+    expect(other.get_by_text("Made during this visit")).to_be_hidden()  # what the first one made is theirs
+    for each in (page, other):
+        enlarge(each, photograph)
+    for each in (page, other):
+        each.get_by_role("button", name="Download Eileen_x4_edsr-lite.png").wait_for()
 
 
-def test_the_page_can_run_no_code_and_read_no_file(visit, app, tmp_path):
-    page = visit()
-    page.locator(".srlib-drop").wait_for()
+def test_the_page_can_run_no_code_and_read_no_file(page, app, tmp_path):
     target = tmp_path / "written"
     answers = page.evaluate(
         """([kernel, code]) => new Promise((resolve) => {
@@ -123,11 +124,10 @@ def test_without_the_token_nobody_comes_in(browser, app):
         app.__class__(app.url, "wrong", app.root).call("/api/kernels/00000000-0000-0000-0000-000000000000")
 
 
-def test_a_kernel_that_has_stopped_is_said(visit, app):
-    page = visit()
-    page.locator(".srlib-drop").wait_for()
+def test_a_kernel_that_has_stopped_is_said(page, app):
     app.call(f"/api/kernels/{_kernel(page)}", "DELETE")
-    expect(page.locator(".srlib-gone")).to_be_visible()
+    page.get_by_role("radio", name="3×").check()
+    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text("The kernel does not answer")
 
 
 def _kernel(page):

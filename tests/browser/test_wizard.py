@@ -200,7 +200,4 @@ def test_d_d_on_a_choice_keeps_the_cell(page):
 
 def test_a_restarted_kernel_is_said(page):
     page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
-    expect(page.locator(".srlib-gone")).to_have_text(
-        "The kernel was restarted or has stopped. Run the cell again, or load the page again."
-    )
-    expect(page.locator(".srlib-gone")).to_be_visible()
+    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text("The kernel does not answer")

@@ -1,0 +1,67 @@
+"""Make docs/wizard.webp, the moving picture of the README, from a real visit to the app.
+
+python tools/make_wizard_picture.py
+"""
+
+from __future__ import annotations
+
+import io
+
+from app_server import ROOT, chromium, running_app
+from PIL import Image
+from playwright.sync_api import Page
+
+SIZE = {"width": 1000, "height": 720}  # of the window, in pixels
+PATIENCE = 300_000  # milliseconds
+SAMPLE = "Honey bee on an aster"
+
+
+def main() -> None:
+    with running_app() as (address, _), chromium() as browser:
+        page = browser.new_context(viewport=SIZE).new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        page.get_by_role("button", name=SAMPLE).wait_for()
+        page.wait_for_timeout(1000)  # pictures and styles come after the parts
+        frames = [(picture(page), 1200)]
+        page.get_by_role("radio", name="Best quality").check()
+        page.wait_for_timeout(500)
+        frames.append((picture(page), 900))
+        page.get_by_role("button", name="Enlarge").click()
+        while page.locator(".srlib-compare[data-ready]").count() == 0:
+            frames.append((picture(page), 350))
+            page.wait_for_timeout(700)
+        divider = page.get_by_role("slider", name="Divider")
+        divider.focus()
+        for position in [*range(50, 9, -4), *range(10, 91, 4), *range(90, 49, -4)]:
+            page.evaluate("document.activeElement.blur()")
+            drag(page, divider, position / 100)
+            frames.append((picture(page), 90))
+        frames.append((picture(page), 1500))
+    pictures, durations = zip(*thinned(frames), strict=True)
+    target = ROOT / "docs" / "wizard.webp"
+    pictures[0].save(target, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80, method=6)
+
+
+def picture(page: Page) -> Image.Image:
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
+def drag(page: Page, divider, position: float) -> None:
+    frame, handle = page.locator(".srlib-compare-frame").bounding_box(), divider.bounding_box()
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + position * frame["width"], handle["y"] + handle["height"] / 2)
+    page.mouse.up()
+    page.wait_for_timeout(60)
+
+
+def thinned(frames: list, most: int = 10) -> list:
+    """At most so many frames of the work in progress: the waiting is not what a reader came for."""
+    working = [frame for frame in frames if frame[1] == 350]
+    kept = working[:: max(1, len(working) // most)][:most]
+    return [frame for frame in frames if frame[1] != 350 or any(frame is other for other in kept)]
+
+
+if __name__ == "__main__":
+    main()
