@@ -17,10 +17,10 @@ from PIL import Image, ImageCms
 from srlib import zoo
 from srlib.ensemble import mean_of_eight
 from srlib.images import ImageError, from_array, read_image, to_array, to_tensor, write_image
-from srlib.model import EDSR
+from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
 from srlib.upscale import upscale
-from srlib.widgets import ImageWizard, enlarge, photograph, visit
+from srlib.widgets import ImageWizard, enlarge, photograph, visit, wizard
 from srlib.widgets.jobs import Cancelled, JobQueue, machine_slot
 from srlib.widgets.results import Results
 from srlib.widgets.scratch import Scratch
@@ -182,6 +182,33 @@ class TestByCode:
         assert ready.sentence.startswith("cat.tif did not work: There is not enough memory")
         ready.start()
         assert ready.wait(PATIENCE).sr.size == (48, 64)
+
+    def test_a_comparison_that_does_not_fit_into_memory_leaves_the_download(self, ready, monkeypatch):
+        def fails(*_):
+            raise MemoryError
+
+        monkeypatch.setattr(wizard, "CompareSlider", fails)
+        ready.start()
+        assert ready.wait(PATIENCE).encode()[:4] == b"\x89PNG"
+        assert "does not fit into memory; the download works" in ready._stage.children[0].value and not ready._job.busy
+
+    def test_models_by_what_they_are_good_for(self, models, monkeypatch):
+        def checkpoint(name, config):
+            return zoo.Checkpoint(name, config, f"{name}.safetensors", "a title")
+
+        small, large = EDSRConfig(2, 1, 4), EDSRConfig(2, 2, 4)
+        offers = (checkpoint("edsr-lite", small), checkpoint("edsr-lite-photo", small), checkpoint("edsr-baseline", large))
+        monkeypatch.setattr(zoo, "CHECKPOINTS", offers)
+        for offer in offers:
+            zoo.save_weights(EDSR(offer.config), offer.path)
+        assert [(name, recipe.title) for name, recipe in enlarge.recipes().items()] == [
+            ("edsr-lite", "Clean photo"),
+            ("edsr-lite-photo", "Phone or web picture"),
+            ("edsr-baseline", "Clean photo, finer"),
+            ("edsr-baseline+", "Best quality, slow"),
+        ]
+        offers[2].path.unlink()
+        assert list(enlarge.recipes()) == ["edsr-lite", "edsr-lite-photo", "edsr-lite+"]
 
     def test_several_are_done_in_turn_and_one_failure_does_not_stop_the_others(self, ready, tmp_path):
         files = [write_image(tmp_path / f"{name}.png", LR + number) for number, name in enumerate("abc")]

@@ -155,12 +155,16 @@ class ImageWizard(Visit):
         if self._shown is shown and self._stage.children:
             return
         self._shown, old = shown, self._stage.children
-        if isinstance(shown, Enlargement):
-            self._stage.children = [CompareSlider([shown.bicubic, shown.sr], shown.labels)]
-        else:
-            self._stage.children = [ipywidgets.HTML(_preview(shown))]
+        self._stage.children = [_comparison(shown) if isinstance(shown, Enlargement) else ipywidgets.HTML(_preview(shown))]
         for widget in old:
             widget.close()
+
+
+def _comparison(made: Enlargement) -> ipywidgets.DOMWidget:
+    try:
+        return CompareSlider([made.bicubic, made.sr], made.labels)
+    except MemoryError:
+        return ipywidgets.HTML('<p class="srlib-preview">The comparison does not fit into memory; the download works.</p>')
 
 
 def _preview(photograph: Photograph | None) -> str:
