@@ -32,8 +32,9 @@ def network_for(model: EDSR, device: str | torch.device, precision: str = "auto"
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}.")
     device = torch.device(device)
     model = model.to(device, memory_format=torch.channels_last).eval()
-    # A subclass may compute otherwise, and only PyTorch would know.
-    compiled = type(model) is EDSR and (model in _compiled or compiles(model.config, device, pixels))
+    # A subclass may compute otherwise, and hooks want to be called: only PyTorch does that.
+    plain = type(model) is EDSR and not any(part._forward_hooks for part in model.modules())
+    compiled = plain and (model in _compiled or compiles(model.config, device, pixels))
     exact = _joined(model, _openvino_engine(model) if compiled else _torch_engine(model))
     if precision == "float32" or (precision == "auto" and device.type != "cuda"):
         return exact

@@ -27,18 +27,26 @@ class Cost:
 
 
 def predict_cost(
-    config: EDSRConfig, height: int, width: int, *, tile: int | str = "auto", device: str | torch.device = "auto"
+    config: EDSRConfig,
+    height: int,
+    width: int,
+    *,
+    tile: int | str = "auto",
+    device: str | torch.device = "auto",
+    compiled: bool | None = None,
 ) -> Cost:
     """The cost of `srlib.upscale.upscale` for an LR image of height x width at the model's own scale, without self-ensemble.
 
     The first time, the network's speed is measured on a small tile, which takes a moment, and more for a large network.  The
-    forecast is for a machine that does nothing else; what else it does makes it longer.
+    forecast is for a machine that does nothing else; what else it does makes it longer.  compiled: False where the network's
+    layers are watched by hooks, so that only PyTorch can compute it; as `upscale` chooses if None.
     """
     halo, side = receptive_field(config), auto_tile(config) if tile == "auto" else tile
     places = tiles((slice(0, height), slice(0, width)), side)
     seen = [math.prod(span.stop - span.start for span in with_halo(place, halo, (height, width))[0]) for place in places]
     device = torch.device(chosen_device(device))
-    compiled = compiles(config, device, height * width)
+    if compiled is None:
+        compiled = compiles(config, device, height * width)
     result = 3 * config.scale**2 * height * width
     seconds = sum(seen) * _seconds_per_pixel(config, device, torch.get_num_threads(), compiled)
     return Cost(seconds, tile_memory(config, max(seen)) + result, len(places))
