@@ -21,6 +21,7 @@ function render({ model, el, signal }) {
   let playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let loupe = false;
   let scores = null; // the PSNR of each picture in what is seen, in words
+  let stale = true; // whether the pictures are to be drawn again, and not only what lies over and around them
   let [beating, resting, refreshing, saving] = [0, 0, 0, 0]; // timers
 
   const view = () => ({ zoom: model.get("zoom"), center: model.get("center") });
@@ -55,20 +56,25 @@ function render({ model, el, signal }) {
     togglePlaying: () => play(!playing),
     pointAt(point) {
       pointer = point;
-      refresh();
+      refreshAround();
     },
     toggleLoupe() {
       loupe = !loupe;
-      refresh();
+      refreshAround();
     },
     toggleHelp() {
       help.hidden = !help.hidden;
-      refresh();
+      refreshAround();
     },
-    toggleFullScreen: () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
+    toggleFullScreen() {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else if (document.fullscreenEnabled) root.requestFullscreen();
+    },
   };
 
-  const frame = make("div", "srlib-compare-frame", { role: "group", tabindex: "0", ...KEYBOARD });
+  const frame = make("div", "srlib-compare-frame", {
+    role: "group", tabindex: "0", "aria-description": "Plus and minus zoom, arrows move, ? lists the other keys", ...KEYBOARD,
+  });
   const divider = make("div", "srlib-compare-divider", {
     role: "slider", tabindex: "0", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100", ...KEYBOARD,
   });
@@ -135,7 +141,7 @@ function render({ model, el, signal }) {
       }
     }
     arrange();
-    showAll(); // at once: setting the size has emptied the canvas
+    showAll(); // at once: setting the size has emptied the canvas, and arrange() has made it stale
     askScores();
   });
   resized.observe(root);
@@ -151,7 +157,7 @@ function render({ model, el, signal }) {
     const [mode, labels, position] = get("mode", "labels", "position");
     const [pictures, edges] = [shownIn(n), mode === "divider" ? [0, position, 1] : [0, 1]];
     const slices = pictures.map((i, k) => ({ source: sources[i], from: edges[k], to: edges[k + 1] }));
-    paint(canvas.getContext("2d"), rectangle(), slices);
+    if (stale) paint(canvas.getContext("2d"), rectangle(), slices);
     canvas.setAttribute("aria-label", pictures.map((i) => labels[i]).join(" and "));
     pills.forEach((pill, k) => (pill.textContent = labels[pictures[k]] ?? ""));
     layers.forEach((layer, k) => (layer.hidden = k >= pictures.length));
@@ -197,10 +203,16 @@ function render({ model, el, signal }) {
   function showAll() {
     if (!sources.length || !box().width) return; // nothing to show yet, or on a page that is hidden
     panels.forEach((panel, n) => panel.node.hidden || showPanel(panel, n));
+    stale = false;
     showControls();
   }
 
   function refresh() {
+    stale = true;
+    refreshAround();
+  }
+
+  function refreshAround() {
     refreshing ||= requestAnimationFrame(() => {
       refreshing = 0;
       showAll();
@@ -231,7 +243,8 @@ function render({ model, el, signal }) {
   function askScores() {
     if (!model.get("scored") || !sources.length) return;
     clearTimeout(resting);
-    resting = setTimeout(() => model.send({ psnr: [model.get("version"), ...visible(box(), rectangle())] }), REST);
+    const ask = () => box().width && model.send({ psnr: [model.get("version"), ...visible(box(), rectangle())] });
+    resting = setTimeout(ask, REST);
   }
 
   function receive({ tile, psnr }, buffers) {

@@ -61,7 +61,6 @@ class CompareSlider(anywidget.AnyWidget):
     ):
         """images, labels, reference: as for `show`.  traits: `mode`, `position`, `zoom`, `center` to start from, `layout`."""
         super().__init__(**traits)
-        self._pyramids: list[Pyramid] = []
         self.on_msg(self._answer)
         self.show(images, labels, reference=reference)
 
@@ -79,8 +78,9 @@ class CompareSlider(anywidget.AnyWidget):
             counts = f"{len(pictures)} and {len(labels)}"
             raise ValueError(f"A CompareSlider takes two to four pictures and as many labels, not {counts}.")
         _check_shapes(pictures)
-        self._pyramids = [Pyramid(picture) for picture in pictures]
+        pyramids = [Pyramid(picture) for picture in pictures]
         self._reference = None if reference is None else Pyramid(_to_picture(reference))
+        self._pyramids = pyramids
         with self.hold_sync():
             if len(labels) != len(self.pictures):
                 self.pair = (0, len(labels) - 1)
