@@ -11,9 +11,9 @@ from pathlib import Path
 from srlib import zoo
 from srlib.images import Picture, eight_bit, encode
 from srlib.model import EDSRConfig, ResBlock
+from srlib.predict import Cost, predict_cost
 from srlib.resize import imresize
 from srlib.upscale import MAX_SCALE, large_size, upscale
-from srlib.widgets.estimate import Cost, predict_cost
 from srlib.widgets.photograph import MAX_PIXELS, Photograph, thumbnail
 from srlib.widgets.scratch import Scratch
 

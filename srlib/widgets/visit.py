@@ -38,6 +38,9 @@ class Visit:
     def changed(self) -> None:
         """To be overridden by what shows the visit."""
 
+    def progressed(self) -> None:
+        """The same, where nothing but `sentence` and `done` has changed, many times in a job."""
+
     def open(self, *sources: str | os.PathLike | BinaryIO) -> None:
         """Take photographs from files or binary streams.  Raises FileNotFoundError or ImageError, and keeps those it had."""
         self.take([Photograph.open(source) for source in sources])
@@ -157,7 +160,7 @@ class Visit:
             several = f"{place + 1} of {total}: " if total > 1 else ""
             self.sentence = f"{several}{job.order.photograph.name}, {what}."
             self.done = None if done is None else (place + done) / total
-            self.changed()
+            self.progressed()
 
     def _on_end(self, job: Job, result: Enlargement | None) -> None:
         """In the queue's thread, after each job."""

@@ -94,6 +94,10 @@ class ImageWizard(Visit):
             self._draw_stage()
             self._draw_job()  # last: who reads "Done" finds the result in its place
 
+    def progressed(self) -> None:
+        with self._lock:
+            self._draw_job()
+
     def _draw_photographs(self) -> None:
         samples = list(self._samples.values())
         alone = self.photographs[0] if len(self.photographs) == 1 else None
@@ -119,7 +123,7 @@ class ImageWizard(Visit):
             costs = []
         if not costs:
             return ""
-        megabytes = math.ceil(max(cost.memory_bytes for cost in costs) / 1e7) * 10
+        megabytes = math.ceil(max(cost.memory for cost in costs) / 1e7) * 10
         memory = f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
         return f"{in_words(sum(cost.seconds for cost in costs))}, {memory}"
 
