@@ -32,26 +32,29 @@ def press(page, label, key):
 
 def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
     with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play") as page:
-        picture = page.locator(".srlib-compare[data-ready] img").first
-        before = picture.get_attribute("src")
-        press(page, "JPEG quality", "ArrowRight")
-        expect(picture).not_to_have_attribute("src", before)
+        slider = page.locator(".srlib-compare[data-ready]").first
+        before = slider.get_attribute("data-ready")
+        page.get_by_role("slider", name="JPEG quality").press("ArrowRight")
+        expect(slider).not_to_have_attribute("data-ready", before)
         assert in_kernel(page, "quality.value") == 90
-        clean = picture.get_attribute("src")
-        page.get_by_role("button", name="8", exact=True).click()
-        expect(picture).not_to_have_attribute("src", clean)
+        clean = slider.get_attribute("data-ready")
+        page.get_by_role("slider", name="Scale").press("End")
+        expect(slider).not_to_have_attribute("data-ready", clean)
         assert in_kernel(page, "smaller.value") == 8
 
 
 def test_blocks_and_features_of_notebook_03(browser, jupyter):
-    with lab(browser, jupyter, "03_architecture.ipynb", cell="sliders") as page:
+    with lab(browser, jupyter, "03_architecture.ipynb", cell="try-it") as page:
         said = page.locator(".widget-html p", has_text="parameters")
         expect(said).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
-        press(page, "blocks", "ArrowRight")
-        press(page, "blocks", "ArrowRight")
-        press(page, "features", "ArrowRight")
-        press(page, "features", "ArrowRight")
+        for name in ("Residual blocks", "Features"):
+            page.get_by_role("slider", name=name).press("ArrowRight")
+            page.get_by_role("slider", name=name).press("ArrowRight")
         expect(said).to_contain_text("43,089,923")  # and the large one
+        page.get_by_role("slider", name="Residual blocks").press("Home")
+        page.get_by_role("slider", name="Features").press("Home")
+        page.get_by_role("button", name="Try it").click()
+        expect(said).to_contain_text("measured")
 
 
 def test_crop_and_scale_of_notebook_05(browser, jupyter, done_before):
