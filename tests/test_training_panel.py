@@ -78,6 +78,19 @@ def test_pause_holds_and_changes_nothing(tmp_path):
     assert held == ["paused"] and panel.curves.state == "ended" and same_weights(paused, straight)
 
 
+def test_a_closed_panel_does_not_stop_the_training(tmp_path):
+    def close_at_7(panel):
+        def on_event(event, step, history):
+            if (event, step) == ("step", 7):
+                panel.curves.close()
+            panel(event, step, history)
+
+        return on_event
+
+    _, _, history = watched(tmp_path, make_model(), on_event=close_at_7)
+    assert history.ended == "complete"
+
+
 def test_thinning_keeps_the_mean():
     losses = [(step, float(step % 7)) for step in range(1, 4001)]
     thin = np.array(_thinned(losses))

@@ -106,7 +106,8 @@ class TrainingPanel:
         self.curves.set_state(state)
         # ipykernel 7 would send the buttons' messages to the shell that wrote last, which is busy with the training; without
         # this note of its they go where JupyterLab addresses them, to a subshell
-        vars(self.curves.comm).pop("_reply_subshell_id", None)
+        if self.curves.comm is not None:  # it is, once the widget is closed
+            vars(self.curves.comm).pop("_reply_subshell_id", None)
 
     def _show_epoch(self, event: str, history: History) -> None:
         epochs = [[e.epoch * self._steps_per_epoch, e.valid_loss, e.valid_psnr] for e in history.epochs]
