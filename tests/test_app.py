@@ -5,9 +5,11 @@ import json
 import re
 import shlex
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from tornado.web import HTTPError
 from traitlets.config import PyFileConfigLoader
 from voila.app import Voila
 from voila.configuration import VoilaConfiguration
@@ -43,6 +45,18 @@ def test_only_this_machine_with_a_token_and_culled_kernels(settings):
     assert settings.Voila.ip == "127.0.0.1" and settings.Voila.auto_token is True
     assert settings.VoilaConfiguration.file_allowlist == []
     assert 0 < settings.MappingKernelManager.cull_idle_timeout <= 3600 and settings.MappingKernelManager.cull_connected
+
+
+def test_one_visitor_too_many_is_refused_with_a_sentence(settings):
+    refuse, most = settings.VoilaConfiguration.prelaunch_hook, 12
+
+    def handler(kernels):
+        return SimpleNamespace(kernel_manager=SimpleNamespace(list_kernel_ids=lambda: ["a kernel"] * kernels))
+
+    assert refuse(handler(most - 1), notebook=None, cwd="") is None
+    with pytest.raises(HTTPError, match="All places are taken") as refusal:
+        refuse(handler(most), notebook=None, cwd="")
+    assert refusal.value.status_code == 503
 
 
 def test_the_browser_may_ask_no_other_host(settings):
