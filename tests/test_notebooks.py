@@ -101,7 +101,7 @@ def test_chain(path, run_dir, data_dir):
         "03": ["03_architecture.json"],
         "04": ["fine_tuned_x2.safetensors", "control_x2.safetensors", "04_history.json", "04_task.json"],
         "05": ["figures"],
-        "06": ["metrics.csv", "results.json"],
+        "06": ["metrics.csv", "results.json", "report.html"],
     }
     assert all((run_dir / name).exists() for name in written[path.stem[:2]])
 

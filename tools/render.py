@@ -81,7 +81,9 @@ def joined(outputs) -> list:
 def clean(output, count: int):
     if "image/png" in output.get("data", {}):
         output.data["image/png"] = packed(output.data["image/png"])
-    output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
+    told = {kind: {"alt": said["alt"]} for kind, said in output.pop("metadata", {}).items() if "alt" in said}
+    if output.output_type != "stream":
+        output.metadata = told
     if output.output_type == "execute_result":
         output.execution_count = count
     return output

@@ -74,6 +74,7 @@ def report(run_dir: Path, seconds: float):
     print(f"\nexecuted notebooks   {place}/0*.ipynb")
     print(f"pictures             {place}/figures/")
     print(f"all values           {place}/metrics.csv")
+    print(f"the report           {place}/report.html")
 
 
 if __name__ == "__main__":

@@ -19,17 +19,6 @@ def done_before(jupyter):
     shutil.copy(find("edsr-lite", 4).path, run_dir / "pretrained_x4.safetensors")
 
 
-def press(page, label, key):
-    """Move the slider that carries this label, by one step; ipywidgets names the box, not the handle."""
-    handle = (
-        page.locator(".widget-hslider, .widget-inline-hbox")
-        .filter(has=page.get_by_text(label, exact=True))
-        .locator(".noUi-handle")
-    )
-    handle.focus()
-    handle.press(key)
-
-
 def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
     with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play") as page:
         slider = page.locator(".srlib-compare[data-ready]").first
@@ -57,10 +46,10 @@ def test_blocks_and_features_of_notebook_03(browser, jupyter):
         expect(said).to_contain_text("measured")
 
 
-def test_crop_and_scale_of_notebook_05(browser, jupyter, done_before):
+def test_scale_and_crop_of_notebook_05(browser, jupyter, done_before):
     with lab(browser, jupyter, "05_visual_evaluation.ipynb", cell="explorer") as page:
-        expect(page.get_by_role("img", name="at x4, 96 pixels a side")).to_be_visible()
-        press(page, "Crop, px", "ArrowLeft")
-        expect(page.get_by_role("img", name="at x4, 48 pixels a side")).to_be_visible()
-        press(page, "Scale", "ArrowLeft")
-        expect(page.get_by_role("img", name="at x3, 48 pixels a side")).to_be_visible()
+        expect(page.get_by_role("img", name="Crop of SR x4")).to_be_visible()
+        page.get_by_role("slider", name="Scale").press("ArrowLeft")
+        expect(page.get_by_role("img", name="Crop of SR x3")).to_be_visible()
+        page.get_by_role("group", name="Overview").press("+")
+        expect(page.locator(".srlib-crops-place")).to_contain_text("8×")
