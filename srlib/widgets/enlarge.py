@@ -100,7 +100,8 @@ class Order:
 
     @property
     def cost(self) -> Cost:
-        once = predict_cost(self.recipe.configs[self.model_scale], *self.photograph.size)
+        # Not compiled: `enlarge` listens to the network's blocks.
+        once = predict_cost(self.recipe.configs[self.model_scale], *self.photograph.size, compiled=False)
         return replace(once, seconds=once.seconds * (8 if self.recipe.self_ensemble else 1))
 
     @property
