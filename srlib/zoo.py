@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def _official(name: str, config: EDSRConfig, title: str, mirror: str, sha256: st
 
 
 _LITE = "small and quick, ships with the course"
+_PHOTO = "the same, for pictures from phones and the web: made to take JPEG's blocks for what they are"
 _BASELINE = "EDSR-baseline of the paper"
 _LARGE = "the large EDSR of the paper, slow"
 _BASELINE_SHA256 = {
@@ -77,6 +79,7 @@ CHECKPOINTS = tuple(
     for scale in SCALES
     for checkpoint in (
         Checkpoint("edsr-lite", EDSRConfig(scale, 8, 32), f"edsr_lite_x{scale}.safetensors", _LITE),
+        Checkpoint("edsr-lite-photo", EDSRConfig(scale, 8, 32), f"edsr_lite_photo_x{scale}.safetensors", _PHOTO),
         _official("edsr-baseline", EDSRConfig(scale), _BASELINE, "edsr64", _BASELINE_SHA256[scale]),
         _official("edsr", EDSRConfig(scale, 32, 256, 0.1), _LARGE, "edsr", _LARGE_SHA256[scale]),
     )
@@ -129,26 +132,26 @@ def load_pretrained(
 def _on_disk(checkpoint: Checkpoint, on_progress) -> Path:
     if checkpoint.embedded:
         return checkpoint.path
+    describe = partial(_described, checkpoint)
     try:
-        return fetch(checkpoint.urls, checkpoint.path, sha256=checkpoint.sha256, on_progress=on_progress)
+        return fetch(checkpoint.urls, checkpoint.path, sha256=checkpoint.sha256, on_progress=on_progress, describe=describe)
     except DownloadError as error:
+        lines = [str(error)]
+        if checkpoint.path.exists():
+            lines.append(f"{checkpoint.path} is {describe(checkpoint.path)}.  To use it all the same, load it by this path.")
         hint = f'Without a network the embedded model works: load_pretrained("edsr-lite", {checkpoint.scale}).'
-        raise DownloadError("\n".join([str(error), *_what_lies_there(checkpoint), hint])) from error
+        raise DownloadError("\n".join([*lines, hint])) from error
 
 
-def _what_lies_there(checkpoint: Checkpoint) -> list[str]:
-    """A sentence on a file with another hash in the cache: is it damaged, or an EDSR that somebody put there by hand?"""
-    path = checkpoint.path
-    if not path.exists():
-        return []
+def _described(checkpoint: Checkpoint, path: Path) -> str:
+    """What a file with another hash is: damaged, another network, or perhaps the same weights in another pickle."""
     try:
         passport = inspect_checkpoint(path)
-    except WeightsError as error:
-        return [f"The file at {path} is not the one wanted: {error}"]
+    except WeightsError:
+        return "a damaged file, or no weights file"
     if passport.loads and passport.config == checkpoint.config:
-        what = "is a readable EDSR of the right shape with another hash, perhaps the same weights in another pickle"
-        return [f"{path} {what}.  It is not taken for {checkpoint.name}; to use it all the same, load it by this path."]
-    return [f"The file at {path} is another network than {checkpoint.name} x{checkpoint.scale}."]
+        return "a readable EDSR of the right shape, perhaps the same weights in another pickle"
+    return f"another network than {checkpoint.name} x{checkpoint.scale}"
 
 
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:

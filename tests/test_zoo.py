@@ -1,35 +1,42 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from mirror_server import mirror_server
 from safetensors.torch import load_file
 from test_model import official_state_dict
 
 from srlib import zoo
 from srlib.data import PairedImages
+from srlib.degrade import jpeg_round_trip
 from srlib.download import DownloadError
-from srlib.metrics import evaluate, summarise
+from srlib.metrics import PROTOCOLS, evaluate, summarise
 from srlib.model import EDSR, EDSRConfig, count_parameters
+from srlib.resize import imresize
 from srlib.upscale import upscale
 from srlib.zoo import CHECKPOINTS, WeightsError, available, load_pretrained, save_weights
 
+NAMES = ("edsr-lite", "edsr-lite-photo", "edsr-baseline", "edsr")
+
 
 def test_the_zoo():
-    assert {(c.name, c.scale) for c in CHECKPOINTS} == {(n, s) for n in ("edsr-lite", "edsr-baseline", "edsr") for s in (2, 3, 4)}
-    assert [c.name for c in available(3)] == ["edsr-lite", "edsr-baseline", "edsr"]
+    assert {(c.name, c.scale) for c in CHECKPOINTS} == {(n, s) for n in NAMES for s in (2, 3, 4)}
+    assert [c.name for c in available(3)] == list(NAMES)
     for checkpoint in CHECKPOINTS:
         if not checkpoint.embedded:  # torch.hub's convention: the name carries the start of the hash
             assert checkpoint.file.endswith(f"-{checkpoint.sha256[:8]}.pt") and len(checkpoint.sha256) == 64
             assert len(checkpoint.urls) >= 2
 
 
+@pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_embedded_weights_load_and_are_documented(scale):
-    model = load_pretrained("edsr-lite", scale)
+def test_embedded_weights_load_and_are_documented(name, scale):
+    model = load_pretrained(name, scale)
     assert model.config == EDSRConfig(scale, 8, 32) and not model.training
     card = (zoo.WEIGHTS_DIR / "MODEL_CARD.md").read_text()
-    assert f"{count_parameters(model):,}" in card
+    assert f"{count_parameters(model):,}" in card and zoo.find(name, scale).file in card
 
 
 @pytest.mark.parametrize(("scale", "bar"), [(2, 37.30), (3, 33.46), (4, 31.36)])
@@ -38,6 +45,19 @@ def test_embedded_weights_reach_the_card_s_figures_on_set5(benchmarks, scale, ba
     pairs = PairedImages(benchmarks / "Set5" / f"X{scale}" / "HR", benchmarks / "Set5" / f"X{scale}" / "LR", scale=scale)
     table = evaluate({"bicubic": lambda lr: upscale(lr, model)}, pairs, scale=scale, protocol="benchmark-y")
     assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_photo_weights_are_worth_half_a_decibel_on_set14_saved_as_jpeg(benchmarks, scale):
+    folder, rules = benchmarks / "Set14" / f"X{scale}", PROTOCOLS["benchmark-y"]
+    plain, photo = (load_pretrained(name, scale) for name in ("edsr-lite", "edsr-lite-photo"))
+    upscalers = (lambda lr: imresize(lr, scale), lambda lr: upscale(lr, plain), lambda lr: upscale(lr, photo))
+    scores = []
+    for hr, lr, _ in PairedImages(folder / "HR", folder / "LR", scale=scale):
+        saved = jpeg_round_trip(lr, 75)
+        scores.append([rules.psnr(upscaler(saved), hr, scale=scale) for upscaler in upscalers])
+    bicubic, before, after = np.mean(scores, axis=0)
+    assert after >= max(bicubic, before) + 0.5
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -77,9 +97,9 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("same shape", "readable EDSR of the right shape with another hash"),
+        ("same shape", "a readable EDSR of the right shape, perhaps the same weights in another pickle.  To use it"),
         ("other", "another network than edsr-baseline x2"),
-        ("cut", "is damaged"),
+        ("cut", "a damaged file, or no weights file"),
     ],
 )
 def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(tmp_path, monkeypatch, content, says):
@@ -97,9 +117,30 @@ def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(tmp_path, mo
         assert load_pretrained(checkpoint.path, 2).config == checkpoint.config
 
 
-def without_network(checkpoint, sha256):
-    from dataclasses import replace
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("same shape", "a readable EDSR of the right shape, perhaps the same weights in another pickle"),
+        ("other", "another network than edsr-baseline x2"),
+        ("cut", "a damaged file, or no weights file"),
+    ],
+)
+def test_what_a_mirror_gave_instead_is_told(tmp_path, monkeypatch, content, says):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "w.pt"
+    torch.save(official_state_dict(2, *((1, 8) if content == "other" else (16, 64))), file)
+    with mirror_server({"w.pt": file.read_bytes()[: -1000 if content == "cut" else None]}) as mirror:
+        urls = ("http://127.0.0.1:9/dead", f"{mirror.url}/good/w.pt")
+        checkpoint = replace(zoo.find("edsr-baseline", 2), sha256="0" * 64, urls=urls)
+        monkeypatch.setattr(zoo, "CHECKPOINTS", (checkpoint,))
+        with pytest.raises(DownloadError, match=rf"gave another file \(SHA-256 .*\): {says}") as caught:
+            load_pretrained("edsr-baseline", 2)
+    assert "http://127.0.0.1:9/dead: no connection" in str(caught.value)
+    assert not checkpoint.path.exists()
 
+
+def without_network(checkpoint, sha256):
     return replace(checkpoint, sha256=sha256, urls=("http://127.0.0.1:9/a",))
 
 
@@ -168,7 +209,7 @@ def test_the_passport_is_part_of_the_zoo():
 
 
 def test_unknown_names():
-    with pytest.raises(WeightsError, match="edsr-lite, edsr-baseline, edsr"):
+    with pytest.raises(WeightsError, match=", ".join(NAMES)):
         load_pretrained("esrgan", 4)
     with pytest.raises(WeightsError, match="scale 8"):
         load_pretrained("edsr-lite", 8)

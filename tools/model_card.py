@@ -2,7 +2,8 @@
 
     python tools/model_card.py --benchmarks BENCHMARKS --training TRAINING
 
-BENCHMARKS has <set>/X<scale>/{HR,LR} as MATLAB made them, TRAINING the x2, x3 and x4 folders of tools/train_bundled.py.  The
+BENCHMARKS has <set>/X<scale>/{HR,LR} as MATLAB made them, TRAINING the folders x2, x3, x4 and x2photo, x3photo, x4photo of
+tools/train_bundled.py.  The
 text of the card is kept; what stands between its <!-- figures --> marks is replaced.
 """
 
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
 from srlib.data import PairedImages
+from srlib.degrade import jpeg_round_trip
 from srlib.metrics import PROTOCOLS
 from srlib.model import count_parameters
 from srlib.resize import imresize
@@ -22,6 +26,7 @@ from srlib.upscale import upscale
 from srlib.zoo import WEIGHTS_DIR, load_pretrained
 
 CARD = WEIGHTS_DIR / "MODEL_CARD.md"
+JPEG_QUALITY = 75
 MARK = "<!-- figures -->"
 
 
@@ -31,7 +36,12 @@ def main():
     parser.add_argument("--training", type=Path, required=True)
     args = parser.parse_args()
     before, _, after = CARD.read_text().split(MARK)
-    figures = [files(), *(quality(args.benchmarks, name) for name in ("Set5", "Set14")), curves(args.training)]
+    figures = [
+        files(),
+        *(quality(args.benchmarks, name) for name in ("Set5", "Set14")),
+        photo(args.benchmarks),
+        curves(args.training),
+    ]
     CARD.write_text(f"{before}{MARK}\n\n" + "\n\n".join(figures) + f"\n\n{MARK}{after}")
 
 
@@ -58,10 +68,30 @@ def quality(benchmarks: Path, name: str) -> str:
     return f"### {name}: mean PSNR (dB) / SSIM\n\n" + table(["scale", "bicubic, benchmark-y", *PROTOCOLS], rows)
 
 
+def photo(benchmarks: Path) -> str:
+    """PSNR of edsr-lite-photo, beside bicubic and edsr-lite, on LR saved as JPEG and on clean LR."""
+    rows, rules = [], PROTOCOLS["benchmark-y"]
+    for scale in (2, 3, 4):
+        clean = list(
+            PairedImages(benchmarks / "Set14" / f"X{scale}" / "HR", benchmarks / "Set14" / f"X{scale}" / "LR", scale=scale)
+        )
+        saved = [pair._replace(lr=jpeg_round_trip(pair.lr, JPEG_QUALITY)) for pair in clean]
+        models = [load_pretrained(name, scale) for name in ("edsr-lite", "edsr-lite-photo")]
+        upscalers = [lambda lr, scale=scale: imresize(lr, scale), *(partial(upscale, model=model) for model in models)]
+        scores = [
+            fmean(rules.psnr(upscaler(pair.lr), pair.hr, scale=scale) for pair in pairs)
+            for pairs in (saved, clean)
+            for upscaler in upscalers
+        ]
+        rows.append([f"x{scale}", *(f"{score:.2f}" for score in scores)])
+    names = [f"{name}, {kind}" for kind in ("JPEG", "clean") for name in ("bicubic", "edsr-lite", "edsr-lite-photo")]
+    title = f"### Set14, LR saved as JPEG of quality {JPEG_QUALITY} and clean: mean PSNR (dB), benchmark-y"
+    return f"{title}\n\n{table(['scale', *names], rows)}"
+
+
 def means(protocol: str, answers: list, pairs: list, scale: int) -> str:
     rules, together = PROTOCOLS[protocol], list(zip(answers, pairs, strict=True))
-    psnr = sum(rules.psnr(sr, pair.hr, scale=scale) for sr, pair in together) / len(pairs)
-    ssim = sum(rules.ssim(sr, pair.hr, scale=scale) for sr, pair in together) / len(pairs)
+    psnr, ssim = (fmean(score(sr, pair.hr, scale=scale) for sr, pair in together) for score in (rules.psnr, rules.ssim))
     return f"{psnr:.2f} / {ssim:.4f}"
 
 
@@ -70,11 +100,11 @@ def curves(training: Path) -> str:
         "### Training curves",
         "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs (border = scale).",
     ]
-    for scale in (2, 3, 4):
-        history = pd.read_csv(training / f"x{scale}" / "history.csv")
+    for run in ("x2", "x3", "x4", "x2photo", "x3photo", "x4photo"):
+        history = pd.read_csv(training / run / "history.csv")
         rows = [[f"{r.step:,}", f"{r.loss:.5f}", f"{r.valid_psnr_rgb:.3f}"] for r in history.itertuples()]
         bicubic = f"bicubic: {history.bicubic_psnr_rgb.iloc[-1]:.3f}"
-        parts += [f"x{scale}, {bicubic}", table(["step", "loss", "PSNR, dB"], rows)]
+        parts += [f"{run.replace('photo', ', photo')}, {bicubic}", table(["step", "loss", "PSNR, dB"], rows)]
     return "\n\n".join(parts)
 
 
