@@ -13,7 +13,7 @@ SAMPLES = ROOT / "data" / "sample"
 # Set5 and Set14 as MATLAB made them: <set>/X<scale>/{HR,LR}/*.png.  They are not ours to distribute.
 BENCHMARKS = Path(os.environ.get("SR_BENCHMARKS", ROOT.parent / "shared" / "data" / "benchmarks"))
 
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two workers share the two cores
+torch.set_num_threads(2)
 # On a busy machine examples are slow to make; that is no failure.
 settings.register_profile("srlib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("srlib")

@@ -12,8 +12,8 @@ import anywidget
 import numpy as np
 import PIL.Image
 import traitlets
-from matplotlib.figure import Figure
 
+from srlib.figures import TextFigure
 from srlib.images import Picture, from_array, from_pil
 from srlib.plots import show_images
 from srlib.widgets.pyramid import Pyramid, psnr
@@ -89,7 +89,7 @@ class CompareSlider(anywidget.AnyWidget):
             self.labels, self.scored = labels, reference is not None
             self.version += 1
 
-    def figure(self, *, width: float = 8) -> Figure:
+    def figure(self, *, width: float = 8) -> TextFigure:
         """What is in view, side by side: the static twin, for a page without a kernel.  width: in inches."""
         reach = 0.5 / self.zoom
         low, high = ([min(max(at + side, 0.0), 1.0) for at in self.center] for side in (-reach, reach))
@@ -100,7 +100,7 @@ class CompareSlider(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "image/png": base64.b64encode(self.figure(width=6)._repr_png_()).decode()}, metadata
+        return {**data, "image/png": base64.b64encode(self.figure(width=6).png()).decode()}, metadata
 
     def _answer(self, _, message: dict, buffers: list) -> None:
         """Send what the page has asked for: a tile, or the PSNR of what is in view; nothing once other pictures are shown."""
