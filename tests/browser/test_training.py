@@ -47,7 +47,7 @@ def step(page) -> int:
 def test_watch_pause_resume_stop(page):
     expect(page.get_by_role("status").filter(has_text="on the validation images")).to_be_visible()
     expect(page.get_by_role("img", name="bicubic: ")).to_be_visible()
-    expect(page.locator(".srlib-compare-label", has_text="after epoch")).to_be_visible()
+    expect(page.get_by_label("after epoch").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.wait_for_timeout(1000)
