@@ -57,7 +57,7 @@ def written_at(path) -> int:
 
 def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     """kill -9, SIGTERM and Ctrl-C in turn, at random moments: while it starts, while it trains, while it writes."""
-    config, rng = replace(CONFIG, max_epochs=40), np.random.default_rng(0)
+    config, rng = replace(CONFIG, max_epochs=120), np.random.default_rng(0)
     run(tmp_path / "straight", config)
     last = tmp_path / "killed" / "last.pt"
     for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * 2):
