@@ -25,18 +25,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
+from low_res import best_times
+from patches import cpu_name
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from srlib import engines
-from srlib.images import read_image, to_array, to_tensor
+from srlib.images import Picture, read_image, to_array, to_tensor
 from srlib.model import EDSR, EDSRConfig
+from srlib.strips import upscale_to_tiff
 from srlib.upscale import super_resolve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,17 +61,17 @@ def classes_of(file: Path, names: set[str], given: dict) -> dict:
 def edsr_pytorch(folder: Path, weights: dict) -> Callable[[Tensor], Tensor]:
     source = folder / "EDSR-PyTorch/src/model"
     common = classes_of(source / "common.py", {"default_conv", "MeanShift", "ResBlock", "Upsampler"}, {})
-    network = classes_of(source / "edsr.py", {"EDSR"}, {"common": SimpleNamespace(**common), "url": {}})["EDSR"]
+    peer = classes_of(source / "edsr.py", {"EDSR"}, {"common": SimpleNamespace(**common), "url": {}})["EDSR"]
     options = {"n_resblocks": 16, "n_feats": 64, "scale": [4], "rgb_range": 255, "n_colors": 3, "res_scale": 1}
-    model = network(SimpleNamespace(**options)).eval()
+    model = peer(SimpleNamespace(**options)).eval()
     model.load_state_dict(weights)
     return lambda lr: model(lr * 255) / 255
 
 
 def torchsr(folder: Path, weights: dict) -> Callable[[Tensor], Tensor]:
     names = {"default_conv", "MeanShift", "ResBlock", "Upsampler", "EDSR"}
-    network = classes_of(folder / "torchsr/torchsr/models/edsr.py", names, {"url": {}})["EDSR"]
-    model = network(16, 64, 4, 1.0).eval()
+    peer = classes_of(folder / "torchsr/torchsr/models/edsr.py", names, {"url": {}})["EDSR"]
+    model = peer(16, 64, 4, 1.0).eval()
     model.load_state_dict(weights)
     return model
 
@@ -79,10 +83,10 @@ def super_image(folder: Path, weights: dict) -> Callable[[Tensor], Tensor]:
     parts = classes_of(source / "modeling_utils.py", {"default_conv", "MeanShift", "Upsampler"}, mean)
     parts["PreTrainedModel"] = type("Base", (torch.nn.Module,), {"__init__": lambda self, *_: torch.nn.Module.__init__(self)})
     parts |= {"EdsrConfig": None}
-    network = classes_of(source / "models/edsr/modeling_edsr.py", {"ResBlock", "EdsrModel"}, parts)["EdsrModel"]
+    peer = classes_of(source / "models/edsr/modeling_edsr.py", {"ResBlock", "EdsrModel"}, parts)["EdsrModel"]
     options = {"n_resblocks": 16, "n_feats": 64, "n_colors": 3, "scale": 4, "rgb_range": 255, "res_scale": 1}
     options |= {"rgb_mean": mean["DIV2K_RGB_MEAN"], "rgb_std": mean["DIV2K_RGB_STD"], "no_upsampling": False}
-    model = network(SimpleNamespace(**options)).eval()
+    model = peer(SimpleNamespace(**options)).eval()
     model.load_state_dict(weights)
     return lambda lr: model.add_mean(model(model.sub_mean(lr * 255))) / 255
 
@@ -90,8 +94,8 @@ def super_image(folder: Path, weights: dict) -> Callable[[Tensor], Tensor]:
 def basicsr(folder: Path, weights: dict) -> Callable[[Tensor], Tensor]:
     source = folder / "BasicSR/basicsr/archs"
     parts = classes_of(source / "arch_util.py", {"make_layer", "ResidualBlockNoBN", "Upsample", "default_init_weights"}, {})
-    network = classes_of(source / "edsr_arch.py", {"EDSR"}, parts)["EDSR"]
-    model = network(3, 3, 64, 16, 4, 1, 255.0).eval()
+    peer = classes_of(source / "edsr_arch.py", {"EDSR"}, parts)["EDSR"]
+    model = peer(3, 3, 64, 16, 4, 1, 255.0).eval()
     renamed = {}
     for name, value in weights.items():
         if not name.startswith(("sub_mean", "add_mean")):
@@ -112,21 +116,26 @@ OURS = {"srlib, PyTorch (default)": False, "srlib, OpenVINO (srlib[fast])": True
 
 def upscaler(name: str, peers: Path | None, weights: dict) -> Upscaler:
     if name in OURS:
-        model = EDSR(EDSRConfig(SCALE)).eval()
-        model.load_state_dict(weights)
+        model = network(weights)
 
         def ours(rgb: np.ndarray) -> np.ndarray:
             engines._WORTH_COMPILING = 0 if OURS[name] else float("inf")
             return super_resolve(rgb, model)
 
         return ours
-    network = PEERS[name](peers, weights)
+    peer = PEERS[name](peers, weights)
 
     def theirs(rgb: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return to_array(network(to_tensor(rgb)[None])[0])
+            return to_array(peer(to_tensor(rgb)[None])[0])
 
     return theirs
+
+
+def network(weights: dict) -> EDSR:
+    model = EDSR(EDSRConfig(SCALE)).eval()
+    model.load_state_dict(weights)
+    return model
 
 
 def strong_weights() -> dict:
@@ -139,39 +148,45 @@ def strong_weights() -> dict:
 
 
 def photograph(height: int, width: int) -> np.ndarray:
-
     hr = read_image(sorted((ROOT / "data/sample/DIV2K_valid_HR").glob("*.png"))[0]).rgb
     repeats = (-(-height // len(hr)), -(-width // hr.shape[1]), 1)
     return np.tile(hr, repeats)[:height, :width]
 
 
-def peak_memory(name: str, peers: Path | None, weights_file: Path, height: int, width: int) -> float:
-    """MB, in a process of its own."""
-    arguments = [sys.executable, __file__, "--memory-of", name, "--size", str(height), str(width), "--weights", str(weights_file)]
+def costs(job: str, name: str, peers: Path | None, weights_file: Path, height: int, width: int) -> tuple[float, float]:
+    """Seconds and MB of a job, "in memory" or "by strips", in a process of its own."""
+    arguments = [
+        sys.executable,
+        __file__,
+        "--costs-of",
+        job,
+        name,
+        "--size",
+        str(height),
+        str(width),
+        "--weights",
+        str(weights_file),
+    ]
     done = subprocess.run(arguments + (["--peers", str(peers)] if peers else []), capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    seconds, megabytes = map(float, done.stdout.split())
+    return seconds, megabytes
 
 
-def print_peak_memory(name: str, peers: Path | None, weights: dict, height: int, width: int) -> None:
+def print_costs(job: str, name: str, peers: Path | None, weights_file: Path, height: int, width: int) -> None:
     def status(line: str) -> float:
         return next(int(row.split()[1]) / 1024 for row in Path("/proc/self/status").read_text().splitlines() if line in row)
 
+    weights = load_file(weights_file)
     run = upscaler(name, peers, weights)
     run(photograph(48, 48))
+    if job == "by strips":  # upscaler has chosen the route by now
+        run = partial(upscale_to_tiff, target=weights_file.with_suffix(".tif"), model=network(weights), overwrite=True)
+    rgb = photograph(height, width)
+    source = Picture(rgb) if job == "by strips" else rgb
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
-    before = status("VmRSS")
-    run(photograph(height, width))
-    print(status("VmHWM") - before)
-
-
-def best_times(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    best = dict.fromkeys(jobs, float("inf"))
-    for _ in range(rounds):
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            job()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
+    before, started = status("VmRSS"), time.perf_counter()
+    run(source)
+    print(time.perf_counter() - started, status("VmHWM") - before)
 
 
 def beside_peers(names: list[str], peers: Path | None, weights: dict, file: Path, rounds: int) -> list[str]:
@@ -182,8 +197,7 @@ def beside_peers(names: list[str], peers: Path | None, weights: dict, file: Path
         "| | seconds | times the fastest peer's speed | MB | largest difference before rounding, grey levels |",
         "|---|---|---|---|---|",
     ]
-    model = EDSR(EDSRConfig(SCALE)).eval()
-    model.load_state_dict(weights)
+    model = network(weights)
     with torch.inference_mode():
         lr = to_tensor(rgb)[None]
         written = model(lr)
@@ -194,7 +208,7 @@ def beside_peers(names: list[str], peers: Path | None, weights: dict, file: Path
             else:
                 answer = PEERS[name](peers, weights)(lr)
             difference = (answer - written).abs().max().item() * 255
-            memory = peak_memory(name, peers, file, HEIGHT, WIDTH)
+            _, memory = costs("in memory", name, peers, file, HEIGHT, WIDTH)
             lines.append(f"| {name} | {seconds:.2f} | {fastest / seconds:.2f} | {memory:.0f} | {difference:.4f} |")
     return lines
 
@@ -205,23 +219,33 @@ def by_size(weights: dict, file: Path, rounds: int, quick: bool) -> list[str]:
         rgb = photograph(height, width)
         jobs = {name: partial(upscaler(name, None, weights), rgb) for name in OURS}
         times = best_times(jobs, rounds if width < 1000 else 1)
-        cells = [f"{seconds:.2f}, {peak_memory(name, None, file, height, width):.0f}" for name, seconds in times.items()]
+        memory = {name: costs("in memory", name, None, file, height, width)[1] for name in OURS}
+        cells = [f"{times[name]:.2f}, {memory[name]:.0f}" for name in OURS]
         lines.append(f"| {width} x {height} | {' | '.join(cells)} |")
     return lines
 
 
+def by_strips(file: Path) -> list[str]:
+    lines = ["| | seconds | MB beyond the photograph itself |", "|---|---|---|"]
+    for name in OURS:
+        seconds, megabytes = costs("by strips", name, None, file, 4000, 6000)
+        lines.append(f"| {name} | {seconds:.0f} | {megabytes:.0f} |")
+    return lines
+
+
 def equality(weights: dict) -> list[str]:
-    """Against the network as it is written, untiled and unfolded, for every route and with tiles."""
+    """Against the network as it is written, untiled and unfolded, in 64 bits, for every route and with tiles."""
     rgb, lines = photograph(150, 200), ["| route | tile | uint8 values that differ |", "|---|---|---|"]
-    model = EDSR(EDSRConfig(SCALE)).eval()
-    model.load_state_dict(weights)
+    model, lr = network(weights), to_tensor(photograph(150, 200))[None]
     with torch.inference_mode():
-        written = to_array(model(to_tensor(rgb)[None])[0])
+        exact = to_array(deepcopy(model).double()(lr.double())[0])
+        differ = np.count_nonzero(to_array(model(lr)[0]) != exact)
+    lines.append(f"| as it is written, in 32 bits | whole | {differ} of {exact.size:,} |")
     for name, compiled in OURS.items():
         engines._WORTH_COMPILING = 0 if compiled else float("inf")
         for tile in (512, 64):
-            differ = np.count_nonzero(super_resolve(rgb, model, tile=tile) != written)
-            lines.append(f"| {name} | {tile} | {differ} of {written.size:,} |")
+            differ = np.count_nonzero(super_resolve(rgb, model, tile=tile) != exact)
+            lines.append(f"| {name} | {tile} | {differ} of {exact.size:,} |")
     return lines
 
 
@@ -230,18 +254,18 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="small pictures only")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    parser.add_argument("--costs-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.memory_of:
-        return print_peak_memory(options.memory_of, options.peers, load_file(options.weights), *options.size)
+    if options.costs_of:
+        return print_costs(*options.costs_of, options.peers, options.weights, *options.size)
     weights = strong_weights()
     folders = {name: options.peers / name.replace("torchSR", "torchsr") for name in PEERS} if options.peers else {}
     there = [name for name in PEERS if name in folders and folders[name].exists()]
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
     load = f", load {os.getloadavg()[0]:.1f} when it began" if hasattr(os, "getloadavg") else ""
-    lines = ["# Enlarging", "", f"{datetime.date.today()}; {processor()}, {os.cpu_count()} cores{load}; {versions}.", ""]
+    lines = ["# Enlarging", "", f"{datetime.date.today()}; {cpu_name()}, {os.cpu_count()} cores{load}; {versions}.", ""]
     lines += [f"{name} is not here and was not measured.\n" for name in PEERS if name not in there]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "weights.safetensors"
@@ -249,16 +273,12 @@ def main() -> None:
         lines += [f"## EDSR-baseline x4, {WIDTH} x {HEIGHT} pixels, from uint8 to uint8", ""]
         lines += [*beside_peers([*there, *OURS], options.peers, weights, file, options.rounds), ""]
         lines += ["## By size", "", *by_size(weights, file, options.rounds, options.quick), ""]
+        if not options.quick:
+            lines += ["## A photograph of 6000 x 4000 pixels at x4, by strips into a TIFF", "", *by_strips(file), ""]
         lines += ["## Equal to the network as it is written", "", *equality(weights)]
     text = "\n".join(lines) + "\n"
     (ROOT / "benchmarks" / "upscale.md").write_text(text)
     print(text)
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line.split(": ")[1] for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from srlib.guards import TrainingError
 from srlib.history import History
+from srlib.whole import write_whole
 
 LAST = "last.pt"  # the state after the last whole epoch
 
@@ -29,7 +29,7 @@ def save_state(run_dir: Path, config: Any, history: History, **parts: Any) -> No
     written["history.csv"] = history.table().to_csv().encode()
     for name, content in written.items():
         try:
-            _replace(run_dir / name, content)
+            write_whole(run_dir / name, content, to_disk=True)
         except OSError as error:
             raise TrainingError(
                 f"{name} cannot be written to {run_dir} ({error.strerror}): what lies there is whole, from the epoch before.  "
@@ -45,15 +45,3 @@ def load_state(run_dir: Path, config: Any, *, device: str | torch.device = "cpu"
     if changed:
         raise TrainingError(f"{run_dir} was started with other settings ({', '.join(sorted(changed))}); choose another run_dir.")
     return state | {"history": History.from_dict(state["history"])}
-
-
-def _replace(path: Path, content: bytes | memoryview) -> None:
-    part = path.with_suffix(".part")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else the name may reach the disk before the content
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import threading
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from srlib.codecs import Deep, encode_png, encode_tiff, exif_of, read_deep, take_apart, to_depth, upright
+from srlib.whole import write_whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 MAX_PIXELS = 150_000_000  # a picture that claims more is taken for a decompression bomb
@@ -189,13 +189,7 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
         content = encode(picture, kind)
     except ImageError as error:
         raise ImageError(f"{path.name} cannot be written: {error}") from error
-    scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        scratch.write_bytes(content)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return path
+    return write_whole(path, content)
 
 
 def encode(picture: Picture, kind: str = "PNG") -> bytes:

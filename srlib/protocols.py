@@ -68,10 +68,13 @@ def psnr(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma:
     compared whatever `luma` says.  border: pixels dropped per side.  Raises ValueError when the two do not fit together, floats
     end at 1 or are not finite; TypeError for other integers, whose range is not 0 to 255.
     """
-    sr, hr = _comparable(sr, hr, border, luma, round_luma)
-    difference = sr - hr
-    mse = float(np.vdot(difference, difference)) / difference.size
-    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
+    sr, hr = _inside(sr, hr, border)
+    squares, values = 0.0, 0
+    for top in range(0, len(sr), _STRIP):  # bands stay in the processor's cache, and need no memory to speak of
+        a, b = (_as_compared(image[top : top + _STRIP], luma, round_luma) for image in (sr, hr))
+        difference = (a - b).ravel()
+        squares, values = squares + float(difference @ difference), values + difference.size
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * values / squares)
 
 
 def ssim(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma: bool = False, window: str = "gaussian") -> float:
@@ -80,7 +83,7 @@ def ssim(sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma:
     Arguments as for `psnr`; window as in `Protocol`.  Only windows inside the image count.  The value is that of scikit-image's
     structural_similarity, to rounding, in less time (benchmarks/metrics.md).
     """
-    sr, hr = _comparable(sr, hr, border, luma, round_luma)
+    sr, hr = (_as_compared(image, luma, round_luma) for image in _inside(sr, hr, border))
     size = 11 if window == "gaussian" else 7
     if min(sr.shape[:2]) < size:
         raise ValueError(f"SSIM needs {size} x {size} pixels inside the border; {sr.shape[1]} x {sr.shape[0]} are left.")
@@ -120,7 +123,8 @@ def lr_psnr(sr: np.ndarray, lr: np.ndarray) -> float:
     return psnr(imresize(sr, 1 / scale, border="replicate"), lr, border=2, luma=False)
 
 
-def _comparable(sr: np.ndarray, hr: np.ndarray, border: int, use_luma: bool, round_luma: bool) -> tuple[np.ndarray, np.ndarray]:
+def _inside(sr: np.ndarray, hr: np.ndarray, border: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two without their border, if they can be compared."""
     if sr.shape != hr.shape:
         raise ValueError(f"Only images of one shape can be compared, not {sr.shape} and {hr.shape}; was HR cropped to the scale?")
     for image in (sr, hr):
@@ -129,9 +133,12 @@ def _comparable(sr: np.ndarray, hr: np.ndarray, border: int, use_luma: bool, rou
     if min(sr.shape[:2]) <= 2 * border:
         raise ValueError(f"Nothing is left of {sr.shape[1]} x {sr.shape[0]} pixels after dropping {border} per side.")
     inside = slice(border, -border or None)
-    pair = [image[inside, inside] for image in (sr, hr)]
-    pair = [luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64) for image in pair]
-    return tuple(np.floor(image + 0.5) for image in pair) if round_luma else tuple(pair)
+    return sr[inside, inside], hr[inside, inside]
+
+
+def _as_compared(image: np.ndarray, use_luma: bool, round_luma: bool) -> np.ndarray:
+    values = luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64)
+    return np.floor(values + 0.5) if round_luma else values
 
 
 def _check_floats(image: np.ndarray) -> None:

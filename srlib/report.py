@@ -12,6 +12,7 @@ import pandas as pd
 
 from srlib.figures import TextFigure
 from srlib.metrics import compare, summarise
+from srlib.whole import write_whole
 
 _STYLE = """
 body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #222; font: 16px/1.5 system-ui, sans-serif; }
@@ -63,14 +64,7 @@ def write_report(
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return write_whole(Path(path), page.encode())
 
 
 def summary_text(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame:

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from srlib.download import DownloadError, fetch
 from srlib.model import EDSR, SCALES, EDSRConfig
 from srlib.passport import Passport, WeightsError, inspect_checkpoint, open_checkpoint, read_weights
+from srlib.whole import write_whole
 
 __all__ = [
     "CHECKPOINTS", "Checkpoint", "Passport", "WeightsError", "available", "find", "inspect_checkpoint", "load_pretrained",
@@ -156,12 +157,6 @@ def _described(checkpoint: Checkpoint, path: Path) -> str:
 
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     """Write a model as safetensors with its config, atomically, for `load_pretrained(path)`."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
-    try:
-        part.write_bytes(save(weights, {"format": "pt", "edsr_config": json.dumps(asdict(model.config))}))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    content = save(weights, {"format": "pt", "edsr_config": json.dumps(asdict(model.config))})
+    return write_whole(Path(path), content, to_disk=True)

@@ -1,7 +1,9 @@
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,15 @@ def benchmarks() -> Path:
 def photo() -> np.ndarray:
     """A crop of a sample photograph, (96, 120, 3), with fine detail in it."""
     return read_image(SAMPLES / "DIV2K_valid_HR" / "0801.png").rgb[200:296, 300:420].copy()
+
+
+def table_of(columns: dict[str, Sequence[float]]) -> pd.DataFrame:
+    """A table as `evaluate` makes it: PSNR by method and image, and SSIM a fortieth of it."""
+    rows = [
+        (f"{i:03}", method, metric, value if metric == "psnr" else value / 40)
+        for method, column in columns.items() for i, value in enumerate(column) for metric in ("psnr", "ssim")
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from srlib.images import ImageError, Picture, from_array, read_image
 from srlib.resize import imresize
 from srlib.widgets import CompareSlider
-from srlib.widgets.pyramid import TILE, Pyramid, psnr
+from srlib.widgets.pyramid import TILE, Pyramid
 
 RNG = np.random.default_rng(0)
 LR = RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -162,10 +162,6 @@ class TestScores:
         edges = [60.4 / 600, 100 / 400, 420.1 / 600, 299.9 / 400]  # pixels that are seen in part count
         ((content, _),) = answers(slider, monkeypatch, {"psnr": [slider.version, *edges]})
         assert content == {"psnr": [slider.version, ["", f"PSNR {expected:.2f} dB", "identical"]]}
-
-    def test_in_bands_or_at_once(self):
-        first, second = RNG.integers(0, 256, (2, 700, 9, 3), dtype=np.uint8)
-        assert psnr(first, second) == pytest.approx(peak_signal_noise_ratio(first, second), abs=1e-9)
 
 
 class TestStaticTwin:

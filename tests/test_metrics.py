@@ -216,3 +216,10 @@ def test_a_summary_needs_its_baseline():
     table = pd.DataFrame([("a", "ours", "psnr", 30.0)], columns=["image", "method", "metric", "value"])
     with pytest.raises(ValueError, match="'bicubic', is not in the table"):
         summarise(table)
+
+
+@pytest.mark.parametrize("height", [1, 31, 32, 33, 700])
+def test_psnr_in_bands_or_at_once(height):
+    first, second = np.random.default_rng(height).integers(0, 256, (2, height, 9, 3), dtype=np.uint8)
+    expected = peak_signal_noise_ratio(first, second)
+    assert psnr(first, second, border=0, luma=False) == pytest.approx(expected, abs=1e-9)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import table_of
 from PIL import Image
 
 from srlib import plots
@@ -14,12 +15,7 @@ from srlib.metrics import luma, psnr
 
 @pytest.fixture
 def table():
-    values = {"bicubic": [30.0, 25.0, 28.0], "ours": [32.0, 24.0, 29.0]}
-    rows = [
-        (f"{i}", method, metric, value if metric == "psnr" else value / 40)
-        for method, column in values.items() for i, value in enumerate(column) for metric in ("psnr", "ssim")
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
+    return table_of({"bicubic": [30.0, 25.0, 28.0], "ours": [32.0, 24.0, 29.0]})
 
 
 def test_images_are_shown_as_they_are(photo):
@@ -51,7 +47,7 @@ def test_error_maps_are_the_difference_of_luma(photo):
 def test_gains_are_sorted_and_against_the_baseline(table):
     (axis,) = plots.gains(table).axes
     assert [bar.get_width() for bar in axis.patches] == [-1, 1, 2]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["1", "2", "0"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["001", "002", "000"]
 
 
 def test_gains_of_many_images_are_curves():
@@ -64,12 +60,7 @@ def test_gains_of_many_images_are_curves():
 def many():
     """A hundred images: bicubic scores 20 to 30 dB, ours cos(i) more."""
     images = np.arange(100)
-    columns = {"bicubic": 20 + images / 10, "ours": 20 + images / 10 + np.cos(images)}
-    rows = [
-        (f"{i:03}", method, metric, value if metric == "psnr" else value / 40)
-        for method, column in columns.items() for i, value in enumerate(column) for metric in ("psnr", "ssim")
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
+    return table_of({"bicubic": 20 + images / 10, "ours": 20 + images / 10 + np.cos(images)})
 
 
 def test_distributions_are_cumulative_and_star_the_top_5_percent(table):
@@ -92,11 +83,11 @@ def test_agreement_is_the_rank_correlation():
 
 
 def test_gain_by_texture(table):
-    texture = pd.Series({"2": 3.0, "0": 1.0, "1": 2.0}, name="texture")
+    texture = pd.Series({"002": 3.0, "000": 1.0, "001": 2.0}, name="texture")
     (axis,) = plots.gain_by_texture(table, texture).axes
     (points,) = (line for line in axis.lines if line.get_label().startswith("ours"))
     assert dict(zip(points.get_xdata(), points.get_ydata(), strict=True)) == {1: 2, 2: -1, 3: 1}
-    assert axis.get_xlabel() == "texture" and [text.get_text() for text in axis.texts] == ["0", "1", "2"]
+    assert axis.get_xlabel() == "texture" and [text.get_text() for text in axis.texts] == ["000", "001", "002"]
 
 
 def test_a_model_of_unknown_quality_is_a_line_in_the_chart_of_costs():

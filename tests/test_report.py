@@ -3,8 +3,8 @@
 import re
 from html.parser import HTMLParser
 
-import pandas as pd
 import pytest
+from conftest import table_of
 
 from srlib import plots
 from srlib.report import summary_text, write_report
@@ -12,12 +12,7 @@ from srlib.report import summary_text, write_report
 
 @pytest.fixture
 def table():
-    values = {"bicubic": [30.0, 25.0, 28.0], "<b>ours": [32.0, 24.5, 29.0]}
-    rows = [
-        (f"{i}", method, metric, value if metric == "psnr" else value / 40)
-        for method, column in values.items() for i, value in enumerate(column) for metric in ("psnr", "ssim")
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
+    return table_of({"bicubic": [30.0, 25.0, 28.0], "<b>ours": [32.0, 24.5, 29.0]})
 
 
 class Addresses(HTMLParser):

@@ -389,8 +389,12 @@ class TestFromThePage:
         assert "did not arrive whole" in upload.sentence and len(files) == 1
 
     def test_unknown_messages_are_ignored(self, ready):
-        ready._upload._act(None, {"type": "format the disk"}, [])
-        ready._upload._act(None, {}, [])
+        before, sent = ready.photographs, []
+        ready._upload.send = sent.append
+        for message in ({"type": "format the disk"}, {}):
+            ready._upload._act(None, message, [])
+        assert ready.photographs == before and ready.sentence == "" and not ready.busy
+        assert sent == [{"heard": True}] * 2  # the page is answered, and may go on
 
 
 class TestDownloads:

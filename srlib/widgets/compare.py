@@ -16,7 +16,8 @@ import traitlets
 from srlib.figures import TextFigure
 from srlib.images import Picture, from_array, from_pil
 from srlib.plots import show_images
-from srlib.widgets.pyramid import Pyramid, psnr
+from srlib.protocols import psnr
+from srlib.widgets.pyramid import Pyramid
 
 Image = np.ndarray | Picture | PIL.Image.Image
 
@@ -117,7 +118,8 @@ class CompareSlider(anywidget.AnyWidget):
         """The PSNR of a part of each picture, in words; the part in fractions: left, top, right, bottom."""
         truth = self._reference.crop(*part)
         same = [pyramid.size == self._reference.size for pyramid in self._pyramids]
-        values = [psnr(p.crop(*part), truth) if fits else None for p, fits in zip(self._pyramids, same, strict=True)]
+        crops = [p.crop(*part) if fits else None for p, fits in zip(self._pyramids, same, strict=True)]
+        values = [None if crop is None else psnr(crop, truth, border=0, luma=False) for crop in crops]
         return ["" if v is None else "identical" if v == math.inf else f"PSNR {v:.2f} dB" for v in values]
 
     @traitlets.validate("position")

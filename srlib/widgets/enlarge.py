@@ -17,7 +17,7 @@ from srlib.upscale import MAX_SCALE, large_size, upscale
 from srlib.widgets.photograph import MAX_PIXELS, Photograph, thumbnail
 from srlib.widgets.scratch import Scratch
 
-MAX_RESULT_PIXELS = 4 * MAX_PIXELS  # they travel to the browser and are decoded there
+MAX_RESULT_PIXELS = 4 * MAX_PIXELS  # of the network's answer; a dozen visitors share the memory of one machine
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 # What each network of the zoo is good for.  The last one of these on a machine, asked eight times, is the best there is.
 _GOOD_FOR = {

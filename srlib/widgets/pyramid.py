@@ -55,20 +55,6 @@ class Pyramid:
         return self._levels[level]
 
 
-def psnr(pixels: np.ndarray, reference: np.ndarray) -> float:
-    """PSNR in dB over all three channels, without a border, of two uint8 arrays of one shape; infinite for equal ones.
-
-    The same as metrics.psnr(…, border=0, luma=False), a band at a time: 24 megapixels need no gigabyte of floats
-    """
-    total = 0.0
-    for row in range(0, len(pixels), 16):
-        band = slice(row, row + 16)
-        error = np.subtract(pixels[band], reference[band], dtype=np.float64).ravel()
-        total += float(error @ error)  # sums of whole numbers below 2^53: exact
-    mse = total / pixels.size
-    return 10 * math.log10(255**2 / mse) if mse else math.inf
-
-
 def _shown(picture: Picture) -> Image.Image:
     picture = eight_bit(picture)
     image = to_pil(Picture(picture.rgb, mode=picture.mode))
