@@ -1,4 +1,4 @@
-"""What training minimises: a pixel loss, and a perceptual loss on the features of VGG (notebook 04)."""
+"""What training minimises: a pixel loss, SSIM, and a perceptual loss on the features of VGG (notebook 04)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss
+from torch.nn.functional import conv2d, l1_loss, mse_loss
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _DEPTHS = {"vgg16-lite": (2, 2, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions per block
@@ -105,10 +105,29 @@ def charbonnier_loss(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
 PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss, "charbonnier": charbonnier_loss}
 
 
-class SRLoss(nn.Module):
-    """pixel * distance + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].  A weight of zero leaves that part out.
+SSIM_WINDOW = 11  # pixels
 
-    distance: "l1", the mean absolute error; "mse", the mean squared error, which PSNR is made of; "charbonnier".
+
+def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:
+    """1 - SSIM (Wang et al. 2004) as the protocols measure it, with a Gaussian window of 11 pixels, the mean over RGB.
+
+    Takes two (B, 3, H, W) in [0, 1] of at least 11 x 11 pixels.  Zhao et al. 2017 (Loss functions for image restoration) mix it
+    with L1: alone it is blind to a small shift of brightness.
+    """
+    places = torch.arange(SSIM_WINDOW, dtype=sr.dtype, device=sr.device) - SSIM_WINDOW // 2
+    weights = torch.softmax(-((places / 1.5) ** 2) / 2, 0)
+    planes = torch.cat([sr, hr, sr * sr + hr * hr, sr * hr]).flatten(0, 1)[:, None]
+    means = conv2d(conv2d(planes, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
+    mean_a, mean_b, squares, product = means.view(4, -1)
+    means, both, c1, c2 = mean_a * mean_b, mean_a**2 + mean_b**2, 0.01**2, 0.03**2
+    return 1 - ((2 * means + c1) / (both + c1) * (2 * (product - means) + c2) / (squares - both + c2)).mean()
+
+
+class SRLoss(nn.Module):
+    """pixel * distance + ssim * ssim_loss + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].
+
+    A weight of zero leaves that part out.  distance: "l1", the mean absolute error; "mse", the mean squared error, which PSNR is
+    made of; "charbonnier".
     """
 
     def __init__(
@@ -118,13 +137,16 @@ class SRLoss(nn.Module):
         backbone: str = "auto",
         layers: Mapping[str, float] | None = None,
         distance: str = "l1",
+        ssim: float = 0.0,
     ):
         super().__init__()
-        if pixel < 0 or perceptual < 0 or pixel + perceptual == 0:
-            raise ValueError(f"The weights of a loss are not negative and not both zero: pixel {pixel}, perceptual {perceptual}.")
+        weights = {"pixel": pixel, "ssim": ssim, "perceptual": perceptual}
+        if min(weights.values()) < 0 or not any(weights.values()):
+            said = ", ".join(f"{name} {weight}" for name, weight in weights.items())
+            raise ValueError(f"The weights of a loss are not negative and not all zero: {said}.")
         if distance not in PIXEL_LOSSES:
             raise ValueError(f"The distance is {', '.join(PIXEL_LOSSES)}, not {distance!r}.")
-        self.pixel, self.perceptual, self.distance = pixel, perceptual, distance
+        self.pixel, self.ssim, self.perceptual, self.distance = pixel, ssim, perceptual, distance
         self.vgg = PerceptualLoss(backbone, layers) if perceptual else None
 
     @property
@@ -134,4 +156,6 @@ class SRLoss(nn.Module):
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         loss = self.pixel * PIXEL_LOSSES[self.distance](sr, hr)
+        if self.ssim:
+            loss = loss + self.ssim * ssim_loss(sr, hr)
         return loss + self.perceptual * self.vgg(sr, hr) if self.vgg else loss

@@ -118,8 +118,12 @@ class _Run:
         self.watched = PairedPatches(near(valid_pairs, team.device), augment=False, **of)
         self.model = model.to(team.device, memory_format=torch.channels_last)
         self.judged = deepcopy(model) if config.ema_decay else model
-        self.loss_of = SRLoss(config.pixel, config.perceptual, config.backbone, config.layers, config.distance).to(team.device)
-        self.objective = team.prepare(Objective(model, self.loss_of, bfloat16=takes_bfloat16(config, team.device)))
+        parts = {name: getattr(config, name) for name in ("pixel", "ssim", "perceptual", "backbone", "layers", "distance")}
+        self.loss_of = SRLoss(**parts).to(team.device)
+        objective = Objective(model, self.loss_of, bfloat16=takes_bfloat16(config, team.device))
+        if config.compile:
+            objective.compile()
+        self.objective = team.prepare(objective)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, fused=True)
         self.started = time.monotonic()

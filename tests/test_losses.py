@@ -3,12 +3,13 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torch.nn.functional import conv2d, max_pool2d, relu
 from torchvision.models import vgg19
 
 from srlib import losses
 from srlib.images import to_tensor
-from srlib.losses import PerceptualLoss, SRLoss
+from srlib.losses import PerceptualLoss, SRLoss, ssim_loss
 from srlib.zoo import WEIGHTS_DIR
 
 
@@ -111,6 +112,25 @@ def test_gradcheck_of_pixel_losses(distance):
     assert torch.autograd.gradcheck(lambda x: SRLoss(distance=distance)(x, hr), sr)
 
 
+def test_ssim_is_scikit_images(batch):
+    other = (batch + 0.1 * batch.flip(-1)).clamp(0, 1)
+    a, b = (image[0].permute(1, 2, 0).double().numpy() for image in (batch, other))
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    _, windows = structural_similarity(a, b, channel_axis=2, full=True, **settings)
+    expected = 1 - windows[5:-5, 5:-5].mean()
+    both = torch.cat([batch, other])
+    assert ssim_loss(batch.double(), other.double()).item() == pytest.approx(expected, rel=1e-9)
+    assert ssim_loss(both, torch.cat([other, batch])).item() == pytest.approx(expected, rel=1e-4)  # a batch, in float32
+    assert SRLoss(0, ssim=0.5)(batch, other).item() == pytest.approx(expected / 2, rel=1e-4)
+    assert ssim_loss(batch, batch).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_gradcheck_of_ssim():
+    torch.manual_seed(1)
+    sr, hr = torch.rand(1, 3, 12, 12, dtype=torch.float64, requires_grad=True), torch.rand(1, 3, 12, 12, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: ssim_loss(x, hr), sr)
+
+
 def test_charbonnier_is_round_at_the_bottom():
     """At no error its gradient is 0, where L1 has none; far away both are the same."""
     for at, slope in ((0.0, 0.0), (0.5, 1.0)):
@@ -129,7 +149,7 @@ def test_it_says_whose_features_it_compares():
         (lambda: PerceptualLoss("resnet"), ValueError, "vgg16-lite"),
         (lambda: PerceptualLoss("vgg16-lite", {"relu5_4": 1.0}), ValueError, "has no layer relu5_4"),
         (lambda: PerceptualLoss("vgg19"), FileNotFoundError, "needs no network"),
-        (lambda: SRLoss(0.0, 0.0), ValueError, "not both zero"),
+        (lambda: SRLoss(0.0, 0.0), ValueError, "not all zero: pixel 0.0, ssim 0.0, perceptual 0.0"),
         (lambda: SRLoss(-1.0), ValueError, "not negative"),
         (lambda: SRLoss(distance="l2"), ValueError, "l1, mse, charbonnier, not 'l2'"),
     ],

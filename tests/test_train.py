@@ -99,7 +99,7 @@ class Poisoned(torch.nn.Module):
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e4])
 def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
     """One bad step in the third epoch: it is as if that epoch had been begun with a quarter of the rate."""
-    monkeypatch.setattr("srlib.train.SRLoss", lambda *args: Poisoned({13: factor}))
+    monkeypatch.setattr("srlib.train.SRLoss", lambda **_: Poisoned({13: factor}))
     model, history = run(tmp_path)
     (rollback,) = history.rollbacks
     assert rollback.step == 12 and rollback.learning_rate == learning_rate_at(12, CONFIG)
@@ -189,24 +189,38 @@ def test_other_pixel_losses_train(tmp_path, distance):
     assert history.best.valid_psnr > history.start.valid_psnr + 1
 
 
+def test_ssim_trains(tmp_path):
+    _, history = run(tmp_path, replace(CONFIG, pixel=0.5, ssim=0.5, max_epochs=2))
+    assert history.best.valid_ssim > history.start.valid_ssim + 0.05
+
+
 def test_perceptual_training_runs(tmp_path):
     config = replace(CONFIG, perceptual=0.1, backbone="vgg16-lite", layers={"relu1_2": 1.0}, max_epochs=2)
     _, history = run(tmp_path, config)
     assert history.best.valid_loss < history.start.valid_loss and history.backbone == "vgg16-lite"
 
 
+def first_loss(run_dir, **settings):
+    return run(run_dir, replace(CONFIG, max_epochs=1, **settings))[1].epochs[1].train_loss
+
+
 def test_bfloat16_trains_nearly_alike(tmp_path):
     """The first steps' losses agree to the eight bits that it has."""
-    losses = {}
-    for precision in ("float32", "bfloat16"):
-        seen = losses[precision] = []
-        run(
-            tmp_path / precision,
-            replace(CONFIG, precision=precision, max_epochs=1),
-            on_event=lambda _, __, h, s=seen: s.append(h),
-        )
-        seen[:] = [seen[-1].epochs[1].train_loss]
-    assert losses["bfloat16"] != losses["float32"] and losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+    exact, rough = first_loss(tmp_path / "exact"), first_loss(tmp_path / "rough", precision="bfloat16")
+    assert rough != exact and rough == pytest.approx(exact, rel=0.03)
+
+
+def test_compiled_trains_alike(tmp_path, monkeypatch):
+    """The step is traced as a whole, both kinds of it; generating machine code, which takes a minute, is left to torch."""
+    traced = []
+
+    def compile(module):
+        traced.append(module)
+        module._compiled_call_impl = torch.compile(module._call_impl, backend="eager", fullgraph=True)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile)
+    compiled, plain = first_loss(tmp_path / "compiled", compile=True), first_loss(tmp_path / "plain")
+    assert len(traced) == 1 and compiled == pytest.approx(plain, rel=1e-5)
 
 
 def test_a_frozen_body_stays(tmp_path):
