@@ -36,7 +36,7 @@ app: .venv/ready
 
 test: .venv/ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	@rm -rf runs/nbval && mkdir -p runs/nbval && cp -r notebooks runs/nbval/ && ln -s ../../data runs/nbval/data
 	$(BIN)/python -m pytest -p no:playwright --nbval-lax --nbval-cell-timeout=1800 runs/nbval/notebooks/0*.ipynb
 

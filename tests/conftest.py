@@ -1,11 +1,14 @@
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # two workers share two cores; set before torch is loaded, and for the kernels they start
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 from srlib.images import read_image
@@ -15,10 +18,14 @@ SAMPLES = ROOT / "data" / "sample"
 # Set5 and Set14 as MATLAB made them: <set>/X<scale>/{HR,LR}/*.png.  They are not ours to distribute.
 BENCHMARKS = Path(os.environ.get("SR_BENCHMARKS", ROOT.parent / "shared" / "data" / "benchmarks"))
 
-torch.set_num_threads(2)
 # On a busy machine examples are slow to make; that is no failure.
 settings.register_profile("srlib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("srlib")
+
+
+def pytest_collection_modifyitems(items):
+    """The notebooks take longest, one after the other: they begin, while a second worker does the rest."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 
 @pytest.fixture(scope="session")

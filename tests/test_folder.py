@@ -129,7 +129,9 @@ def test_workers_make_the_same_files(small, tmp_path, model):
     assert sorted(report.written) == NAMES and not report.failed
     with ThreadPoolExecutor(2) as executor:
         upscale_folder(small, tmp_path / "threads", model, executor=executor)
-    assert tree(tmp_path / "here") == tree(tmp_path / "processes") == tree(tmp_path / "threads")
+    for name in NAMES:  # how many threads add up the products changes the rounding: a step of 16 bits, no more
+        here, *others = (read_image(tmp_path / way / name).rgb.astype(int) for way in ("here", "processes", "threads"))
+        assert all(np.abs(here - other).max() <= (here.max() > 255) for other in others), name
 
 
 class CountedExecutor(ThreadPoolExecutor):
