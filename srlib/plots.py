@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from srlib.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.figures import STYLES, new_figure
@@ -115,6 +116,8 @@ def curves(
     for method, (x, y) in lines.items():
         colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
         axis.plot(x, y, color=colour, ls=line, marker=marker if len(x) <= 30 else "", ms=4, lw=1.4, label=method)
+    if all(np.array_equal(x, np.round(x)) for x, _ in lines.values()):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
@@ -136,9 +139,10 @@ def training_curves(histories: dict[str, History], *, width: float = 10) -> Figu
     first = next(iter(histories.values()))
     right.axhline(first.bicubic_psnr, color="#888888", ls=":", label="bicubic")
     right.axhline(first.start.valid_psnr, color="black", lw=0.8, label="before fine-tuning")
-    left.set(xlabel="epoch", ylabel="loss", title="Loss (star: the epoch that is kept)")
-    right.set(xlabel="epoch", ylabel="PSNR, dB", title="Validation PSNR on whole images")
+    left.set(xlabel="epoch", ylabel="loss", title="Loss (star: epoch kept)")
+    right.set(xlabel="epoch", ylabel="PSNR, dB", title="Validation PSNR")
     for axis in (left, right):
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     return figure
