@@ -39,7 +39,7 @@ def test_embedded_weights_load_and_are_documented(name, scale):
     assert f"{count_parameters(model):,}" in card and zoo.find(name, scale).file in card
 
 
-@pytest.mark.parametrize(("scale", "bar"), [(2, 37.30), (3, 33.46), (4, 31.36)])
+@pytest.mark.parametrize(("scale", "bar"), [(2, 37.30), (3, 33.64), (4, 31.36)])
 def test_embedded_weights_reach_the_card_s_figures_on_set5(benchmarks, scale, bar):
     model = load_pretrained("edsr-lite", scale)
     pairs = PairedImages(benchmarks / "Set5" / f"X{scale}" / "HR", benchmarks / "Set5" / f"X{scale}" / "LR", scale=scale)

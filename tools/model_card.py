@@ -3,8 +3,7 @@
     python tools/model_card.py --benchmarks BENCHMARKS --training TRAINING
 
 BENCHMARKS has <set>/X<scale>/{HR,LR} as MATLAB made them, TRAINING the folders x2, x3, x4 and x2photo, x3photo, x4photo of
-tools/train_bundled.py.  The
-text of the card is kept; what stands between its <!-- figures --> marks is replaced.
+tools/train_bundled.py.  The text of the card is kept; what stands between its <!-- figures --> marks is replaced.
 """
 
 from __future__ import annotations
