@@ -205,7 +205,7 @@ def test_any_suffix_and_any_path_is_a_file(tmp_path):
 
 def test_the_passport_is_part_of_the_zoo():
     passport = zoo.inspect_checkpoint(zoo.find("edsr-lite", 3).path)
-    assert (passport.config, passport.loads) == (EDSRConfig(3, 8, 32), True) and "EDSR-PyTorch" in passport.layout
+    assert (passport.config, passport.loads) == (EDSRConfig(3, 8, 32), True) and passport.layout == "srlib"
 
 
 def test_unknown_names():
