@@ -183,7 +183,7 @@ def test_prefixes_of_wrapping_modules(tmp_path, prefix, make):
 
 @pytest.mark.parametrize("average", [True, False])
 def test_training_checkpoints(tmp_path, average):
-    """As srlib.train and tools/train_bundled.py write them: the optimiser beside the model, and the average is preferred."""
+    """As srlib.train writes them: the optimiser beside the model, and the average is preferred."""
     model = EDSR(EDSRConfig(3, 2, 8))
     optimizer = torch.optim.Adam(p for p in model.parameters() if p.requires_grad)
     model(torch.rand(1, 3, 6, 6)).mean().backward()

@@ -7,9 +7,10 @@
     python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 9000 --learning-rate 5e-4 --out training/x4photo
         --start training/x4b --photo
 
-PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute and goes on where it stopped when
-the same command is given again: batch number n depends on the seed and n alone.  The result is OUT/model.safetensors, the
-moving average of the weights, with OUT/history.csv.  Needs torch, numpy, pillow and safetensors, and nothing else.
+PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute, in a folder of files of 11 MB at
+most, and goes on where it stopped when the same command is given again: batch number n depends on the seed and n alone.
+The result is OUT/model.safetensors, the moving average of the weights, with OUT/history.csv.  Needs torch, numpy, pillow and
+safetensors, and nothing else.
 
 Most of the training goes through the folded tail, which is twice as fast and has no border; a short second phase then
 teaches the network what to do at the border of an image.
@@ -24,7 +25,7 @@ import argparse
 import csv
 import json
 import math
-import os
+import shutil
 import sys
 import time
 import zlib
@@ -43,10 +44,11 @@ from srlib.patches import Pair, PairedPatches
 from srlib.resize import crop_to_multiple, imresize
 
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
-WARM_UP, EMA_DECAY, SEED = 200, 0.999, 2026
+WARM_UP, EMA_DECAY = 200, 0.999
 GRADIENT_NORM = 0.05  # about twice what is usual; without it a rare batch can throw the network out of its valley
 BORDER_STEPS, BORDER_LEARNING_RATE = 1000, 3e-4
-PHOTO_VARIANTS, PHOTO_BLUR, PHOTO_NOISE = 4, 0.3, 3.0  # blur: HR pixels times scale; noise: levels of 255; both the most
+PHOTO_VARIANTS, PHOTO_SEED = 4, 2026
+PHOTO_BLUR, PHOTO_NOISE = 0.3, 3.0  # the most: HR pixels times the scale, levels of 255
 COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubic_psnr_rgb"]
 
 
@@ -60,6 +62,7 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss")
     parser.add_argument("--start", type=Path, help="an earlier OUT folder: its weights, or its head and body if of another scale")
+    parser.add_argument("--seed", type=int, default=2026, help="which patches; another one where --start has seen these")
     parser.add_argument("--photo", action="store_true", help="train on JPEG with slight blur and noise")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -69,10 +72,10 @@ def main():
     train_pairs = load_pairs(args.photos / "train", args.scale, cache, args.photo, smallest=args.lr_patch * args.scale)
     valid_pairs = load_pairs(args.photos / "valid", args.scale, cache, args.photo)
     valid_pairs = valid_pairs[:: PHOTO_VARIANTS if args.photo else 1][:12]
-    patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=SEED, device=device)
+    patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=args.seed, device=device)
     print(f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}", flush=True)
 
-    torch.manual_seed(SEED)
+    torch.manual_seed(args.seed)
     n_resblocks, n_feats = SHAPES[args.model]
     model = EDSR(EDSRConfig(args.scale, n_resblocks, n_feats))
     if args.start:
@@ -83,8 +86,8 @@ def main():
     teach_border(model, patches, first=args.steps, batch_size=args.batch)
     psnr = np.mean([psnr_rgb(*pair, args.scale) for pair in answers(model, valid_pairs)])
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
-    recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch, "seed": SEED}
-    recipe["photo"] = args.photo
+    recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch}
+    recipe |= {"seed": args.seed, "photo": args.photo}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     stored = {"recipe": json.dumps(recipe), "edsr_config": json.dumps(asdict(model.config))}
     (args.out / "model.safetensors").write_bytes(save(weights, stored))
@@ -97,11 +100,11 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, highest, betas=(0.9, 0.999), fused=True)
     first, seconds_before, history = 0, 0.0, []
-    if (out / "checkpoint.pt").exists():
-        saved = torch.load(out / "checkpoint.pt", map_location=device, weights_only=True)
+    if checkpoint := max(out.glob("checkpoint-*"), default=None):
+        saved = {f.stem: torch.load(f, map_location=device, weights_only=True) for f in checkpoint.glob("*.pt")}
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        average, first, seconds_before, history = (saved[k] for k in ("average", "step", "seconds", "history"))
+        average, (first, seconds_before, history) = saved["average"], saved["progress"]
         print(f"going on at step {first}", flush=True)
     bicubic = bicubic_psnr(valid_pairs, model.config.scale)
     started = saved_at = time.monotonic()
@@ -137,11 +140,21 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
             print(f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})", flush=True)
         if time.monotonic() - saved_at > 60 or done == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-            state |= {"step": done, "seconds": seconds, "history": history}
-            torch.save(state, out / "checkpoint.tmp")
-            os.replace(out / "checkpoint.tmp", out / "checkpoint.pt")
+            save_checkpoint(out, done, state | {"progress": (done, seconds, history)})
             saved_at = time.monotonic()
     model.load_state_dict(average)
+
+
+def save_checkpoint(out: Path, step: int, state: dict):
+    """The folder checkpoint-STEP with a file for each part; it gets its name when it is whole, and the one before goes."""
+    unfinished, whole = out / "unfinished", out / f"checkpoint-{step:08d}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    for name, value in state.items():
+        torch.save(value, unfinished / f"{name}.pt")
+    unfinished.rename(whole)
+    for older in set(out.glob("checkpoint-*")) - {whole}:
+        shutil.rmtree(older)
 
 
 def teach_border(model: EDSR, patches: PairedPatches, *, first: int, batch_size: int):
@@ -192,7 +205,7 @@ def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: 
         for variant in range(PHOTO_VARIANTS if photo else 1):
             key = f"{file.relative_to(folder)}" + (f" {variant}" if photo else "")
             if key not in lows:
-                lows[key] = drawn_degradation(scale, key)(hr, SEED, name=key) if photo else imresize(hr, 1 / scale)
+                lows[key] = drawn_degradation(scale, key)(hr, PHOTO_SEED, name=key) if photo else imresize(hr, 1 / scale)
             pairs.append(Pair(hr, lows[key], key))
     if len(lows) > known:
         np.savez(stored, **lows)
