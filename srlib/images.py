@@ -158,13 +158,18 @@ def from_array(array: np.ndarray) -> Picture:
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image: L, LA, RGB or RGBA, or I;16 for 16-bit gray.  Other 16-bit pictures, which PIL has no mode for, get 8."""
-    if picture.rgb.dtype == np.uint16 and picture.mode == "L" and picture.alpha is None:
-        return Image.fromarray(picture.array)
-    picture = eight_bit(picture)
+    """A PIL image: L, LA, RGB or RGBA, or I;16 for 16-bit gray.  Other 16-bit pictures, which PIL has no mode for, get 8.
+
+    Profile and EXIF are in its `info`, as Pillow's own decoders leave them: `save` writes the profile, and the EXIF when told
+    to, by `exif=image.getexif()`.
+    """
+    deep_gray = picture.rgb.dtype == np.uint16 and picture.mode == "L" and picture.alpha is None
+    picture = picture if deep_gray else eight_bit(picture)
     image = Image.fromarray(np.ascontiguousarray(picture.array))
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
+    image.info |= {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
+    image.info |= {"exif": picture.exif} if picture.exif else {}
     return image
 
 

@@ -8,7 +8,8 @@ import torch
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.ExifTags import Base
 
 from srlib.images import Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
@@ -72,6 +73,19 @@ def test_profile_and_exif_go_along(photo):
     picture = Picture(photo[:20, :20], icc_profile=b"profile", exif=b"exif")
     larger = upscale(picture, tiny(2))
     assert (larger.icc_profile, larger.exif, larger.size) == (b"profile", b"exif", (40, 40))
+
+
+def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
+    """As Pillow itself hands them from a file it opens to one it saves."""
+    profile, exif = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), Image.Exif()
+    exif[Base.Artist], exif[Base.Orientation] = "A. Photographer", 6
+    Image.fromarray(photo[:20, :30]).save(tmp_path / "a.jpg", icc_profile=profile, exif=exif)
+    with Image.open(tmp_path / "a.jpg") as image:
+        larger = upscale(image, tiny(2))
+    larger.save(tmp_path / "b.png", exif=larger.getexif())
+    with Image.open(tmp_path / "b.png") as there:
+        assert there.size == (40, 60) and there.info["icc_profile"] == profile
+        assert there.getexif()[Base.Artist] == "A. Photographer" and Base.Orientation not in there.getexif()
 
 
 def test_sixteen_bits_are_used(photo):
