@@ -109,7 +109,7 @@ function render({ model, el, signal }) {
     pace.textContent = [model.get("title"), model.get("pace")].filter(Boolean).join(": ");
     sentence.textContent = model.get("sentence");
     hold.textContent = state === "paused" ? "Resume" : "Pause";
-    hold.disabled = stop.disabled = state === "ended";
+    hold.disabled = stop.disabled = !["running", "paused"].includes(state);
     root.dataset.state = state;
   }
 
