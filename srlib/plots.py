@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from srlib.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.figures import STYLES, new_figure
@@ -128,14 +132,16 @@ def training_curves(histories: dict[str, History], *, width: float = 10) -> Figu
     """Losses and validation PSNR by epoch, the best epoch marked, with the lines to beat: bicubic, and the model as it came."""
     best = "; ".join(f"{name} is best at epoch {history.best.epoch}" for name, history in histories.items())
     figure, ((left, right),) = new_figure(width, 3.6, 1, 2, alt=f"Loss and validation PSNR by epoch: {best}.")
+    kept = []
     for (name, history), (colour, line, marker) in zip(histories.items(), STYLES[1:], strict=False):
         epochs, best = [e.epoch for e in history.epochs], history.best
         dots = {"color": colour, "ls": line, "marker": marker, "ms": 4}
         left.plot(epochs[1:], [e.train_loss for e in history.epochs[1:]], color=colour, ls=line, lw=1, label=f"{name}, training")
         left.plot(epochs, [e.valid_loss for e in history.epochs], label=f"{name}, validation", **dots)
-        left.plot(best.epoch, best.valid_loss, marker="*", ms=14, color=colour)
         right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **dots)
-        right.plot(best.epoch, best.valid_psnr, marker="*", ms=14, color=colour)
+        kept.append((best.epoch, best.valid_loss, best.valid_psnr, colour))
+    _star(left, [(epoch, loss, colour) for epoch, loss, _, colour in kept])
+    _star(right, [(epoch, score, colour) for epoch, _, score, colour in kept])
     first = next(iter(histories.values()))
     right.axhline(first.bicubic_psnr, color="#888888", ls=":", label="bicubic")
     right.axhline(first.start.valid_psnr, color="black", lw=0.8, label="before fine-tuning")
@@ -146,3 +152,14 @@ def training_curves(histories: dict[str, History], *, width: float = 10) -> Figu
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     return figure
+
+
+def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
+    """A star at each (epoch, value, colour); those of one epoch are moved apart, up and down, so that none hides another."""
+    axis.margins(y=0.14)
+    for epoch, group in groupby(sorted(points), key=itemgetter(0)):
+        same = list(group)
+        for i, (_, value, colour) in enumerate(same):
+            inches = 0.14 * (i - (len(same) - 1) / 2)
+            place = axis.transData + ScaledTranslation(0, inches, axis.figure.dpi_scale_trans)
+            axis.plot(epoch, value, "*", ms=14, color=colour, mec="white", transform=place, clip_on=False, zorder=3)

@@ -131,6 +131,20 @@ def test_training_curves_show_the_lines_to_beat():
     assert any(list(line.get_ydata()) == [27] and line.get_marker() == "*" for line in quality.lines)
 
 
+def test_no_star_hides_another():
+    """Two runs with the same best epoch and nearly the same values: each star shows its colour, over that very epoch."""
+    epochs = [SimpleNamespace(epoch=e, train_loss=1 / (e + 1), valid_loss=1 / (e + 2), valid_psnr=25 + e) for e in range(4)]
+    history = SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+    figure = plots.training_curves({"one": history, "two": history})
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        stars = [line for line in axis.lines if line.get_marker() == "*"]
+        places = [line.get_transform().transform(line.get_xydata())[0] for line in stars]
+        assert len({line.get_color() for line in stars}) == 2 and {line.get_xdata()[0] for line in stars} == {2}
+        across, apart = np.abs(places[0] - places[1]) / figure.dpi * 72
+        assert across < 1e-6 and apart > 0.7 * stars[0].get_markersize()  # in points
+
+
 def test_hr_is_black_among_the_curves():
     x = np.arange(50)
     (axis,) = plots.curves({"HR": (x, x), "bicubic": (x, 2 * x)}, xlabel="x", ylabel="y").axes
