@@ -12,7 +12,9 @@ import pandas as pd
 class Epoch:
     """One line of the history; epoch 0 is the model as it came.
 
-    Losses in the units of the loss; psnr in dB and ssim on whole images, by the protocol of the config.
+    train_loss: the mean over the batches of the epoch, for epoch 0 on 64 patches of the training images (None in
+    older runs).  valid_loss: on 64 patches of the validation images, the same ones each time.  Both in the units of the loss.
+    valid_psnr, in dB, and valid_ssim: on whole images, by the history's protocol.
     """
 
     epoch: int
@@ -39,13 +41,15 @@ class RollBack:
 class History:
     """What happened: one `Epoch` per epoch, bicubic's scores on the same images, the roll-backs, and why it ended.
 
-    backbone: whose features the perceptual loss compares, "" without one.  ended: "" while it runs; "early", no progress for
-    `patience` epochs; "complete"; "stopped", by hand.  running: the losses of the epoch that is not finished.
+    backbone: whose features the perceptual loss compares, "" without one.  protocol: of PSNR and SSIM.  ended: "" while it runs;
+    "early", no progress for `patience` epochs; "complete"; "stopped", by hand.  running: the losses of the epoch that is not
+    finished.
     """
 
     bicubic_psnr: float
     bicubic_ssim: float
     backbone: str = ""
+    protocol: str = ""
     epochs: list[Epoch] = field(default_factory=list)
     rollbacks: list[RollBack] = field(default_factory=list)
     ended: str = ""

@@ -40,7 +40,8 @@ __all__ = [
 ]  # fmt: skip
 
 OnEvent = Callable[[str, int, History], None]
-EXPLODED = 20  # times the validation loss of the start: no longer the loss of a picture
+EXPLODED = 20  # times the loss of the start, on patches of the same kind: no longer the loss of a picture
+MEASURED = 64  # fixed patches that a loss is measured on, whatever the batch size
 MAX_ROLLBACKS, LOWER = 3, 0.25  # after each roll-back the learning rate is so many times what it was
 
 
@@ -131,7 +132,8 @@ class _Run:
     def train_epoch(self, history: History, on_event: OnEvent | None) -> Epoch | RollBack:
         """Train for one epoch and measure; a RollBack, with the model in ruins, if the loss explodes on the way."""
         config, epoch = self.config, len(history.epochs)
-        limit = EXPLODED * history.start.valid_loss
+        start = history.start
+        limit = EXPLODED * (start.train_loss or start.valid_loss)  # older runs have no first train_loss
         history.running.clear()
         for step in range((epoch - 1) * config.steps_per_epoch, epoch * config.steps_per_epoch):
             rate = learning_rate_at(step, config) * LOWER ** len(history.rollbacks)
@@ -153,23 +155,27 @@ class _Run:
             if on_event:
                 on_event("step", step + 1, history)
         measured = self._measure(epoch, float(np.mean(history.running)))
-        return measured if measured.valid_loss < limit else RollBack(step, measured.valid_loss, rate)
+        return measured if measured.valid_loss < EXPLODED * start.valid_loss else RollBack(step, measured.valid_loss, rate)
 
     def start(self) -> History:
         """The lines to beat, before anything is trained: bicubic and the model as it came."""
         bicubic = self._quality(partial(imresize, scale=self.model.config.scale))
-        history = History(*bicubic, backbone=self.loss_of.backbone, epochs=[self._measure(0, None)])
-        if not np.isfinite(history.start.valid_loss):
-            raise TrainingError(f"The model's loss is {history.start.valid_loss} before the first step: its weights are damaged.")
+        start = self._measure(0, self._loss_on(self.patches))
+        if not np.isfinite(start.valid_loss):
+            raise TrainingError(f"The model's loss is {start.valid_loss} before the first step: its weights are damaged.")
+        history = History(*bicubic, self.loss_of.backbone, self.config.protocol, epochs=[start])
         self.save(history)
         return history
 
-    def _measure(self, epoch: int, train_loss: float | None) -> Epoch:
-        size = self.config.batch_size
-        with torch.inference_mode():
-            losses = [self.loss_of(self.judged(lr), hr).item() for lr, hr in (self.watched.batch(i, size) for i in range(2))]
+    def _measure(self, epoch: int, train_loss: float) -> Epoch:
         quality = self._quality(partial(upscale, model=self.judged, device=self.team.device))
-        return Epoch(epoch, train_loss, float(np.mean(losses)), *quality, time.monotonic() - self.started)
+        return Epoch(epoch, train_loss, self._loss_on(self.watched), *quality, time.monotonic() - self.started)
+
+    @torch.inference_mode()
+    def _loss_on(self, patches: PairedPatches) -> float:
+        """The loss on the first MEASURED patches, always the same ones; by as many at once as in training."""
+        parts = zip(*(images.split(self.config.batch_size) for images in patches.batch(0, MEASURED)), strict=True)
+        return sum(self.loss_of(self.judged(lr), hr).item() * len(lr) for lr, hr in parts) / MEASURED
 
     def _quality(self, upscaler: Upscaler) -> list[float]:
         """PSNR and SSIM, the mean over the validation images; each process takes its share of them."""

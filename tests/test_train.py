@@ -12,8 +12,11 @@ from tiny_training import CONFIG, make_model, make_pairs, run, same_weights
 
 from srlib.model import EDSR, EDSRConfig
 from srlib.objective import average_into
+from srlib.patches import Pair, PairedPatches
+from srlib.resize import imresize
 from srlib.train import StopTraining, TrainConfig, TrainingError, fine_tune, is_whole, learning_rate_at, transferred
 from srlib.upscale import upscale
+from srlib.zoo import load_pretrained
 
 
 def test_it_learns_and_keeps_the_best(tmp_path):
@@ -24,7 +27,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert events[0] == ("start", 0) and events[-2:] == [("step", 20), ("epoch", 20)] and len(events) == 25
     stored = json.loads((tmp_path / "history.json").read_text())
     assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
-    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20 and stored["backbone"] == ""
+    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20 and (stored["backbone"], stored["protocol"]) == ("", "rgb")
     table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
@@ -122,6 +125,26 @@ def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
     assert same_weights(model, slower)
 
 
+def test_pictures_harder_than_the_validation_are_no_explosion(tmp_path):
+    """A trained network and a smooth validation picture, whose loss is a hundredth of that of the training patches."""
+    smooth = np.full((48, 64, 3), 90, np.uint8)
+    valid = [Pair(smooth, imresize(smooth, 1 / 2), "smooth")]
+    model, config = load_pretrained("edsr-lite", 2), replace(CONFIG, learning_rate=1e-5, max_epochs=2)
+    _, history = fine_tune(model, make_pairs()[:2], valid, config, run_dir=tmp_path)
+    assert min(e.train_loss for e in history.epochs) > 20 * history.start.valid_loss
+    assert history.rollbacks == [] and history.ended == "complete"
+
+
+def test_the_loss_of_the_start_is_that_of_64_fixed_patches(tmp_path):
+    """The same whatever the batch size, also one that does not divide 64; of training patches and of others."""
+    starts = [run(tmp_path / str(size), replace(CONFIG, batch_size=size, max_epochs=1))[1].start for size in (4, 7)]
+    for kind, pairs, augment in (("train", make_pairs()[:2], True), ("valid", make_pairs()[2:], False)):
+        lr, hr = PairedPatches(pairs, scale=2, patch_size=24, augment=augment).batch(0, 64)
+        with torch.inference_mode():
+            expected = (make_model()(lr) - hr).abs().mean().item()
+        assert [getattr(start, f"{kind}_loss") for start in starts] == pytest.approx([expected] * 2, rel=1e-6)
+
+
 def test_it_gives_up_after_three_times(tmp_path):
     too_fast = replace(CONFIG, learning_rate=1e3, warm_up_steps=0)
     with pytest.raises(TrainingError, match=r"exploded 3 times, with learning rates 9\.9e\+02 at step 1.*lower learning_rate"):
@@ -171,7 +194,8 @@ def test_the_border_learns_too(tmp_path):
     ring = {}
     for whole_every in (4, 10**6):
         config = replace(CONFIG, whole_every=whole_every, steps_per_epoch=20, learning_rate=3e-3, ema_decay=0.0)
-        model, _ = run(tmp_path / str(whole_every), config)
+        run(tmp_path / str(whole_every), config)
+        model = load_pretrained(tmp_path / str(whole_every) / "last.pt", 2)
         hr, lr, _ = make_pairs()[2]
         error = np.abs(upscale(lr, model).astype(float) - hr)
         inside = error[2:-2, 2:-2]
