@@ -6,26 +6,15 @@ import hashlib
 import json
 import os
 import re
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from safetensors import safe_open
-from torch import Tensor
 
 from srlib.download import sha256_of
 from srlib.layouts import SHIFTS, Weights, enough_values, foreign_sentence, some, to_official
 from srlib.model import EDSR, EDSRConfig, config_from_state_dict
+from srlib.untrusted import WeightsError, state_dict_in
 
-# Where the network is in a file that holds more than one; averaged weights (EMA) come first, since they are the better ones.
-_WRAPPERS = ("params_ema", "average", "ema", "params", "model", "state_dict", "model_state_dict")
-_PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
-
-
-class WeightsError(ValueError):
-    """A weights file cannot be used; the message is a finished sentence."""
+__all__ = ["Passport", "WeightsError", "inspect_checkpoint", "open_checkpoint", "read_weights"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def open_checkpoint(path: str | os.PathLike, *, known: EDSRConfig | None = None)
     known: what the file is known to hold, in the official layout, say by its hash; it is then checked and not guessed.
     """
     path = Path(path)
-    found, wrapper, stored = _read(path)
+    found, wrapper, stored = state_dict_in(path)
     stored = known or stored
     beside = _super_image_config(path, found)
     named = re.fullmatch(r"pytorch_model(_\dx)?\.(pt|bin)", path.name)  # as super-image names its files
@@ -100,59 +89,8 @@ def open_checkpoint(path: str | os.PathLike, *, known: EDSRConfig | None = None)
 
 def read_weights(path: str | os.PathLike) -> tuple[Weights, EDSRConfig | None]:
     """The state dict in a file, as it is but float32, and the config the file states, if it does.  Raises WeightsError."""
-    weights, _, config = _read(Path(path))
+    weights, _, config = state_dict_in(Path(path))
     return weights, config
-
-
-def _read(path: Path) -> tuple[Weights, str | None, EDSRConfig | None]:
-    """(weights, the key they lay under, the config stated)."""
-    if not path.exists():
-        raise WeightsError(f"There is no weights file {path}.")
-    config, content = None, None
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                stated = (file.metadata() or {}).get("edsr_config")
-                content = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, it is no dict
-            if stated:
-                config = EDSRConfig(**json.loads(stated))
-                config = replace(config, res_scale=float(config.res_scale))
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged or hostile file raises depends on where it is damaged
-        if wanted := _code_in(path):
-            advice = "srlib never runs code from a file; ask for one that holds tensors alone, best as safetensors."
-            raise WeightsError(f"{path.name} wants to run {wanted} when it is loaded, and {advice}") from error
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{path.name} is damaged or no weights file: {said}") from error
-    wrapper = None
-    if isinstance(content, Mapping) and not _is_state_dict(content):
-        wrapper = next((key for key in _WRAPPERS if _is_state_dict(content.get(key))), None)
-        content = content.get(wrapper)
-    if not _is_state_dict(content):
-        raise WeightsError(f"{path.name} holds something else than the weights of one network.")
-    weights = {key: value.detach().float() for key, value in content.items()}
-    while prefix := next((p for p in _PREFIXES if all(key.startswith(p) for key in weights)), None):
-        weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-    return weights, wrapper, config
-
-
-def _is_state_dict(content) -> bool:
-    """Names and plain tensors; whoever wants another kind of tensor (sparse, quantised) has no EDSR for us."""
-    return (
-        isinstance(content, Mapping)
-        and len(content) > 0
-        and all(isinstance(k, str) and isinstance(v, Tensor) and v.layout == torch.strided for k, v in content.items())
-    )
-
-
-def _code_in(path: Path) -> str:
-    if not zipfile.is_zipfile(path):
-        return ""
-    try:
-        return ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path)[:3])
-    except Exception:  # as above
-        return ""
 
 
 def _super_image_config(path: Path, found: Weights) -> dict | None:

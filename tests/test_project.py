@@ -12,7 +12,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # who may import whom inside srlib: modules only from earlier lines
 ORDER = [
     {"codecs", "resize", "patches", "transfer", "model", "whole", "findings"},
-    {"images", "degrade", "download", "layouts", "ensemble", "guards", "history"},
+    {"images", "degrade", "download", "layouts", "ensemble", "guards", "history", "untrusted"},
     {"passport", "engines", "scale_out", "checkpoint", "recipe"},
     {"alpha", "folders", "downscalers", "div2k", "zoo", "losses", "tiling"},
     {"cures", "protocols", "summary", "figures", "objective"},

@@ -148,7 +148,7 @@ def without_network(checkpoint, sha256):
     ("content", "scale", "says"),
     [
         ("nothing", 4, "no weights file"),
-        ("text", 4, "damaged or no weights file"),
+        ("text", 4, "is a web page"),
         ("cut", 4, "damaged or no weights file"),
         ("vgg", 4, "not an EDSR"),
         ("short", 4, "not an EDSR that srlib can load"),
