@@ -3,10 +3,10 @@
     python benchmarks/train.py [--rounds 3]
 
 Writes benchmarks/train.md.  Both train EDSR-baseline on batches of the paper's size, 16 patches of 48 LR pixels, from the sample
-photographs.  The peer's step is written here as its trainer does it: the network as it is written, torch's default memory
-layout and Adam, L1 on the range 0 to 255, float32.  Ours is what `fine_tune` runs: the folded tail in three steps of four,
-channels last, fused Adam, clipped gradients, and bfloat16 on a GPU that has it.  Cutting the patches is in ours and not in
-the peer's.  The ways take turns; the first four steps of each warm up.
+photographs.  Ours is `srlib.train.fine_tune` itself with its default settings, timed from outside, from one of its "step" events
+to the next: cutting the patches is in it.  The peer's step is written here as its trainer does it: the network as it is written,
+torch's default memory layout and Adam, L1 on the range 0 to 255, float32; reading data is not in it.  The two take turns, step by
+step; the first four steps of each warm up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import datetime
 import os
 import platform
 import statistics
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -24,13 +26,12 @@ from patches import cpu_name
 from torch.nn.functional import l1_loss
 
 from srlib.data import PairedImages, PairedPatches
-from srlib.losses import SRLoss
 from srlib.model import EDSR, EDSRConfig
-from srlib.objective import Objective, takes_bfloat16
-from srlib.train import TrainConfig, is_whole
+from srlib.train import StopTraining, TrainConfig, fine_tune
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH, LR_PATCH, SCALES = 16, 48, (2, 4)
+PEER, OURS = "EDSR-PyTorch's step", "fine_tune's step"
 
 
 def main():
@@ -38,23 +39,43 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    per_round = 4 if device.type == "cpu" else 100  # a multiple of TrainConfig.whole_every
+    steps = rounds * (4 if device.type == "cpu" else 100)  # a multiple of TrainConfig.whole_every
     rows = []
     for scale in SCALES:
-        ways = {"EDSR-PyTorch's step": peer(scale, device), "fine_tune's step": ours(scale, device)}
-        seconds = {name: [] for name in ways}
-        for step in range(rounds * per_round):
-            for name, take_step in ways.items():
-                started = time.perf_counter()
-                take_step(step)
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
-                if step >= 4:
-                    seconds[name].append(time.perf_counter() - started)
-        rates = {name: 1 / typical(times) for name, times in seconds.items()}
-        base = rates["EDSR-PyTorch's step"]
-        rows += [f"| x{scale} | {name} | {rate:.3g} | {rate / base:.2f} |" for name, rate in rates.items()]
-    write(rows, device, rounds * per_round)
+        rates = {name: 1 / typical(times[4:]) for name, times in race(scale, steps, device).items()}
+        rows += [f"| x{scale} | {name} | {rate:.3g} | {rate / rates[PEER]:.2f} |" for name, rate in rates.items()]
+    write(rows, device, steps)
+
+
+def race(scale: int, steps: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of each step: `fine_tune` trains, and after each of its steps the peer takes one."""
+    pairs = list(PairedImages(ROOT / "data" / "sample" / "DIV2K_train_HR", None, scale=scale))
+    patches = PairedPatches(pairs, scale=scale, patch_size=LR_PATCH * scale, device=device)
+    peer_step = peer(EDSR(EDSRConfig(scale)).to(device), *(v.contiguous() for v in patches.batch(0, BATCH)))
+    config = TrainConfig(patch_size=LR_PATCH * scale, batch_size=BATCH, steps_per_epoch=steps, max_epochs=1)
+    seconds, started = {PEER: [], OURS: []}, 0.0
+
+    def on_event(event: str, step: int, history) -> None:
+        nonlocal started
+        if event == "step":
+            seconds[OURS].append(now(device) - started)
+            started = now(device)
+            peer_step()
+            seconds[PEER].append(now(device) - started)
+        if step == steps:
+            raise StopTraining
+        started = now(device)
+
+    with tempfile.TemporaryDirectory() as run_dir:
+        fine_tune(EDSR(EDSRConfig(scale)), pairs, pairs[:1], config, run_dir=run_dir, device=device, on_event=on_event)
+    return seconds
+
+
+def now(device: torch.device) -> float:
+    """The time at which all work so far is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def typical(times: list[float]) -> float:
@@ -63,41 +84,15 @@ def typical(times: list[float]) -> float:
     return statistics.median(groups)
 
 
-def batches(scale: int, device: torch.device) -> PairedPatches:
-    pairs = PairedImages(ROOT / "data" / "sample" / "DIV2K_train_HR", None, scale=scale)
-    return PairedPatches(pairs, scale=scale, patch_size=LR_PATCH * scale, device=device)
-
-
-def peer(scale: int, device: torch.device):
-    model = EDSR(EDSRConfig(scale)).to(device)
+def peer(model: EDSR, lr: torch.Tensor, hr: torch.Tensor) -> Callable[[], None]:
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-4)
-    lr, hr = (v.contiguous() for v in batches(scale, device).batch(0, BATCH))
 
-    def step(number: int):
+    def step() -> None:
         optimizer.zero_grad()
         loss = l1_loss(255 * model(lr), 255 * hr)
         loss.backward()
         optimizer.step()
         loss.item()  # its trainer's log adds them up
-
-    return step
-
-
-def ours(scale: int, device: torch.device):
-    config, patches = TrainConfig(), batches(scale, device)
-    model = EDSR(EDSRConfig(scale)).to(device, memory_format=torch.channels_last)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, 1e-4, fused=True)
-    objective = Objective(model, SRLoss(), bfloat16=takes_bfloat16(config, device))
-
-    def step(number: int):
-        lr, hr = patches.batch(number, BATCH)
-        loss = objective(lr, hr, whole=is_whole(number, config))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
-        loss.item()
-        optimizer.step()
 
     return step
 
@@ -109,8 +104,9 @@ def write(rows: list[str], device: torch.device, steps: int):
 
 `python benchmarks/train.py`, {datetime.date.today()}, {machine}, Python {platform.python_version()}, torch {torch.__version__}.
 
-EDSR-baseline (16 blocks, 64 features), batch {BATCH}, LR patch {LR_PATCH}, {steps} steps each, in turns. The peer's step is
-written after its trainer: torch's default layout and Adam, no folded tail; reading data is not in it. Ours cuts its patches too.
+EDSR-baseline (16 blocks, 64 features), batch {BATCH}, LR patch {LR_PATCH}, {steps} steps each, in turns. Ours is
+`srlib.train.fine_tune` itself, from one step to the next, patches cut and all. The peer's is written here after its trainer:
+torch's default layout and Adam, no folded tail; reading data is not in it.
 
 | scale | step | steps / s | times the peer |
 | --- | --- | ---: | ---: |
