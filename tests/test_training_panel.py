@@ -174,8 +174,11 @@ def test_thinning_keeps_the_mean():
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"),
-    [(2, "at most 45 s left"), (0.5, "at most 3 min left"), (0.01, "at most 2.5 h left"), (0, "at most 0 s left")],
-)
-def test_pace(rate, words):
-    assert _pace(10, 100, rate).endswith(words)
+    ("rate", "speed", "left"),
+    [
+        (2, "2 steps/s", "at most 45 s left"), (0.5, "0.5 steps/s", "at most 3 min left"),
+        (0.01, "0.01 steps/s", "at most 2.5 h left"), (0, "", ""),
+    ],
+)  # fmt: skip
+def test_pace(rate, speed, left):
+    assert _pace(90, rate) == (speed, left)

@@ -31,7 +31,7 @@ function draw(svg, end, lines, horizontals) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   const room = 0.12 * (high - low) || 0.05 * Math.abs(high) || 1;
   [low, high] = [low - room, high + room];
-  const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / (end || 1);
+  const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / end;
   const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
   svg.append(make("rect", "frame", { x: LEFT, y: TOP, width: WIDTH - LEFT - 4, height: HEIGHT - TOP - BOTTOM }));
   const write = (text, attributes) => {
@@ -40,7 +40,7 @@ function draw(svg, end, lines, horizontals) {
     svg.append(node);
   };
   for (const { value, text } of ticks(low, high)) write(text, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" });
-  for (const { value, text } of ticks(0, end || 1)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
+  for (const { value, text } of ticks(0, end)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
   for (const { y: value, kind, text } of horizontals) {
     svg.append(make("line", `line ${kind}`, { x1: LEFT, x2: WIDTH - 4, y1: y(value), y2: y(value) }));
     const above = horizontals.every((other) => other.y <= value); // the upper line's name stands above it, the lower one's below
@@ -89,7 +89,8 @@ function render({ model, el, signal }) {
 
   function showCurves() {
     const [losses, epochs, bicubic] = ["losses", "epochs", "bicubic"].map((name) => model.get(name));
-    const end = Math.max(losses.at(-1)?.[0] ?? 0, epochs.at(-1)?.[0] ?? 0); // the curves fill the width from the first epoch on
+    // the curves fill the width from the first step on
+    const end = Math.max(losses.at(-1)?.[0] ?? 0, epochs.at(-1)?.[0] ?? 0) || model.get("steps");
     const valid = epochs.map(([step, value]) => [step, value]);
     draw(loss.svg, end, [{ points: losses, kind: "train" }, { points: valid, kind: "valid", dots: true }], []);
     const scores = epochs.map(([step, , value]) => [step, value]);
@@ -106,7 +107,9 @@ function render({ model, el, signal }) {
     bar.max = model.get("steps");
     bar.value = model.get("done");
     bar.setAttribute("aria-label", `Progress ${model.get("title")}`.trim());
-    pace.textContent = [model.get("title"), model.get("pace")].filter(Boolean).join(": ");
+    const outlook = { running: model.get("left"), paused: "paused" }[state];
+    const progress = [`step ${model.get("done")} of ${model.get("steps")}`, model.get("pace"), outlook].filter(Boolean).join(" · ");
+    pace.textContent = [model.get("title"), progress].filter(Boolean).join(": ");
     sentence.textContent = model.get("sentence");
     hold.textContent = state === "paused" ? "Resume" : "Pause";
     hold.disabled = stop.disabled = !["running", "paused"].includes(state);
@@ -116,7 +119,7 @@ function render({ model, el, signal }) {
   hold.addEventListener("click", () => model.send({ type: model.get("state") === "paused" ? "go on" : "pause" }), { signal });
   stop.addEventListener("click", () => model.send({ type: "stop" }), { signal });
   for (const name of ["losses", "epochs", "bicubic"]) model.on(`change:${name}`, showCurves);
-  for (const name of ["done", "pace", "sentence", "state", "title"]) model.on(`change:${name}`, showWords);
+  for (const name of ["done", "pace", "left", "sentence", "state", "title"]) model.on(`change:${name}`, showWords);
   showCurves();
   showWords();
 }

@@ -37,7 +37,8 @@ class TrainingCurves(anywidget.AnyWidget):
     bicubic = traitlets.Float(None, allow_none=True, help="PSNR of bicubic on the same images").tag(sync=True)
     steps = traitlets.Int(help="In all").tag(sync=True)
     done = traitlets.Int(0, help="Steps").tag(sync=True)
-    pace = traitlets.Unicode("", help="Steps done, per second, and the time left").tag(sync=True)
+    pace = traitlets.Unicode("", help="Steps per second").tag(sync=True)
+    left = traitlets.Unicode("", help="The time left, shown while it runs").tag(sync=True)
     sentence = traitlets.Unicode("Waiting for the first measurement.", help="Read out when it changes").tag(sync=True)
     state = traitlets.Enum(["running", "paused", "ended", "gave up"], "running").tag(sync=True)
 
@@ -105,8 +106,8 @@ class TrainingPanel:
             self._show_epoch(event, step, history)
         if event != "step" or now - self._sent > _REFRESH:
             self._sent = now
-            pace = _pace(step, self.curves.steps, (step - self._first) / max(now - self._started, 1e-9))
-            self._show(losses=_thinned(self._losses), done=step, pace=pace)
+            pace, left = _pace(self.curves.steps - step, (step - self._first) / max(now - self._started, 1e-9))
+            self._show(losses=_thinned(self._losses), done=step, pace=pace, left=left)
         if not self._go.is_set():
             self._go.wait()
             self._started += time.monotonic() - now
@@ -139,7 +140,8 @@ class TrainingPanel:
         elif event == "rollback":
             self._show(sentence=f"The loss exploded: back to epoch {last.epoch}, and on with a lower learning rate.")
         else:
-            self._show(sentence=f"Epoch {last.epoch}: {last.valid_psnr:.2f} dB on the validation images.")
+            when = f"Epoch {last.epoch}" if last.epoch else "As it came"
+            self._show(sentence=f"{when}: {last.valid_psnr:.2f} dB on the validation images.")
 
     def _show_crop(self, history: History) -> None:
         now, last = self._enlarged(), history.epochs[-1]
@@ -147,7 +149,7 @@ class TrainingPanel:
             self._kept = now
         if last is history.start:
             self._before = now
-        self.slider.show([self._before, now], ["before", f"after epoch {last.epoch}"])
+        self.slider.show([self._before, now], ["before", f"after epoch {last.epoch}" if last.epoch else "now"])
 
     def _show_end(self, state: str, how: str, history: History) -> None:
         if self._kept is not None:  # it is None if a run was resumed whose best epoch is an earlier one
@@ -161,10 +163,13 @@ class TrainingPanel:
         return upscale(self._lr, self._measured, device=next(self._measured.parameters()).device)
 
 
-def _pace(step: int, steps: int, per_second: float) -> str:
-    left = (steps - step) / per_second if per_second else 0
+def _pace(steps: int, per_second: float) -> tuple[str, str]:
+    """How fast it goes, and how long so many more steps take, in words; nothing before the first step is done."""
+    if not per_second:
+        return "", ""
+    left = steps / per_second
     left = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
-    return f"step {step} of {steps} · {per_second:.3g} steps/s · at most {left} left"
+    return f"{per_second:.3g} steps/s", f"at most {left} left"
 
 
 def _thinned(losses: list[tuple[int, float]]) -> list[list[float]]:

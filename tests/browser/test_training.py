@@ -50,6 +50,7 @@ def test_watch_pause_resume_stop(page):
     expect(page.get_by_label("after epoch").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.locator(".srlib-training .pace")).to_contain_text("paused")
     page.wait_for_timeout(1000)
     held = step(page)
     page.wait_for_timeout(2000)
