@@ -35,10 +35,11 @@ _FOREIGN = {
 }
 
 
-def to_official(found: Weights, *, super_image: bool = False) -> tuple[str | None, Weights]:
+def to_official(found: Weights, *, super_image: bool = False, res_scale: float | None = None) -> tuple[str | None, Weights]:
     """The layout, and the weights as our EDSR takes them: official names, and biases and mean shift for RGB in [0, 255].
 
-    super_image: it is known that they are super-image's.  A layout of None: the names are nobody's, the weights as they came.
+    super_image: it is known that they are super-image's.  res_scale: theirs, where it is known.  A layout of None: the names are
+    nobody's, the weights as they came.
     """
     if "conv_first.weight" in found and "conv_after_body.weight" in found:
         return "BasicSR", _shifted(_renamed(found))
@@ -49,7 +50,7 @@ def to_official(found: Weights, *, super_image: bool = False) -> tuple[str | Non
     if bias is not None and bias.shape == (3,) and torch.allclose(bias, -torch.tensor(RGB_MEAN), atol=1e-3):
         return "EDSR-PyTorch, trained on RGB in [0, 1]", _biases_for_255(found)
     readings = {official: found if bias is not None else _shifted(found), plain: _plain(found)}
-    layout = plain if super_image else _reading(readings) or (plain if bias is None else official)
+    layout = plain if super_image else _reading(readings, res_scale) or (plain if bias is None else official)
     return layout, readings[layout]
 
 
@@ -83,13 +84,13 @@ def _biases_for_255(found: Weights) -> Weights:
     return {key: value * 255 if key.endswith(".bias") else value for key, value in found.items()}
 
 
-def _reading(readings: dict[str, Weights]) -> str | None:
+def _reading(readings: dict[str, Weights], res_scale: float | None) -> str | None:
     """Which reading of one file enlarges flat colours to themselves, as trained networks do; None if none does."""
     colours = torch.tensor([[0.5, 0.5, 0.5], [0.9, 0.6, 0.3], [0.1, 0.25, 0.4]])
     errors = {}
     for layout, weights in readings.items():
         try:
-            config = config_from_state_dict(weights)
+            config = config_from_state_dict(weights, res_scale=res_scale)
             if not enough_values(weights, config):
                 return None
             model = EDSR(config)

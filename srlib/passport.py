@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srlib.download import sha256_of
@@ -58,18 +58,23 @@ def inspect_checkpoint(path: str | os.PathLike) -> Passport:
     return open_checkpoint(path)[0]
 
 
-def open_checkpoint(path: str | os.PathLike, *, known: EDSRConfig | None = None) -> tuple[Passport, Weights]:
+def open_checkpoint(
+    path: str | os.PathLike, *, known: EDSRConfig | None = None, res_scale: float | None = None
+) -> tuple[Passport, Weights]:
     """The passport and the weights under the official key names, float32, scaled for srlib's EDSR.  Raises as the former.
 
     known: what the file is known to hold, in the official layout, say by its hash; it is then checked and not guessed.
+    res_scale: goes before what the file says and what would be assumed.
     """
     path = Path(path)
     found, wrapper, stored = state_dict_in(path)
-    stored = known or stored
+    if (stored := known or stored) and res_scale is not None:
+        stored = replace(stored, res_scale=res_scale)
     beside = _super_image_config(path, found)
     named = re.fullmatch(r"pytorch_model(_\dx)?\.(pt|bin)", path.name)  # as super-image names its files
-    layout, weights = ("srlib", found) if stored else to_official(found, super_image=bool(beside or named))
-    res_scale, source = _res_scale(stored, beside, weights)
+    super_image = bool(beside or named)
+    layout, weights = ("srlib", found) if stored else to_official(found, super_image=super_image, res_scale=res_scale)
+    res_scale, source = (res_scale, "given") if res_scale is not None else _res_scale(stored, beside, weights)
     try:
         config = config_from_state_dict(weights, res_scale=res_scale)
         problems = _differences(weights, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -30,7 +31,10 @@ TORCHSR = "https://github.com/Coloquinte/torchSR/releases/download/v1.0.3/"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A set of EDSR weights: embedded in srlib, or fetched from `urls` and accepted only with this SHA-256."""
+    """A set of EDSR weights: embedded in srlib, or fetched from `urls` and accepted only with this SHA-256.
+
+    size: bytes of the file to fetch; 0 for an embedded one.
+    """
 
     name: str
     config: EDSRConfig
@@ -38,6 +42,7 @@ class Checkpoint:
     title: str
     urls: tuple[str, ...] = ()
     sha256: str | None = None
+    size: int = 0
 
     @property
     def scale(self) -> int:
@@ -56,24 +61,24 @@ class Checkpoint:
         return self.path.exists()
 
 
-def _official(name: str, config: EDSRConfig, title: str, mirror: str, sha256: str) -> Checkpoint:
+def _official(name: str, config: EDSRConfig, title: str, mirror: str, sha256: str, size: int) -> Checkpoint:
     file = f"{name.replace('-', '_')}_x{config.scale}-{sha256[:8]}.pt"
-    return Checkpoint(name, config, file, title, (OFFICIAL + file, f"{TORCHSR}{mirror}_x{config.scale}.pt"), sha256)
+    return Checkpoint(name, config, file, title, (OFFICIAL + file, f"{TORCHSR}{mirror}_x{config.scale}.pt"), sha256, size)
 
 
 _LITE = "small and quick, ships with the course"
 _PHOTO = "the same, for pictures from phones and the web: made to take JPEG's blocks for what they are"
 _BASELINE = "EDSR-baseline of the paper"
 _LARGE = "the large EDSR of the paper, slow"
-_BASELINE_SHA256 = {
-    2: "1bc9523228fdc3b0a5ddb0d7062001e22b31bbb398ae09cfdefb97e8ee06e171",
-    3: "abf2a44e7a137228efa42a4264a23e12603168d43ac7596b1adef40c649b9240",
-    4: "6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723",
+_BASELINE_FILES = {  # by scale: SHA-256, bytes
+    2: ("1bc9523228fdc3b0a5ddb0d7062001e22b31bbb398ae09cfdefb97e8ee06e171", 5_490_680),
+    3: ("abf2a44e7a137228efa42a4264a23e12603168d43ac7596b1adef40c649b9240", 6_229_240),
+    4: ("6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723", 6_081_831),
 }
-_LARGE_SHA256 = {
-    2: "0edfb8a3772c94485c939f81a8aeefe02cccdfbf45243c6d22b39c29eb7d46de",
-    3: "ea3ef2c6449845ac3bda7290480af76a53e5006beff60bf89c84ca62f986eeca",
-    4: "4f62e9ef1a4ec6a7d3da4ed837116cec641e4e1566f98187151d813e83a0c1c8",
+_LARGE_FILES = {
+    2: ("0edfb8a3772c94485c939f81a8aeefe02cccdfbf45243c6d22b39c29eb7d46de", 162_939_971),
+    3: ("ea3ef2c6449845ac3bda7290480af76a53e5006beff60bf89c84ca62f986eeca", 174_741_571),
+    4: ("4f62e9ef1a4ec6a7d3da4ed837116cec641e4e1566f98187151d813e83a0c1c8", 172_381_555),
 }
 CHECKPOINTS = tuple(
     checkpoint
@@ -81,8 +86,8 @@ CHECKPOINTS = tuple(
     for checkpoint in (
         Checkpoint("edsr-lite", EDSRConfig(scale, 8, 32), f"edsr_lite_x{scale}.safetensors", _LITE),
         Checkpoint("edsr-lite-photo", EDSRConfig(scale, 8, 32), f"edsr_lite_photo_x{scale}.safetensors", _PHOTO),
-        _official("edsr-baseline", EDSRConfig(scale), _BASELINE, "edsr64", _BASELINE_SHA256[scale]),
-        _official("edsr", EDSRConfig(scale, 32, 256, 0.1), _LARGE, "edsr", _LARGE_SHA256[scale]),
+        _official("edsr-baseline", EDSRConfig(scale), _BASELINE, "edsr64", *_BASELINE_FILES[scale]),
+        _official("edsr", EDSRConfig(scale, 32, 256, 0.1), _LARGE, "edsr", *_LARGE_FILES[scale]),
     )
 )
 
@@ -103,8 +108,9 @@ def find(name: str, scale: int) -> Checkpoint:
 
 def load_pretrained(
     name: str | os.PathLike = "edsr-baseline",
-    scale: int = 4,
+    scale: int | None = None,
     *,
+    res_scale: float | None = None,
     device: str | torch.device = "cpu",
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> EDSR:
@@ -112,18 +118,19 @@ def load_pretrained(
 
     A name with a suffix is a file (.safetensors, .pt, .pth, …); what it holds is converted, so that the model computes what the
     network did at home.  An official checkpoint is fetched at the first use and then stays in torch.hub's cache.  Loading is
-    strict and never runs code from a file.  Raises WeightsError for an unknown name, another architecture, another scale or a
-    damaged file, DownloadError, with the offline alternative, where a file cannot be fetched.
+    strict and never runs code from a file.  scale: of a named model, 4 if None; of a file, whatever it has if None.  res_scale:
+    for a network trained with another one than its passport says.  Raises WeightsError for an unknown name, another architecture,
+    another scale or a damaged file, DownloadError, with the offline alternative, where a file cannot be fetched.
     """
     if isinstance(name, os.PathLike) or Path(name).suffix:
         path, config = Path(name), None
     else:
-        checkpoint = find(str(name), scale)
+        checkpoint = find(str(name), 4 if scale is None else scale)
         path, config = _on_disk(checkpoint, on_progress), checkpoint.config
-    passport, weights = open_checkpoint(path, known=config)
+    passport, weights = open_checkpoint(path, known=config, res_scale=res_scale)
     if not passport.loads:
         raise WeightsError(f"{path.name} is not an EDSR that srlib can load.  {' '.join(passport.problems)}")
-    if passport.config.scale != scale:
+    if scale not in (None, passport.config.scale):
         raise WeightsError(f"{path.name} enlarges by {passport.config.scale}, and scale {scale} was asked for.")
     model = EDSR(passport.config)
     model.load_state_dict(weights)
@@ -150,9 +157,15 @@ def _described(checkpoint: Checkpoint, path: Path) -> str:
         passport = inspect_checkpoint(path)
     except WeightsError:
         return "a damaged file, or no weights file"
-    if passport.loads and passport.config == checkpoint.config:
-        return "a readable EDSR of the right shape, perhaps the same weights in another pickle"
-    return f"another network than {checkpoint.name} x{checkpoint.scale}"
+    if passport.config != checkpoint.config:
+        return f"another network than {checkpoint.name} x{checkpoint.scale}"
+    if not passport.loads:
+        return "a damaged file of the right shape"
+    if zipfile.is_zipfile(path):  # inspect_checkpoint has looked at its checksums
+        return "an EDSR of the right shape, undamaged by its own checksums, perhaps the same weights in another pickle"
+    if path.stat().st_size == checkpoint.size:
+        return "a damaged file: as long as the true one, and other bytes"
+    return "an EDSR of the right shape in a format without checksums: the same weights in another pickle, or damaged"
 
 
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:

@@ -127,13 +127,19 @@ def test_super_image_files(tmp_path, scale, told_by):
     assert ("config.json" in passport.res_scale_from) == (told_by == "config.json")
 
 
+def without_use_of_the_mean(w):
+    """The same function as super-image would store it, but for the edge: the shift folds into the biases."""
+    plain = {key: value / 255 if key.endswith("bias") and "mean" not in key else value for key, value in w.items()}
+    plain["head.0.bias"] = plain["head.0.bias"] - w["head.0.weight"].sum((2, 3)) @ MEAN
+    plain["tail.1.bias"] = plain["tail.1.bias"] + MEAN
+    return plain
+
+
 @scales
 def test_trained_weights_tell_whether_they_want_the_mean_shift(tmp_path, scale):
     """The same trained network in both forms, with the same keys.  The shift folds into the biases, but for the edge."""
     w = load_file(WEIGHTS_DIR / f"edsr_lite_x{scale}.safetensors")
-    plain = {key: value / 255 if key.endswith("bias") and "mean" not in key else value for key, value in w.items()}
-    plain["head.0.bias"] = plain["head.0.bias"] - w["head.0.weight"].sum((2, 3)) @ MEAN
-    plain["tail.1.bias"] = plain["tail.1.bias"] + MEAN
+    plain = without_use_of_the_mean(w)
     for name, weights, layout in (("a.pt", w, "EDSR-PyTorch"), ("b.pt", plain, "super-image")):
         torch.save(weights, tmp_path / name)
         assert layout in inspect_checkpoint(tmp_path / name).layout
@@ -215,6 +221,30 @@ def test_res_scale_is_assumed_and_says_why(tmp_path, feats, res_scale):
     passport = inspect_checkpoint(tmp_path / "a.pth")
     assert passport.config.res_scale == res_scale and passport.res_scale_from.startswith("assumed")
     assert f"{feats} features" in str(passport)
+
+
+def test_a_known_res_scale_goes_before_the_assumed_one(tmp_path):
+    """BasicSR's options file may say res_scale 0.1 of 64 features; its weights do not."""
+    w = basicsr_state_dict(2)
+    torch.save(w, tmp_path / "a.pth")
+    x = torch.rand(1, 3, 9, 11)
+    for given, meant in ((None, 1.0), (0.1, 0.1)):
+        model = load_pretrained(tmp_path / "a.pth", res_scale=given)
+        assert torch.allclose(model(x), basicsr(w, x, scale=2, res_scale=meant), atol=1e-5)
+    own = save_weights(model, tmp_path / "own.safetensors")
+    assert load_pretrained(own).config.res_scale == 0.1 and load_pretrained(own, res_scale=0.2).config.res_scale == 0.2
+
+
+def test_whether_the_mean_is_subtracted_is_judged_with_the_known_res_scale(tmp_path):
+    """super-image's form of a trained network, and the same again with blocks ten times as loud, to be added at a tenth."""
+    w = load_file(WEIGHTS_DIR / "edsr_lite_x2.safetensors")
+    plain = without_use_of_the_mean(w)
+    torch.save(plain, tmp_path / "a.pt")
+    torch.save({key: value * 10 if ".body.2." in key else value for key, value in plain.items()}, tmp_path / "b.pt")
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        one, other = load_pretrained(tmp_path / "a.pt")(x), load_pretrained(tmp_path / "b.pt", res_scale=0.1)(x)
+    assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_str_and_frozen(tmp_path):

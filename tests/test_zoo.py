@@ -28,6 +28,9 @@ def test_the_zoo():
         if not checkpoint.embedded:  # torch.hub's convention: the name carries the start of the hash
             assert checkpoint.file.endswith(f"-{checkpoint.sha256[:8]}.pt") and len(checkpoint.sha256) == 64
             assert len(checkpoint.urls) >= 2
+            with torch.device("meta"):
+                values = sum(value.numel() for value in EDSR(checkpoint.config).state_dict().values())
+            assert 4 * values < checkpoint.size < 4 * values + 50_000  # the pickle around the values
 
 
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
@@ -69,6 +72,15 @@ def test_official_files_load(tmp_path, scale):
     assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_file_enlarges_by_its_own_scale(tmp_path, scale):
+    torch.save(official_state_dict(scale, 2, 8), tmp_path / "official.pt")
+    assert load_pretrained(tmp_path / "official.pt").config.scale == scale
+    with pytest.raises(WeightsError, match=f"enlarges by {scale}, and scale 1 was asked for"):
+        load_pretrained(tmp_path / "official.pt", 1)
+    assert load_pretrained("edsr-lite").config.scale == 4
+
+
 def test_own_files_keep_their_config(tmp_path):
     model = EDSR(EDSRConfig(3, 2, 8, res_scale=0.1))
     path = save_weights(model, tmp_path / "own.safetensors")
@@ -97,7 +109,11 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("same shape", "a readable EDSR of the right shape, perhaps the same weights in another pickle.  To use it"),
+        ("same shape", "undamaged by its own checksums, perhaps the same weights in another pickle.  To use it"),
+        ("flipped", "a damaged file, or no weights file"),
+        ("not finite", "a damaged file of the right shape"),
+        ("old format", "without checksums: the same weights in another pickle, or damaged.  To use it"),
+        ("old format, flipped", "a damaged file: as long as the true one, and other bytes"),
         ("other", "another network than edsr-baseline x2"),
         ("cut", "a damaged file, or no weights file"),
     ],
@@ -107,9 +123,17 @@ def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(tmp_path, mo
     checkpoint = without_network(zoo.find("edsr-baseline", 2), "0" * 64)
     monkeypatch.setattr(zoo, "CHECKPOINTS", (checkpoint,))
     checkpoint.path.parent.mkdir(parents=True)
-    torch.save(official_state_dict(2, *((1, 8) if content == "other" else (16, 64))), checkpoint.path)
+    weights = official_state_dict(2, *((1, 8) if content == "other" else (16, 64)))
+    if content == "not finite":
+        weights["tail.1.bias"][0] = float("nan")
+    torch.save(weights, checkpoint.path, _use_new_zipfile_serialization="old" not in content)
+    whole = checkpoint.path.read_bytes()
     if content == "cut":
-        checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-1000])
+        checkpoint.path.write_bytes(whole[:-1000])
+    if "flipped" in content:
+        place = whole.index(weights["tail.1.weight"].numpy().tobytes())
+        checkpoint.path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        monkeypatch.setattr(zoo, "CHECKPOINTS", (replace(checkpoint, size=len(whole)),))
     with pytest.raises(DownloadError, match=says):
         load_pretrained("edsr-baseline", 2)
     assert checkpoint.path.exists()  # it is the reader's file: nothing of it is lost
@@ -120,7 +144,7 @@ def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(tmp_path, mo
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("same shape", "a readable EDSR of the right shape, perhaps the same weights in another pickle"),
+        ("same shape", "an EDSR of the right shape, undamaged by its own checksums, perhaps the same weights in another pickle"),
         ("other", "another network than edsr-baseline x2"),
         ("cut", "a damaged file, or no weights file"),
     ],
