@@ -6,6 +6,7 @@ import importlib.util
 import zlib
 from collections.abc import Callable
 from copy import deepcopy
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,28 +25,61 @@ _WORTH_COMPILING = 100e9  # multiply-accumulates: a second on two cores, of whic
 def network_for(model: EDSR, device: str | torch.device, precision: str = "auto", *, pixels: int) -> Network:
     """`model` on `device`, computed in the fastest way that gives its own answer, for an image of `pixels` LR pixels.
 
+    The model itself stays as it is, on its device and in its mode; weights of other precisions are computed in float32.
+
     precision: "float32" differs from model(lr) by float rounding, under a thousandth of a grey level.  "float16" is for GPUs;
     a tile that overflows in it is computed again in float32.  "auto" takes float16 on CUDA, where it costs less than 0.01 dB,
     and float32 elsewhere.  Raises ValueError for another one.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}.")
-    device = torch.device(device)
-    model = model.to(device, memory_format=torch.channels_last).eval()
-    # A subclass may compute otherwise, and hooks want to be called: only PyTorch does that.
-    plain = type(model) is EDSR and not any(part._forward_hooks for part in model.modules())
-    compiled = plain and (model in _compiled or compiles(model.config, device, pixels))
-    exact = _joined(model, _openvino_engine(model) if compiled else _torch_engine(model))
+    device, weight = torch.empty(0, device=device).device, next(model.parameters())  # "cuda" is now "cuda:0", as a weight's is
+    folds, compilable = _standard(model)
+    changed_by_mode = model.training and not compilable  # EDSR's own layers do the same in training
+    if (weight.device, weight.dtype) != (device, torch.float32) or changed_by_mode:
+        model = _copy(model).to(device, torch.float32, memory_format=torch.channels_last).eval()
+    compiled = compilable and (model in _compiled or compiles(model.config, device, pixels))
+    exact = _joined(model, _openvino_engine(model)) if compiled else _by_torch(model, folds)
     if precision == "float32" or (precision == "auto" and device.type != "cuda"):
         return exact
-    half = deepcopy(model).half()
-    quick = _joined(half, _torch_engine(half))
+    quick = _by_torch(_copy(model).half(), folds)
 
     def network(lr: Tensor) -> Tensor:
         sr = quick(lr.half()).float()
         return sr if sr.isfinite().all() else exact(lr)
 
     return network
+
+
+def _standard(model: EDSR) -> tuple[bool, bool]:
+    """Whether the tail may be folded, and whether all of the network may be compiled, with the same answer.
+
+    What a subclass or exchanged layers compute otherwise, and hooks, which want to be called, only PyTorch does; a `forward`
+    of its own, or another tail, only as it is written.
+    """
+    whole, tail = _layers(model.config)
+    watched = [part for part in model.modules() if part._forward_hooks or part._forward_pre_hooks]
+    own_forward = getattr(model.forward, "__func__", None) is not EDSR.forward
+    folds = not own_forward and str(model.tail) == tail and not {model, *model.tail.modules()} & set(watched)
+    return folds, folds and type(model) is EDSR and str(model) == whole and not watched
+
+
+@lru_cache(maxsize=8)
+def _layers(config: EDSRConfig) -> tuple[str, str]:
+    """The layers of the network, and of its tail, in words."""
+    with torch.device("meta"):
+        model = EDSR(config)
+    return str(model), str(model.tail)
+
+
+def _copy(model: EDSR) -> EDSR:
+    """The caller's model is left on its device and in its mode.  Hooks are the same ones, not copies, which no one would hear."""
+    hooks = [hooks for part in model.modules() for hooks in (part._forward_hooks, part._forward_pre_hooks)]
+    return deepcopy(model, {id(each): each for each in hooks})
+
+
+def _by_torch(model: EDSR, folds: bool) -> Network:
+    return _joined(model, _torch_engine(model)) if folds else model
 
 
 def _joined(model: EDSR, engine: Engine) -> Network:

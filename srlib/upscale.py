@@ -40,10 +40,12 @@ def upscale(
 ):
     """`image` enlarged by the model; the type that came in goes out, and a Picture for a path.
 
-    image: PIL image, uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4), Picture, or path. model: edsr-lite if None. scale:
-    1 to 8, the model's own if None; for another one the model's answer is resized by MATLAB's bicubic. Gray stays gray; alpha
-    is enlarged by bicubic and leaves no fringes; profile and EXIF are kept. tile: LR pixels a side, or "auto" from the free
-    memory; the result does not depend on it.
+    image: PIL image, uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4), Picture, or path. model: edsr-lite if None; it stays
+    on its device and in its mode. A subclass, or one with other layers, may see no further than `receptive_field`.
+
+    scale: 1 to 8, the model's own if None; for another one the model's answer is resized by MATLAB's bicubic. Gray stays gray;
+    alpha is enlarged by bicubic and leaves no fringes; profile and EXIF are kept. tile: LR pixels a side, or "auto" from the
+    free memory; the result does not depend on it.
 
     self_ensemble: the mean of the model's answers to the eight flips and turns of the image, at eight times the time.
     adjust_to_lr: the colours are changed until bicubic reduction gives `image` back, within a level of rounding; where that

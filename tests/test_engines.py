@@ -1,3 +1,5 @@
+from types import MethodType
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from srlib import engines
 from srlib.degrade import Degradation
 from srlib.engines import network_for
+from srlib.images import to_array, to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model import EDSR, EDSRConfig
 from srlib.tiling import SMALLEST_TILE
@@ -58,6 +61,72 @@ def test_little_work_subclasses_and_watched_networks_are_not_compiled(openvino):
     network_for(own, "cpu", pixels=LARGE)
     network_for(watched, "cpu", pixels=LARGE)
     assert not {small, own, watched} & set(engines._compiled)
+
+
+class Darker(EDSR):
+    def forward(self, lr):
+        return super().forward(lr) / 2
+
+
+def with_another_layer(model: EDSR) -> EDSR:
+    model.body[0].body[1] = torch.nn.PReLU(init=0.9)
+    return model
+
+
+def with_another_tail(model: EDSR) -> EDSR:
+    model.tail.append(torch.nn.Tanh())
+    return model
+
+
+def with_hooks(model: EDSR) -> EDSR:
+    model.register_forward_hook(lambda module, inputs, answer: answer / 3)
+    model.head.register_forward_pre_hook(lambda module, inputs: (inputs[0] * 2,))
+    return model
+
+
+def with_own_forward(model: EDSR) -> EDSR:
+    model.forward = MethodType(lambda self, lr: 1 - EDSR.forward(self, lr), model)
+    return model
+
+
+@pytest.mark.parametrize("change", [with_another_layer, with_another_tail, with_hooks, with_own_forward, None])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_what_is_not_the_plain_network_is_computed_as_it_is_written(photo, monkeypatch, change, precision):
+    monkeypatch.setattr(engines, "_WORTH_COMPILING", 0)
+    torch.manual_seed(0)
+    model = change(strong(2)) if change else Darker(EDSRConfig(2, 2, 8)).eval()
+    with torch.inference_mode():
+        expected = to_array(model(to_tensor(photo[:20, :20])[None])[0])
+    sr = super_resolve(photo[:20, :20], model, precision=precision)
+    assert np.abs(sr.astype(int) - expected).max() <= (1 if precision == "float32" else 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [EDSR, Darker])
+def test_the_model_stays_as_it_was(photo, kind, dtype):
+    """Also on another device than the one asked for: the meta device stands for a GPU."""
+    model = kind(EDSRConfig(2, 2, 8)).to(dtype)
+    model.body[0].eval()
+    weights, modes = model.state_dict(), [part.training for part in model.modules()]
+    network_for(model, "meta", pixels=1)
+    super_resolve(photo[:20, :20], model, device="cpu")
+    assert [part.training for part in model.modules()] == modes
+    for name, value in model.state_dict().items():
+        assert (value.device.type, value.dtype, value.stride()) == ("cpu", dtype, weights[name].stride())
+        assert value.data_ptr() == weights[name].data_ptr()
+
+
+def test_hooks_hear_of_a_model_that_had_to_be_copied(photo):
+    class Ear:
+        heard = 0
+
+        def hear(self, *_):
+            self.heard += 1
+
+    model, ear = strong(2).double(), Ear()
+    model.body[0].register_forward_hook(ear.hear)
+    super_resolve(photo[:20, :20], model)
+    assert ear.heard == 1
 
 
 def test_without_openvino_it_is_pytorch(monkeypatch):
