@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from srlib.checkpoint import LAST, load_state, save_state
+from srlib.checkpoint import LAST, load_state, save_state, write_history
 from srlib.guards import TrainingError, check_pairs
 from srlib.history import Epoch, History, RollBack
 from srlib.images import to_array
@@ -76,7 +76,7 @@ def fine_tune(
     exception to leave; what was kept stays, and can be resumed.  With several processes, in all of them at the same step.
 
     Raises TrainingError if the pairs do not fit, if run_dir holds a run and `resume` is not asked for, if that was started with
-    other settings, if something cannot be written, or after three roll-backs.
+    other settings, pairs, trained parameters or another kind of model, if something cannot be written, or after three roll-backs.
     """
     run_dir, team = Path(run_dir), Processes(accelerator, device)
     for kind, pairs in (("training", train_pairs), ("validation", valid_pairs)):
@@ -125,8 +125,18 @@ class _Run:
         if config.compile:
             objective.compile()
         self.objective = team.prepare(objective)
-        self.trained = [p for p in model.parameters() if p.requires_grad]
+        trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        if not trained:
+            raise TrainingError("There is nothing to train: requires_grad_(True) thaws the parts of the model that shall learn.")
+        self.trained = list(trained.values())
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, fused=True)
+        self.identity = {  # what, beside the config, a resume must find as it was
+            "model": str(model.config),
+            "trained parameters": ", ".join(trained),
+            "perceptual backbone": self.loss_of.backbone or "none",
+            "training pairs": self.patches.fingerprint,
+            "validation pairs": self.watched.fingerprint,
+        }
         self.started = time.monotonic()
 
     def train_epoch(self, history: History, on_event: OnEvent | None) -> Epoch | RollBack:
@@ -193,11 +203,12 @@ class _Run:
                 save_weights(self.judged, self.run_dir / "best.safetensors")
             average = {"average": self.judged.state_dict()} if self.config.ema_decay else {}
             parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-            save_state(self.run_dir, self.config, history, **parts, **average)
+            save_state(self.run_dir, self.config, history, identity=self.identity, **parts, **average)
+            write_history(self.run_dir, history)
         self.team.wait()
 
     def restore(self) -> History:
-        state = load_state(self.run_dir, self.config, device=self.team.device)
+        state = load_state(self.run_dir, self.config, identity=self.identity, device=self.team.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.config.ema_decay:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import CONFIG, run, run_in_process, same_weights
+from tiny_training import CONFIG, make_model, make_pairs, run, run_in_process, same_weights
 
 from srlib.checkpoint import load_state, save_state
 from srlib.history import Epoch, History
+from srlib.losses import SRLoss
 from srlib.train import TrainingError
 
 
@@ -100,9 +101,62 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
 
 
 def test_a_state_comes_back_as_it_was(tmp_path):
-    history = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)])
-    save_state(tmp_path, CONFIG, history, model={"w": torch.arange(3.0)})
-    state = load_state(tmp_path, CONFIG)
+    history, identity = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)]), {"model": "small"}
+    save_state(tmp_path, CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
+    state = load_state(tmp_path, CONFIG, identity=identity)
     assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
     with pytest.raises(TrainingError, match=r"other settings \(seed 0 -> 1\)"):
-        load_state(tmp_path, replace(CONFIG, seed=1))
+        load_state(tmp_path, replace(CONFIG, seed=1), identity=identity)
+    with pytest.raises(TrainingError, match=r"other settings \(model small -> large\)"):
+        load_state(tmp_path, CONFIG, identity={"model": "large"})
+
+
+def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
+    """As if it had been begun when there was no ema_decay yet, and less was known of the pairs and the network."""
+    config = replace(CONFIG, ema_decay=0.0)
+
+    def interrupt(kind, done, _):
+        if kind == "step" and done == 12:
+            raise Interrupted
+
+    straight, _ = run(tmp_path / "straight", config)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "old", config, on_event=interrupt)
+    state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
+    del state["config"]["ema_decay"], state["identity"], state["history"]["protocol"]
+    torch.save(state, tmp_path / "old" / "last.pt")
+    with pytest.raises(TrainingError, match=r"\(ema_decay 0.0 -> 0.9\)"):
+        run(tmp_path / "old", CONFIG, resume=True)
+    resumed, history = run(tmp_path / "old", config, resume=True)
+    assert same_weights(resumed, straight) and history.ended == "complete"
+
+
+def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):
+    config = replace(CONFIG, max_epochs=1, perceptual=0.1)
+    monkeypatch.setattr("srlib.losses.vgg19_path", lambda: tmp_path / "none")  # "auto" is vgg16-lite
+    run(tmp_path, config)
+    frozen, scaled, pairs = make_model(), make_model(), make_pairs()
+    frozen.body.requires_grad_(False)
+    scaled.config = replace(scaled.config, res_scale=0.1)  # it has the same weights, and another answer
+    others = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2)]
+    changes = {
+        r"model EDSRConfig\(.*res_scale=1.0\) -> EDSRConfig\(.*res_scale=0.1\)": {"model": scaled},
+        r"trained parameters head.* -> head": {"model": frozen},
+        r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
+        r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},
+    }
+    for says, what in changes.items():
+        with pytest.raises(TrainingError, match=f"other settings .*{says}.*choose another run_dir"):
+            run(tmp_path, config, resume=True, **what)
+    monkeypatch.setattr(SRLoss, "backbone", "vgg19")  # as if it had been fetched since
+    with pytest.raises(TrainingError, match="perceptual backbone vgg16-lite -> vgg19"):
+        run(tmp_path, config, resume=True)
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    run(tmp_path, replace(CONFIG, max_epochs=1))
+    whole = (tmp_path / "last.pt").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"no state"):
+        (tmp_path / "last.pt").write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"last\.pt cannot be read .* delete it to begin again"):
+            run(tmp_path, replace(CONFIG, max_epochs=1), resume=True)

@@ -175,6 +175,17 @@ def test_a_set_larger_than_memory(tmp_path):
     assert np.argwhere(store[3].lr[-2:, :3, 0]).tolist() == [[1, 0]] and np.argwhere(store[3].hr[-4:, :3, 0]).tolist() == [[1, 0]]
 
 
+def test_a_fingerprint_tells_sets_apart(marked, tmp_path):
+    """The same wherever the pixels are; another for other names, another order, other sizes and other pixels."""
+    stored = mapped(marked, 3, tmp_path / "x").fingerprint()
+    assert stored == PairedPatches(marked, scale=3, patch_size=15).fingerprint and stored.startswith("2 from 0 to 1 (")
+    renamed = [marked[0], marked[1]._replace(name="2")]
+    darker = [marked[0], marked[1]._replace(lr=marked[1].lr // 2)]
+    turned = [Pair(np.rot90(hr), np.rot90(lr), name) for hr, lr, name in marked]
+    others = [PixelStore.from_pairs(p, scale=3).fingerprint() for p in (renamed, darker, turned, marked[::-1], marked[:1])]
+    assert len({stored, *others}) == 6
+
+
 def test_a_mapped_store_is_pickled_by_name(marked, tmp_path):
     patches = PairedPatches(mapped(marked * 20, 3, tmp_path / "x"), scale=3, patch_size=15)
     pickled = pickle.dumps(patches)

@@ -254,6 +254,11 @@ def test_a_frozen_body_stays(tmp_path):
     assert same_weights(trained.body, start.body) and not same_weights(trained.tail, start.tail)
 
 
+def test_a_model_that_is_all_frozen(tmp_path):
+    with pytest.raises(TrainingError, match="nothing to train"):
+        run(tmp_path, model=make_model().requires_grad_(False))
+
+
 def test_x4_begins_with_head_and_body_of_x2():
     small = make_model(2)
     large = transferred(small, 4)
