@@ -47,7 +47,7 @@ def fetch(
     target = Path(target)
     if _is_there(target, given):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_usable(target.parent)
     answers = []
     with lock(target), requests.Session() as session:
         if _is_there(target, given):  # another process has fetched it meanwhile
@@ -113,8 +113,21 @@ def lock(target: Path) -> FileLock:
     return FileLock(Path(tempfile.gettempdir()) / f"srlib-{name}.lock")
 
 
+def _make_usable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        where = f"Nothing can be written to {folder} ({error.strerror})"
+        raise DownloadError(f"{where}: make it a folder that you may write to, or choose another one.") from error
+
+
 def _is_there(target: Path, given: dict[str, str]) -> bool:
-    return target.exists() and all(_hash_of(target, name) == value for name, value in given.items())
+    try:
+        return all(_hash_of(target, name) == value for name, value in given.items())
+    except OSError:  # none, or none that can be read
+        return False
 
 
 def _hash_of(path: str | os.PathLike, name: str) -> str:

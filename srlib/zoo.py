@@ -147,6 +147,8 @@ def _on_disk(checkpoint: Checkpoint, on_progress) -> Path:
         lines = [str(error)]
         if checkpoint.path.exists():
             lines.append(f"{checkpoint.path} is {describe(checkpoint.path)}.  To use it all the same, load it by this path.")
+        if error.__cause__:  # not the mirrors are to blame but the folder
+            lines.append("The environment variable TORCH_HOME says where PyTorch keeps what it fetches.")
         hint = f'Without a network the embedded model works: load_pretrained("edsr-lite", {checkpoint.scale}).'
         raise DownloadError("\n".join([*lines, hint])) from error
 

@@ -1,9 +1,11 @@
 import hashlib
+import os
 import shutil
 import sys
 import threading
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,3 +289,28 @@ def test_a_meter_knows_the_latest_rate():
     rates = [float(text.split(", ")[1].split()[0]) if "MB/s" in (text := meter(d, None)) else None for d in done]
     # what was there at first does not count; a window of ten seconds; a fresh start starts afresh
     assert rates == [None, 1.0, 1.0, 1.0, 10.0, None, 2.0]
+
+
+@pytest.mark.parametrize("kind", ["a file", "within a file", "no rights", "no place for files"])
+def test_a_folder_that_cannot_be_written(server, tmp_path, kind):
+    (tmp_path / "file").write_text("here I am")
+    folder = tmp_path / "folder"
+    folder.mkdir(0o555)
+    if kind == "no rights" and os.access(folder, os.W_OK):
+        pytest.skip("root may write anywhere")
+    places = {
+        "a file": tmp_path / "file",
+        "within a file": tmp_path / "file" / "cache",
+        "no place for files": Path("/proc/cache"),
+    }
+    place = places.get(kind, folder)
+    with pytest.raises(DownloadError, match=rf"Nothing can be written to {place} \(.*\): make it .* or choose another one\."):
+        get(server, "good", place)
+    assert server.asked == []
+
+
+def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    tmp_path.chmod(0o555)
+    assert fetch([NOBODY], tmp_path / "a.bin", sha256=SHA256).read_bytes() == CONTENT
+    tmp_path.chmod(0o755)

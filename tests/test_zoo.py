@@ -164,6 +164,15 @@ def test_what_a_mirror_gave_instead_is_told(tmp_path, monkeypatch, content, says
     assert not checkpoint.path.exists()
 
 
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where TORCH_HOME should be a folder")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    with pytest.raises(
+        DownloadError, match=r'(?s)Nothing can be written to .*cache.*TORCH_HOME.*load_pretrained\("edsr-lite", 3'
+    ):
+        load_pretrained("edsr-baseline", 3)
+
+
 def without_network(checkpoint, sha256):
     return replace(checkpoint, sha256=sha256, urls=("http://127.0.0.1:9/a",))
 
