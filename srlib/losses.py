@@ -11,31 +11,45 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss, mse_loss
 
+from srlib.download import DownloadError, fetch, sha256_of
+from srlib.transfer import Progress
+
 _CHANNELS = (64, 128, 256, 512, 512)
 _DEPTHS = {"vgg16-lite": (2, 2, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions per block
 _DEFAULT_LAYERS = {"vgg16-lite": {"relu3_3": 1.0}, "vgg19": {"relu5_4": 1.0}}
-VGG19_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's ImageNet weights; the digits begin its SHA-256
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # torchvision's ImageNet weights, 575 MB
+VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
 
 
 def vgg19_path() -> Path:
     """Where torchvision keeps its VGG-19: torch.hub's cache."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / VGG19_FILE
+    return Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
+
+
+def fetch_vgg19(*, on_progress: Progress | None = None) -> Path:
+    """torchvision's VGG-19 in torch.hub's cache, fetched unless it is there and whole.  Raises DownloadError."""
+    try:
+        return fetch([VGG19_URL], vgg19_path(), sha256=VGG19_SHA256, on_progress=on_progress)
+    except DownloadError as error:
+        raise DownloadError(f'{error}\nBackbone "vgg16-lite" needs no network; TORCH_HOME says where files are kept.') from error
 
 
 class PerceptualLoss(nn.Module):
     """The mean absolute difference of VGG features: small where two images look alike (Johnson et al. 2016, Ledig et al. 2017).
 
-    backbone: "vgg19", torchvision's ImageNet weights, which must be in torch.hub's cache; "vgg16-lite", embedded in srlib (up to
-    relu3_3, as tuned by holistically-nested edge detection); "auto", vgg19 if it is on disk, else vgg16-lite.
+    backbone: "vgg19", torchvision's ImageNet weights, fetched once into torch.hub's cache (see `fetch_vgg19`); "vgg16-lite",
+    embedded in srlib (up to relu3_3, as tuned by holistically-nested edge detection); "auto", vgg19 if it is on disk and whole,
+    else vgg16-lite.
     layers: weight by name, such as {"relu2_2": 1.0}; relu5_4 of vgg19 or relu3_3 of vgg16-lite if None.
     Takes two (B, 3, H, W) batches of RGB in [0, 1]; only the first gets a gradient.  Raises ValueError for an unknown backbone or
-    layer, FileNotFoundError if vgg19 is not on disk.
+    layer, DownloadError if vgg19 is neither on disk nor to be had.
     """
 
     def __init__(self, backbone: str = "auto", layers: Mapping[str, float] | None = None):
         super().__init__()
         if backbone == "auto":
-            backbone = "vgg19" if vgg19_path().exists() else "vgg16-lite"
+            path = vgg19_path()  # a download of torchvision's that was cut must not pass for it
+            backbone = "vgg19" if path.exists() and sha256_of(path) == VGG19_SHA256 else "vgg16-lite"
         if backbone not in _DEPTHS:
             raise ValueError(f"The backbone is auto, {' or '.join(_DEPTHS)}, not {backbone!r}.")
         self.backbone, self.layers = backbone, dict(layers or _DEFAULT_LAYERS[backbone])
@@ -90,10 +104,7 @@ def _vgg(depths: tuple[int, ...]) -> tuple[nn.Sequential, dict[str, int]]:
 def _weights(backbone: str) -> dict[str, Tensor]:
     if backbone == "vgg16-lite":
         return load_file(str(files("srlib") / "weights" / "vgg16_lite.safetensors"))
-    if not vgg19_path().exists():
-        fetch = 'torchvision.models.vgg19(weights="DEFAULT") fetches it'
-        raise FileNotFoundError(f'{vgg19_path()} is not there: {fetch}, and backbone "vgg16-lite" needs no network.')
-    stored = torch.load(vgg19_path(), map_location="cpu", weights_only=True)
+    stored = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
     return {key: value for key, value in stored.items() if key.startswith("features.")}
 
 

@@ -3,11 +3,13 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from mirror_server import mirror_server
 from skimage.metrics import structural_similarity
 from torch.nn.functional import conv2d, max_pool2d, relu
-from torchvision.models import vgg19
+from torchvision.models import VGG19_Weights, vgg19
 
 from srlib import losses
+from srlib.download import DownloadError, sha256_of
 from srlib.images import to_tensor
 from srlib.losses import PerceptualLoss, SRLoss, ssim_loss
 from srlib.zoo import WEIGHTS_DIR
@@ -55,12 +57,32 @@ def test_vgg19_is_torchvisions(batch, tmp_path, monkeypatch):
     assert PerceptualLoss("auto").backbone == "vgg16-lite"
     losses.vgg19_path().parent.mkdir(parents=True)
     torch.save({f"features.{k}": v for k, v in features.state_dict().items()}, losses.vgg19_path())
+    assert PerceptualLoss("auto").backbone == "vgg16-lite"  # a file of another hash is not taken for it
+    monkeypatch.setattr(losses, "VGG19_SHA256", sha256_of(losses.vgg19_path()))
     loss = PerceptualLoss("auto", {"relu2_2": 0.5, "relu5_4": 2.0})
     assert loss.backbone == "vgg19"
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     x, y = (batch - mean) / std, (batch.flip(-1) - mean) / std
     expected = 0.5 * (features[:9](x) - features[:9](y)).abs().mean() + 2 * (features[:36](x) - features[:36](y)).abs().mean()
     assert loss(batch, batch.flip(-1)).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_vgg19_is_fetched_once_and_checked(tmp_path, monkeypatch):
+    assert VGG19_Weights.IMAGENET1K_V1.url == losses.VGG19_URL and f"-{losses.VGG19_SHA256[:8]}." in losses.VGG19_URL
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    content = bytes(range(256)) * 1000
+    losses.vgg19_path().parent.mkdir(parents=True)
+    losses.vgg19_path().write_bytes(content[:1000])  # what a download that was cut may leave
+    with mirror_server({"vgg19-dcbb9e9d.pth": content}) as mirror:
+        monkeypatch.setattr(losses, "VGG19_URL", f"{mirror.url}/good/vgg19-dcbb9e9d.pth")
+        with pytest.raises(DownloadError, match=r'(?s)gave another file.*Backbone "vgg16-lite" needs no network'):
+            losses.fetch_vgg19()
+        monkeypatch.setattr(losses, "VGG19_SHA256", hashlib.sha256(content).hexdigest())
+        assert losses.fetch_vgg19().read_bytes() == content
+        asked = len(mirror.asked)
+        losses.fetch_vgg19()
+        assert len(mirror.asked) == asked
 
 
 def test_it_judges_as_an_eye_does(batch):
@@ -148,7 +170,7 @@ def test_it_says_whose_features_it_compares():
     [
         (lambda: PerceptualLoss("resnet"), ValueError, "vgg16-lite"),
         (lambda: PerceptualLoss("vgg16-lite", {"relu5_4": 1.0}), ValueError, "has no layer relu5_4"),
-        (lambda: PerceptualLoss("vgg19"), FileNotFoundError, "needs no network"),
+        (lambda: PerceptualLoss("vgg19"), DownloadError, "needs no network"),
         (lambda: SRLoss(0.0, 0.0), ValueError, "not all zero: pixel 0.0, ssim 0.0, perceptual 0.0"),
         (lambda: SRLoss(-1.0), ValueError, "not negative"),
         (lambda: SRLoss(distance="l2"), ValueError, "l1, mse, charbonnier, not 'l2'"),
@@ -156,5 +178,6 @@ def test_it_says_whose_features_it_compares():
 )
 def test_says_what_is_wrong(make, error, says, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(losses, "VGG19_URL", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")  # where nobody listens
     with pytest.raises(error, match=says):
         make()
