@@ -70,7 +70,8 @@ def upscale(
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):
-        larger = resample(larger, lambda values: imresize(values, scale / model.config.scale))
+        height, width = large_size(lr.size, model.config.scale, scale)
+        larger = resample(larger, lambda values: imresize(values, scale / model.config.scale)[:height, :width])
     if adjust_to_lr:
         adjusted = back_project(bleed(larger).rgb, lr.rgb, scale or model.config.scale)
         larger = replace(_with_depth(larger, lr.rgb.dtype), rgb=adjusted)
@@ -117,8 +118,11 @@ def check_scale(scale: float | None) -> None:
 
 
 def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> tuple[int, int]:
-    """(height, width) of what `upscale` makes of a picture of this size."""
-    return tuple(math.ceil(n * model_scale * ((scale or model_scale) / model_scale)) for n in size)
+    """(height, width) of what `upscale` makes of a picture of this size: the scale times it, rounded up.
+
+    `imresize` makes a pixel more where its product, as MATLAB's, has an error in the last digit: 50 x 1.1 is 55.000000000000007.
+    """
+    return tuple(math.ceil(round(n * (scale or model_scale), 6)) for n in size)
 
 
 def default_model(scale: float | None = None) -> EDSR:

@@ -1,12 +1,14 @@
+import math
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
@@ -15,7 +17,7 @@ from srlib.images import Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
 from srlib.tiling import SMALLEST_TILE, tiles, with_halo
-from srlib.upscale import super_resolve, upscale
+from srlib.upscale import large_size, super_resolve, upscale
 from srlib.zoo import load_pretrained
 
 
@@ -104,6 +106,23 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
     assert np.array_equal(answer, expected)
     alpha = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert alpha.shape == (*answer.shape[:2], 4)
+
+
+@given(st.integers(1, 20_000), st.integers(100, 800), st.sampled_from([2, 3, 4]))
+@example(50, 110, 4)
+@example(85, 220, 4)
+def test_the_size_is_that_of_decimal_arithmetic(side, hundredths, model_scale):
+    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(Fraction(side * hundredths, 100))
+
+
+@pytest.mark.parametrize(("side", "scale", "expected"), [(50, 1.1, 55), (85, 2.2, 187)])
+def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expected):
+    lr, model = photo[:side, :20], tiny(4)
+    answer = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
+    assert answer.shape == (expected, 20 * scale, 4)
+    deep = imresize(super_resolve(lr, model), scale / 4)
+    assert len(deep) == expected + 1 and np.array_equal(upscale(lr, model, scale=scale), deep[:expected])
+    assert upscale(lr, model, scale=scale, adjust_to_lr=True).shape == (expected, 20 * scale, 3)
 
 
 @pytest.mark.parametrize("scale", [1.5, 2])
