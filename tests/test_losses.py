@@ -25,6 +25,7 @@ def test_the_embedded_network_is_what_was_extracted():
     content = (WEIGHTS_DIR / "vgg16_lite.safetensors").read_bytes()
     assert sum(p.numel() for p in PerceptualLoss("vgg16-lite").parameters()) == 1_735_488
     assert hashlib.sha256(content).hexdigest() in (WEIGHTS_DIR / "MODEL_CARD.md").read_text()
+    assert "Permission is hereby granted" in (WEIGHTS_DIR / "vgg16_lite.LICENSE.txt").read_text()  # as the MIT licence asks
 
 
 def test_against_a_second_implementation(batch):
