@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import BinaryIO
 import numpy as np
 import torch
 from PIL import Image
-from PIL.ExifTags import Base
+from PIL.ExifTags import IFD, Base
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import LONG, LONG8
 
 from srlib.alpha import bleed
 from srlib.images import ImageError, Picture, read_image
@@ -23,6 +27,7 @@ from srlib.upscale import default_model, gray_of, super_resolve
 _STRIP = 512  # LR rows; 512 * 4 rows of 24,000 pixels are 150 MB
 _TILE = 256  # HR pixels a side, in the file; a strip, of any scale, is whole rows of tiles
 _PREDICTOR, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES, _PROFILE = 317, 322, 323, 324, 325, 34675
+_CLASSIC = 4 * 10**9  # bytes before packing; noise packs to a little more than itself, and a classic TIFF ends at 2^32
 _DEFLATE, _DIFFERENCES, _STRAIGHT_ALPHA = 8, 2, 2
 
 
@@ -45,8 +50,10 @@ def upscale_to_tiff(
     viewers of large pictures like, and appears when it is complete.  Arguments as for `upscale`, but for the scale, which is the
     model's own; on_progress(tiles done, tiles in all) may raise to cancel, and then nothing is left behind.
 
-    Raises FileExistsError if the target is there and `overwrite` is not set, ImageError for another suffix than .tif or .tiff or
-    a result beyond the 4 GB that a TIFF can hold, and what `upscale` raises.
+    A result that may not fit into the 4 GB of a classic TIFF becomes a BigTIFF.
+
+    Raises FileExistsError if the target is there and `overwrite` is not set, ImageError for another suffix than .tif or .tiff,
+    and what `upscale` raises.
     """
     target = Path(target)
     if target.suffix.lower() not in (".tif", ".tiff"):
@@ -56,9 +63,9 @@ def upscale_to_tiff(
     model = model or default_model()
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
     options = {"tile": tile, "self_ensemble": self_ensemble, "device": device, "precision": precision}
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
+    scratch = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with open(scratch, "xb") as file:
+        with open(scratch, "wb") as file:
             strips = _strips(lr, model, options, on_progress)
             height, width = (side * model.config.scale for side in lr.size)
             write_tiff(file, strips, height, width, replace(lr, rgb=lr.rgb[:1], alpha=None), alpha=lr.alpha is not None)
@@ -96,14 +103,17 @@ def _enlarged_rows(plane: np.ndarray, rows: slice, scale: int) -> np.ndarray:
 def write_tiff(file: BinaryIO, strips: Iterator[np.ndarray], height: int, width: int, kept: Picture, *, alpha: bool) -> None:
     """A tiled TIFF (TIFF 6.0, section 15) of strips (rows, width, channels), rows a multiple of 256 but in the last one.
 
-    kept: whose depth, mode, profile and EXIF it gets.  Its tags come last, when the places of the tiles are known.
+    kept: whose depth, mode, profile and EXIF it gets.  Its tags come last, when the places of the tiles are known.  A BigTIFF,
+    whose offsets have 64 bits, if all of it comes to more than a classic one holds.
     """
     import imagecodecs
 
     tags = Image.Exif()
     tags.load(kept.exif or b"")
-    tags.endian = tags.endian or "<"
-    file.write(bytes(8))
+    count = (1 if kept.mode == "L" else 3) + alpha
+    big = math.prod(math.ceil(side / _TILE) * _TILE for side in (height, width)) * count * kept.rgb.itemsize > _CLASSIC
+    tags.endian = "<" if big else tags.endian or "<"  # Pillow writes no big-endian BigTIFF
+    file.write(bytes(16 if big else 8))
     offsets, sizes = [], []
     for strip in strips:
         for top in range(0, len(strip), _TILE):
@@ -112,7 +122,6 @@ def write_tiff(file: BinaryIO, strips: Iterator[np.ndarray], height: int, width:
                 packed = imagecodecs.deflate_encode(_differences(block, tags.endian), level=6, raw=False)
                 offsets.append(file.tell())
                 sizes.append(file.write(packed))
-    count = (1 if kept.mode == "L" else 3) + alpha
     tags[Base.ImageWidth], tags[Base.ImageLength], tags[Base.SamplesPerPixel] = width, height, count
     tags[Base.BitsPerSample] = (8 * kept.rgb.itemsize,) * count
     tags[Base.PhotometricInterpretation] = 1 if kept.mode == "L" else 2
@@ -123,15 +132,23 @@ def write_tiff(file: BinaryIO, strips: Iterator[np.ndarray], height: int, width:
     if kept.icc_profile:
         tags[_PROFILE] = kept.icc_profile
     place = file.tell() + file.tell() % 2
-    try:
-        directory = tags.tobytes(place).removeprefix(b"Exif\0\0")[8:]
-        header = (b"II*\0" if tags.endian == "<" else b"MM\0*") + struct.pack(f"{tags.endian}L", place)
-    except struct.error:
-        raise ImageError("The result is larger than the 4 GB that a TIFF can hold; enlarge by less.") from None
+    header = b"II" if tags.endian == "<" else b"MM"
+    header += struct.pack(f"{tags.endian}3HQ", 43, 8, 0, place) if big else struct.pack(f"{tags.endian}HL", 42, place)
     file.seek(place)
-    file.write(directory)
+    file.write(_directory(tags, header).tobytes(place))
     file.seek(0)
     file.write(header)
+
+
+def _directory(tags: Image.Exif, header: bytes) -> ImageFileDirectory_v2:
+    """As `tags.tobytes` makes it, but for the offsets, which have 64 bits in a BigTIFF."""
+    directory = ImageFileDirectory_v2(header)
+    directory.tagtype[_TILE_OFFSETS] = LONG8 if header[2] == 43 else LONG
+    for tag, value in tags.items():
+        directory[tag] = dict(tags.get_ifd(tag)) if tag in (IFD.Exif, IFD.GPSInfo) else value
+    if IFD.Interop in directory.get(IFD.Exif, {}):
+        directory[IFD.Exif][IFD.Interop] = tags.get_ifd(IFD.Interop)
+    return directory
 
 
 def _differences(block: np.ndarray, endian: str) -> bytes:
