@@ -13,12 +13,37 @@ from textwrap import shorten
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
+from PIL import Image
+from torch import Tensor
 
 from srlib.guards import TrainingError
 from srlib.history import History
+from srlib.images import to_array
 from srlib.whole import write_whole
 
-LAST = "last.pt"  # the state after the last whole epoch
+LAST, BEST = "last.pt", "best.safetensors"  # the state after the last whole epoch, and the best weights so far
+
+
+@contextmanager
+def claimed(run_dir: Path) -> Iterator[None]:
+    """Make run_dir, and keep other trainings out of it; the system ends that with the process, however it ends.
+
+    Raises TrainingError if another training is in there, or if the folder cannot be made.
+    """
+    with writing(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run_dir / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise TrainingError(
+                f"Another training is running in {run_dir}: wait for its end, or choose another run_dir."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -33,7 +58,7 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def save_state(run_dir: Path, config: Any, history: History, *, identity: Mapping[str, str], **parts: Any) -> None:
+def save_state(run_dir: Path, config: Any, history: History, *, identity: Mapping[str, Any], **parts: Any) -> None:
     """Write last.pt, with the config (a dataclass), what else makes the run this one, the history and the state dicts in `parts`.
 
     It takes the place of the old one in a single step, after its content has reached the disk: a process that is killed and a
@@ -45,7 +70,7 @@ def save_state(run_dir: Path, config: Any, history: History, *, identity: Mappin
         write_whole(run_dir / LAST, state.getbuffer(), to_disk=True)
 
 
-def load_state(run_dir: Path, config: Any, *, identity: Mapping[str, str], device: str | torch.device = "cpu") -> dict[str, Any]:
+def load_state(run_dir: Path, config: Any, *, identity: Mapping[str, Any], device: str | torch.device = "cpu") -> dict[str, Any]:
     """What `save_state` wrote last: the parts, and "history".
 
     A setting that was not there yet when the run was begun had its default.  Raises TrainingError for a run that had another
@@ -56,7 +81,7 @@ def load_state(run_dir: Path, config: Any, *, identity: Mapping[str, str], devic
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise TrainingError(
             f"{run_dir / LAST} cannot be read ({shorten(str(error), 80)}).  If it is damaged, delete it to begin again; the best "
-            "weights so far are beside it, in best.safetensors."
+            f"weights so far are beside it, in {BEST}."
         ) from error
     asked = asdict(config) | dict(identity)
     stored = asdict(type(config)()) | dict(identity) | state["config"] | state.get("identity", {})
@@ -73,3 +98,12 @@ def write_history(run_dir: Path, history: History) -> None:
     for name, text in written.items():
         with writing(run_dir / name):
             write_whole(run_dir / name, text.encode(), to_disk=True)
+
+
+def write_batch(path: Path, lr: Tensor, hr: Tensor) -> None:
+    """The patches of a batch side by side, LR above HR: is there something odd in them, or is it the learning rate?"""
+    repeat, png = hr.shape[-1] // lr.shape[-1], io.BytesIO()
+    both = torch.cat([lr.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3), hr], dim=2)
+    Image.fromarray(to_array(torch.cat(list(both), dim=2))).save(png, "PNG")
+    with writing(path):
+        write_whole(path, png.getbuffer())

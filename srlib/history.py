@@ -29,12 +29,14 @@ class Epoch:
 class RollBack:
     """A step that threw the network out of its valley: the weights of the last epoch were taken instead, and a lower rate.
 
-    learning_rate: of that step.  loss: of the batch that did it, or that met the weights the step before had left.
+    learning_rate: of that step.  loss: of the batch that did it, or that met the weights the step before had left.  images: the
+    names of those its patches were cut from; none if it was the validation loss that had exploded.
     """
 
     step: int
     loss: float
     learning_rate: float
+    images: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -67,6 +69,18 @@ class History:
         """Whether the best of the last `patience` validation losses is not lower, by more than min_delta, than that before."""
         losses = [e.valid_loss for e in self.epochs]
         return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience]) - min_delta
+
+    def verdict(self) -> str:
+        """One sentence on the epoch that is kept, by PSNR: below bicubic, no better than at the start, or better by so much."""
+        best, start = self.best, self.start
+        if best.valid_psnr < self.bicubic_psnr:
+            found = f"Below bicubic by {self.bicubic_psnr - best.valid_psnr:.2f} dB"
+        elif best.valid_psnr <= start.valid_psnr:
+            found = "No better than at the start"
+        else:
+            found = f"Better than at the start by {best.valid_psnr - start.valid_psnr:.2f} dB"
+        lines = f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB"
+        return f"{found}: epoch {best.epoch} has {best.valid_psnr:.2f} dB on the validation images, {lines}."
 
     def table(self) -> pd.DataFrame:
         """The epochs as a table, indexed by their number."""

@@ -126,7 +126,7 @@ class PairedPatches:
         store = pairs if isinstance(pairs, PixelStore) else PixelStore.from_pairs(pairs, scale=scale)
         if store.scale != scale:
             raise ValueError(f"The pairs were stored at scale {store.scale}, not {scale}; store them at that scale.")
-        self.fingerprint = store.fingerprint()
+        self._names, self.fingerprint = store.names, store.fingerprint()
         lr_size = patch_size // scale
         for name, height, width in zip(store.names, store.heights, store.widths, strict=True):
             if min(height, width) < lr_size:
@@ -142,8 +142,8 @@ class PairedPatches:
 
     def batch(self, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """Batch number `step`: lr (B, 3, p / scale, p / scale) and hr (B, 3, p, p), float32 in [0, 1]."""
-        rng, lr_size = np.random.default_rng([self.seed, step]), self.patch_size // self.scale
-        image = np.searchsorted(self._share, rng.random(batch_size), side="right")
+        rng, image = self._drawn(step, batch_size)
+        lr_size = self.patch_size // self.scale
         top = rng.integers(0, self._heights[image] - lr_size + 1)
         left = rng.integers(0, self._widths[image] - lr_size + 1)
         turn = rng.integers(0, 8 if self.augment else 1, batch_size)
@@ -151,6 +151,15 @@ class PairedPatches:
         # channels last in memory, as convolutions like it
         lr, hr = (p.permute(0, 3, 1, 2).float().div_(255) for p in pixels(image, top, left, turn))
         return lr, hr
+
+    def names(self, step: int, batch_size: int) -> list[str]:
+        """Of the images that the patches of batch number `step` are cut from."""
+        return [self._names[i] for i in self._drawn(step, batch_size)[1]]
+
+    def _drawn(self, step: int, batch_size: int) -> tuple[np.random.Generator, np.ndarray]:
+        """The numbers of a batch's images, and the generator that goes on to draw places in them."""
+        rng = np.random.default_rng([self.seed, step])
+        return rng, np.searchsorted(self._share, rng.random(batch_size), side="right")
 
     def _gather(self, image: np.ndarray, top: np.ndarray, left: np.ndarray, turn: np.ndarray) -> tuple[Tensor, Tensor]:
         """uint8 (B, size, size, 3) of LR and HR, out of memory on the device."""

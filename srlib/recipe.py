@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from srlib.model import EDSR, EDSRConfig
 
@@ -13,6 +13,7 @@ class TrainConfig:
     """What a fine-tuning does.
 
     patch_size: HR pixels.  learning_rate: of Adam, after `warm_up_steps`, falling along half a cosine to zero at the last epoch.
+    max_grad_norm: longer gradients are shortened to it; 0 for no limit.
     ema_decay: of a moving average of the weights, which is then what is measured and kept; 0 for none.
     whole_every: every so many steps one goes through the network as it is written, on whole patches with their border.  The
     others take the folded tail, which is quicker and has no border: the outer 2 LR pixels per side get no loss.
@@ -38,7 +39,7 @@ class TrainConfig:
     ssim: float = 0.0
     perceptual: float = 0.0
     backbone: str = "auto"
-    layers: dict[str, float] | None = None
+    layers: dict[str, float] | None = field(default=None, hash=False)
     distance: str = "l1"
     protocol: str = "rgb"
     precision: str = "auto"
@@ -46,12 +47,16 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
+        for name in ("patch_size", "batch_size", "steps_per_epoch", "max_epochs", "patience", "whole_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is 1 or more, not {getattr(self, name)}.")
+        for name in ("learning_rate", "warm_up_steps", "max_grad_norm", "min_delta"):
+            if not getattr(self, name) >= 0:  # which a NaN is not either
+                raise ValueError(f"{name} is 0 or more, not {getattr(self, name)}.")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is from 0 to below 1, not {self.ema_decay}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
-        if self.whole_every < 1 or not 0 <= self.ema_decay < 1:
-            raise ValueError(
-                f"whole_every is 1 or more and ema_decay from 0 to below 1, not {self.whole_every}, {self.ema_decay}."
-            )
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:

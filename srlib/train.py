@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
-from srlib.checkpoint import LAST, load_state, save_state, write_history
+from srlib.checkpoint import BEST, LAST, claimed, load_state, save_state, write_batch, write_history, writing
 from srlib.guards import TrainingError, check_pairs
 from srlib.history import Epoch, History, RollBack
-from srlib.images import to_array
-from srlib.losses import SRLoss
+from srlib.losses import SSIM_WINDOW, SRLoss
 from srlib.metrics import PROTOCOLS, Upscaler
-from srlib.model import EDSR
+from srlib.model import EDSR, TAIL_REACH
 from srlib.objective import Objective, average_into, takes_bfloat16
 from srlib.patches import Pair, PairedPatches
 from srlib.recipe import TrainConfig, is_whole, learning_rate_at, transferred
@@ -69,30 +67,36 @@ def fine_tune(
     bit on the CPU, as without the interruption.
 
     A step whose loss explodes or is not finite is undone: the state after the last epoch is taken again, with a quarter of the
-    learning rate, and the batch is kept as rolled_back_<step>.png.
+    learning rate, the batch is kept as rolled_back_<step>.png, and the history names the images.
 
     accelerator: from Hugging Face Accelerate; its device and all its processes are used, each of which calls this function alike.
     on_event("start" | "step" | "epoch" | "rollback", steps done, history) may raise StopTraining to end here, or another
     exception to leave; what was kept stays, and can be resumed.  With several processes, in all of them at the same step.
 
     Raises TrainingError if the pairs do not fit, if run_dir holds a run and `resume` is not asked for, if that was started with
-    other settings, pairs, trained parameters or another kind of model, if something cannot be written, or after three roll-backs.
+    other settings, pairs, trained parameters or another kind of model, if something cannot be written, or after three roll-backs;
+    ValueError for settings that make no sense, such as a patch larger than an image.
     """
     run_dir, team = Path(run_dir), Processes(accelerator, device)
     for kind, pairs in (("training", train_pairs), ("validation", valid_pairs)):
         check_pairs(pairs, scale=model.config.scale, kind=kind)
-    begun = (run_dir / LAST).exists()
-    if begun and not resume:
-        raise TrainingError(f"{run_dir} already holds a run: pass resume=True to go on with it, or choose another run_dir.")
-    run_dir.mkdir(parents=True, exist_ok=True)
-    run = _Run(model, train_pairs, valid_pairs, config, run_dir, team)
-    history = run.restore() if begun else run.start()
+    with claimed(run_dir) if team.first else nullcontext():
+        begun = (run_dir / LAST).exists()
+        if begun and not resume:
+            raise TrainingError(f"{run_dir} already holds a run: pass resume=True to go on with it, or choose another run_dir.")
+        run = _Run(model, train_pairs, valid_pairs, config, run_dir, team)
+        history = _loop(run, run.resume() if begun else run.start(), on_event or (lambda event, steps_done, history: None))
+        return load_pretrained(run_dir / BEST, model.config.scale, device=team.device), history
+
+
+def _loop(run: _Run, history: History, on_event: OnEvent) -> History:
+    """Epoch after epoch, until the last one, until nothing gets better, or until on_event stops it."""
+    config = run.config
     with suppress(StopTraining):
-        if on_event:
-            on_event("start", run.steps_done(history), history)
+        on_event("start", run.steps_done(history), history)
         while not history.ended:
             if len(history.rollbacks) == MAX_ROLLBACKS:
-                raise TrainingError(_given_up(history, run_dir))
+                raise TrainingError(_given_up(history, run.run_dir))
             entry = run.train_epoch(history, on_event)
             if isinstance(entry, RollBack):
                 history = run.restore()
@@ -103,16 +107,19 @@ def fine_tune(
                 early = history.stalled(config.patience, config.min_delta)
                 history.ended = "early" if early else "complete" if entry.epoch == config.max_epochs else ""
             run.save(history)
-            if on_event:
-                on_event("rollback" if isinstance(entry, RollBack) else "epoch", run.steps_done(history), history)
-    history.ended = history.ended or "stopped"
-    return load_pretrained(run_dir / "best.safetensors", model.config.scale, device=team.device), history
+            on_event("rollback" if isinstance(entry, RollBack) else "epoch", run.steps_done(history), history)
+    if not history.ended:
+        history.ended = "stopped"
+        if run.team.first:
+            write_history(run.run_dir, history)  # to be read; last.pt does not know of it, so that a resume goes on
+    return history
 
 
 class _Run:
     """The parts of one fine-tuning, and what is done with them between two looks at the history."""
 
     def __init__(self, model, train_pairs, valid_pairs, config: TrainConfig, run_dir: Path, team: Processes):
+        _check_settings(config, model.config.scale)
         of = {"scale": model.config.scale, "patch_size": config.patch_size, "device": team.device}
         self.config, self.run_dir, self.team, self.valid_pairs = config, run_dir, team, valid_pairs
         self.patches = PairedPatches(near(train_pairs, team.device), seed=config.seed, **of)
@@ -131,7 +138,7 @@ class _Run:
         self.trained = list(trained.values())
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, fused=True)
         self.identity = {  # what, beside the config, a resume must find as it was
-            "model": str(model.config),
+            "model": asdict(model.config),
             "trained parameters": ", ".join(trained),
             "perceptual backbone": self.loss_of.backbone or "none",
             "training pairs": self.patches.fingerprint,
@@ -139,7 +146,7 @@ class _Run:
         }
         self.started = time.monotonic()
 
-    def train_epoch(self, history: History, on_event: OnEvent | None) -> Epoch | RollBack:
+    def train_epoch(self, history: History, on_event: OnEvent) -> Epoch | RollBack:
         """Train for one epoch and measure; a RollBack, with the model in ruins, if the loss explodes on the way."""
         config, epoch = self.config, len(history.epochs)
         start = history.start
@@ -152,18 +159,17 @@ class _Run:
             loss = self.objective(lr, hr, whole=is_whole(step, config))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm or np.inf)
             mean_loss = self.team.mean(loss.item())
             if not (mean_loss < limit and torch.isfinite(norm)):
                 if self.team.first:
-                    _keep_batch(self.run_dir / f"rolled_back_{step}.png", lr, hr)
-                return RollBack(step, mean_loss, rate)
+                    write_batch(self.run_dir / f"rolled_back_{step}.png", lr, hr)
+                return RollBack(step, mean_loss, rate, self.patches.names(step, config.batch_size))
             self.optimizer.step()
             if config.ema_decay:
                 average_into(self.judged, self.model, step=step, decay=config.ema_decay)
             history.running.append(mean_loss)
-            if on_event:
-                on_event("step", step + 1, history)
+            on_event("step", step + 1, history)
         measured = self._measure(epoch, float(np.mean(history.running)))
         return measured if measured.valid_loss < EXPLODED * start.valid_loss else RollBack(step, measured.valid_loss, rate)
 
@@ -199,11 +205,23 @@ class _Run:
 
     def save(self, history: History) -> None:
         if self.team.first:
-            if history.best is history.epochs[-1]:
-                save_weights(self.judged, self.run_dir / "best.safetensors")
             average = {"average": self.judged.state_dict()} if self.config.ema_decay else {}
             parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
             save_state(self.run_dir, self.config, history, identity=self.identity, **parts, **average)
+        self._publish(history)
+
+    def resume(self) -> History:
+        """`restore`, and write again what follows from last.pt: a kill or a full disk may have come in between."""
+        history = self.restore()
+        self._publish(history)
+        return history
+
+    def _publish(self, history: History) -> None:
+        """Write the weights, if they are the best so far, and the history.  Always after last.pt, which then knows of them."""
+        if self.team.first:
+            if history.best is history.epochs[-1]:
+                with writing(self.run_dir / BEST):
+                    save_weights(self.judged, self.run_dir / BEST)
             write_history(self.run_dir, history)
         self.team.wait()
 
@@ -220,17 +238,19 @@ class _Run:
         return history.epochs[-1].epoch * self.config.steps_per_epoch
 
 
-def _keep_batch(path: Path, lr: Tensor, hr: Tensor) -> None:
-    """The patches of a batch side by side, LR above HR: is there something odd in them, or is it the learning rate?"""
-    repeat = hr.shape[-1] // lr.shape[-1]
-    both = torch.cat([lr.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3), hr], dim=2)
-    Image.fromarray(to_array(torch.cat(list(both), dim=2))).save(path)
+def _check_settings(config: TrainConfig, scale: int) -> None:
+    """Raise ValueError for what `TrainConfig` cannot see by itself."""
+    if config.protocol not in PROTOCOLS:
+        raise ValueError(f"The protocol is {', '.join(PROTOCOLS)}, not {config.protocol!r}.")
+    least = 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)  # HR pixels; the outer ones get no loss
+    if config.patch_size < least:
+        raise ValueError(f"patch_size counts HR pixels, and at x{scale} {least} are the least, not {config.patch_size}.")
 
 
 def _given_up(history: History, run_dir: Path) -> str:
     tried = ", ".join(f"{r.learning_rate:.2g} at step {r.step} (loss {r.loss:.3g})" for r in history.rollbacks)
     return (
         f"The loss exploded {len(history.rollbacks)} times, with learning rates {tried}.  The best weights, of epoch "
-        f"{history.best.epoch}, are in {run_dir / 'best.safetensors'}; look at the batches in rolled_back_*.png, "
+        f"{history.best.epoch}, are in {run_dir / BEST}; look at the batches in rolled_back_*.png, "
         "and start again with a lower learning_rate in another run_dir."
     )

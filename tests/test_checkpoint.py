@@ -1,10 +1,12 @@
 """Trainings that are cut off, by an exception, a signal or a full disk, and end as if nothing had happened."""
 
+import errno
+import json
 import multiprocessing
 import os
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -100,6 +102,32 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
     assert same_weights(resumed, load_file(tmp_path / "straight" / "best.safetensors"))
 
 
+@pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.json", "history.csv"])
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name, epoch):
+    """The disk is full when the file of an epoch is written: one sentence, and after a resume all files are as without it."""
+    straight, history = run(tmp_path / "straight")
+    writes, put = [], os.replace
+
+    def full(part, path):
+        writes.append(path.name)
+        if writes.count(name) == epoch + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(part, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srlib.whole.os.replace", full)
+        with pytest.raises(TrainingError, match=rf"^{name} cannot be written to .* \(No space left on device\).*resume=True"):
+            run(tmp_path / "full")
+    state = torch.load(tmp_path / "full" / "last.pt", weights_only=True)
+    assert len(state["history"]["epochs"]) == epoch + (name != "last.pt")
+    assert len(load_file(tmp_path / "full" / "best.safetensors")) == len(state["model"])
+    resumed, again = run(tmp_path / "full", resume=True)
+    assert same_weights(resumed, straight) and [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
+    assert json.loads((tmp_path / "full" / "history.json").read_text()) == asdict(again)
+    assert len((tmp_path / "full" / "history.csv").read_text().splitlines()) == 6
+
+
 def test_a_state_comes_back_as_it_was(tmp_path):
     history, identity = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)]), {"model": "small"}
     save_state(tmp_path, CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
@@ -140,7 +168,7 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
     scaled.config = replace(scaled.config, res_scale=0.1)  # it has the same weights, and another answer
     others = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2)]
     changes = {
-        r"model EDSRConfig\(.*res_scale=1.0\) -> EDSRConfig\(.*res_scale=0.1\)": {"model": scaled},
+        r"model \{.*'res_scale': 1.0\} -> \{.*'res_scale': 0.1\}": {"model": scaled},
         r"trained parameters head.* -> head": {"model": frozen},
         r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
         r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},

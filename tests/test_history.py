@@ -1,4 +1,5 @@
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -31,7 +32,32 @@ def test_best_start_and_table():
     assert history.table().loc[2, ["valid_loss", "valid_psnr"]].tolist() == [4, 32]
 
 
+@pytest.mark.parametrize(
+    ("losses", "bicubic", "says"),
+    [
+        (
+            [5, 4, 3, 4],
+            29.5,
+            "Better than at the start by 2.00 dB: epoch 2 has 32.00 dB on the validation images, the start 30.00 dB",
+        ),
+        ([5, 4, 3, 4], 32.1, "Below bicubic by 0.10 dB: epoch 2 has 32.00 dB on the validation images, the start 30.00 dB"),
+        ([3, 4, 5], 29.5, "No better than at the start: epoch 0 has 30.00 dB on the validation images, the start 30.00 dB"),
+    ],
+)
+def test_the_verdict_is_one_sentence(losses, bicubic, says):
+    history = history_of(losses)
+    history.bicubic_psnr = bicubic
+    assert history.verdict() == f"{says}, bicubic {bicubic:.2f} dB."
+
+
+def test_a_lower_loss_alone_is_no_gain():
+    history = history_of([5, 4])
+    history.epochs[1] = replace(history.epochs[1], valid_psnr=29.9)
+    history.bicubic_psnr = 29.0
+    assert history.verdict().startswith("No better than at the start: epoch 1 has 29.90 dB")
+
+
 def test_it_survives_json():
     history = history_of([5, 3])
-    history.rollbacks.append(RollBack(7, 12.0, 1e-3))
-    assert History.from_dict(asdict(history)) == history
+    history.rollbacks.append(RollBack(7, 12.0, 1e-3, ["0001", "0004"]))
+    assert History.from_dict(json.loads(json.dumps(asdict(history)))) == history

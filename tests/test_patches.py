@@ -104,6 +104,12 @@ def test_batches_depend_on_seed_and_step_alone(marked):
     assert not torch.equal(other.batch(5, 4)[0], b.batch(5, 4)[0])
 
 
+def test_the_images_of_a_batch_are_named(marked):
+    patches = PairedPatches(marked, scale=3, patch_size=15, seed=7)
+    said = {tuple(patches.names(step, 8)) for step in range(9)}
+    assert said == {tuple(str(patch[0, 0, 2]) for patch in integers(patches.batch(step, 8))[0]) for step in range(9)}
+
+
 def test_a_seed_means_the_same_in_later_versions(marked):
     """Row, column and image of the first pixel, row and column of the last: as in version 0.1, so that runs can be repeated."""
     lr, _ = integers(PairedPatches(marked, scale=3, patch_size=15, seed=2026).batch(41, 6))
@@ -200,12 +206,11 @@ def test_a_store_in_memory_is_pickled_whole(marked):
     assert np.array_equal(store[1].hr, marked[1].hr)
 
 
-def test_any_number_of_workers_gives_the_same_batches(marked, tmp_path):
+def test_any_number_of_workers_however_started_gives_the_same_batches(marked, tmp_path):
     patches = PairedPatches(mapped(marked, 3, tmp_path / "x"), scale=3, patch_size=15)
     batches = PatchBatches(patches, batch_size=4, steps=5, first=7)
-    for workers in (0, 1, 2):
-        how = {"multiprocessing_context": "spawn"} if workers else {}
-        loaded = list(DataLoader(batches, batch_size=None, num_workers=workers, **how))
+    for workers, way in ((0, None), (1, "spawn"), (2, "spawn"), (2, "fork")):
+        loaded = list(DataLoader(batches, batch_size=None, num_workers=workers, multiprocessing_context=way))
         assert len(loaded) == 5
         for step, (lr, hr) in enumerate(loaded, 7):
             expected = patches.batch(step, 4)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -32,7 +32,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     files = sorted(p.name for p in tmp_path.iterdir())
-    assert files == ["best.safetensors", "history.csv", "history.json", "last.pt"]
+    assert files == [".lock", "best.safetensors", "history.csv", "history.json", "last.pt"]
 
 
 def test_what_is_measured_is_what_it_says(tmp_path):
@@ -63,6 +63,7 @@ def test_stop_keeps_the_best(tmp_path):
 
     model, history = run(tmp_path, on_event=stop)
     assert history.ended == "stopped" and len(history.epochs) == 3 and len(history.running) == 2
+    assert json.loads((tmp_path / "history.json").read_text()) == asdict(history)
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     straight, _ = run(tmp_path / "straight")
     resumed, history = run(tmp_path, resume=True)
@@ -103,9 +104,19 @@ class Poisoned(torch.nn.Module):
 def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
     """One bad step in the third epoch: it is as if that epoch had been begun with a quarter of the rate."""
     monkeypatch.setattr("srlib.train.SRLoss", lambda **_: Poisoned({13: factor}))
-    model, history = run(tmp_path)
+    agreed = []
+
+    def look(kind, _, history):
+        if kind == "rollback":
+            best = load_pretrained(tmp_path / "best.safetensors", 2)
+            agreed.append(json.loads((tmp_path / "history.json").read_text())["epochs"] == asdict(history)["epochs"])
+            agreed.append(len(history.epochs) == 3 and same_weights(best, torch.load(tmp_path / "last.pt")["average"]))
+
+    model, history = run(tmp_path, on_event=look)
+    assert agreed == [True, True]
     (rollback,) = history.rollbacks
     assert rollback.step == 12 and rollback.learning_rate == learning_rate_at(12, CONFIG)
+    assert rollback.images == PairedPatches(make_pairs()[:2], scale=2, patch_size=24).names(12, 4)
     assert history.ended == "complete" and len(history.epochs) == 5
     assert (tmp_path / "rolled_back_12.png").stat().st_size > 100
 
@@ -271,8 +282,53 @@ def test_x4_begins_with_head_and_body_of_x2():
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"precision": "half"}, "float32 or bfloat16"), ({"whole_every": 0}, "1 or more"), ({"ema_decay": 1.0}, "below 1")],
+    [
+        ({"precision": "half"}, "float32 or bfloat16"),
+        ({"whole_every": 0}, "whole_every is 1 or more"),
+        ({"ema_decay": 1.0}, "below 1"),
+        ({"patience": 0}, "patience is 1 or more, not 0"),
+        ({"max_epochs": -1}, "max_epochs is 1 or more, not -1"),
+        ({"batch_size": 0}, "batch_size is 1 or more"),
+        ({"learning_rate": float("nan")}, "learning_rate is 0 or more, not nan"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm is 0 or more"),
+    ],
 )
 def test_settings_that_make_no_sense(settings, says):
     with pytest.raises(ValueError, match=says):
         TrainConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"protocol": "ycbcr"}, "protocol is benchmark-y, .*not 'ycbcr'"),
+        ({"patch_size": 64}, "0: 64 x 48 pixels are less than a patch of 64"),
+        ({"patch_size": 8}, "at x2 9 are the least, not 8"),
+        ({"patch_size": 18, "ssim": 1.0}, "at x2 19 are the least, not 18"),
+        ({"patch_size": 25}, "not a multiple of the scale"),
+    ],
+)
+def test_settings_that_do_not_fit_the_task(tmp_path, settings, says):
+    with pytest.raises(ValueError, match=says):
+        run(tmp_path, replace(CONFIG, **settings))
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_configs_can_be_kept_in_a_set():
+    assert len({TrainConfig(layers={"relu1_2": 1.0}), TrainConfig(layers={"relu1_2": 1.0}), TrainConfig()}) == 2
+
+
+def test_no_limit_of_the_gradient(tmp_path):
+    free, _ = run(tmp_path / "free", replace(CONFIG, max_grad_norm=0.0))
+    wide, _ = run(tmp_path / "wide", replace(CONFIG, max_grad_norm=1e9))
+    assert same_weights(free, wide) and not same_weights(free, make_model())
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    def begin_another(kind, step, _):
+        if step == 7:
+            with pytest.raises(TrainingError, match="Another training is running in"):
+                run(tmp_path, resume=True)
+
+    _, history = run(tmp_path, on_event=begin_another)
+    assert history.ended == "complete"
