@@ -37,10 +37,11 @@ def upscale_folder(
     """Enlarge every picture under `source_dir` by `upscale`, to the same place under `target_dir`.
 
     model, scale, tile, self_ensemble, adjust_to_lr, device: as for `upscale`.  suffix: the format of all results; PNG and TIFF
-    keep everything.  A file that cannot be read, or that does not fit into memory, is reported with its reason and the rest
-    goes on.  What is already there, whole and of the right size, is left alone unless `overwrite`, whatever model made it; a
-    damaged one is made again, one of another size is reported.  Killed at any moment and started again, the run ends with the
-    same files and nothing else: pictures appear whole under their names.
+    keep everything, and GIF, with its 256 colours, is none.  A picture that fails, be it cut short, too large for the memory
+    or struck by an error of the network's, is reported with the reason and the rest goes on.  "skipped" is decided by name and
+    size alone, whatever model and options made it: what is there, can be read to its end and has the right size is left alone
+    unless `overwrite`; a damaged one is made again, one of another size is reported.  Killed at any moment and started again,
+    the run ends with the same files and nothing else: pictures appear whole under their names.
 
     executor: any concurrent.futures one, whose workers see both folders under the same paths, such as Dask's
     `Client.get_executor()`; each worker process reads the model once.  If None, one picture after the other in this process,
@@ -52,8 +53,8 @@ def upscale_folder(
     """
     source_dir, target_dir = Path(source_dir), Path(target_dir)
     check_scale(scale)
-    if suffix not in SUFFIXES:
-        raise ValueError(f"suffix is one of {', '.join(sorted(SUFFIXES))}, not {suffix!r}.")
+    if suffix not in (formats := sorted(SUFFIXES - {".gif"})):
+        raise ValueError(f"suffix is one of {', '.join(formats)}, not {suffix!r}.")
     if target_dir.resolve().is_relative_to(source_dir.resolve()):
         raise DataError(f"The target {target_dir} lies in the source {source_dir}: the next run would enlarge its pictures too.")
     names = find_images(source_dir)
@@ -99,8 +100,10 @@ class _Job:
         """(name, "written" | "skipped" | "failed", reason).  keep: a file was there before this run and is to stay."""
         try:
             return name, *self._make(name, keep)
-        except (OSError, ValueError, TypeError, MemoryError) as error:  # ImageError among them
+        except (OSError, ValueError, MemoryError) as error:  # ImageError among them: finished sentences
             return name, "failed", str(error)
+        except Exception as error:  # a driver's, a network's: one picture's bad luck must not cost the other thousand
+            return name, "failed", f"{type(error).__name__}: {error}"
 
     def _make(self, name: Path, keep: bool) -> tuple[str, str]:
         target = self.target_dir / name.with_suffix(self.suffix)

@@ -122,6 +122,30 @@ def test_a_picture_that_does_not_fit_is_reported_too(small, tmp_path):
     assert report.written == ["deep/c.png", "deep/er/b.png"] and "does not fit into the free memory" in report.failed["a.png"]
 
 
+class Broken(EDSR):
+    def features(self, lr):
+        if lr.shape[-1] > 25:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return super().features(lr)
+
+
+def test_an_error_of_the_networks_costs_one_picture(small, tmp_path):
+    report = upscale_folder(small, tmp_path / "large", Broken(EDSRConfig(2, 4, 4)))
+    assert report.written == ["deep/c.png", "deep/er/b.png"]
+    assert report.failed == {"a.png": "RuntimeError: CUDA error: unspecified launch failure"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_who_stops_it_stops_it(small, tmp_path, monkeypatch, error):
+    def stop(*_, **options):
+        raise error
+
+    monkeypatch.setattr("srlib.folder.upscale", stop)
+    with pytest.raises(error):
+        upscale_folder(small, tmp_path / "large", EDSR(EDSRConfig(2, 1, 4)))
+    assert not tree(tmp_path / "large")
+
+
 def test_workers_make_the_same_files(small, tmp_path, model):
     upscale_folder(small, tmp_path / "here", model)
     with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,)) as executor:
@@ -200,6 +224,7 @@ def test_impossible_requests(small, tmp_path, model):
         upscale_folder(tmp_path / "empty", tmp_path / "large", model)
     with pytest.raises(ValueError, match="scale is a number from 1 to 8"):
         upscale_folder(small, tmp_path / "large", model, scale=9)
-    with pytest.raises(ValueError, match=r"suffix is one of \.bmp"):
-        upscale_folder(small, tmp_path / "large", model, suffix=".doc")
+    for suffix in (".doc", ".gif"):
+        with pytest.raises(ValueError, match=rf"suffix is one of \.bmp, \.jpe?g.*, not '{suffix}'"):
+            upscale_folder(small, tmp_path / "large", model, suffix=suffix)
     assert not (tmp_path / "large").exists()
