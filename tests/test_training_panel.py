@@ -45,7 +45,7 @@ def test_it_shows_what_the_history_says(tmp_path):
     assert curves.epochs == [[5 * e.epoch, e.valid_loss, e.valid_psnr] for e in history.epochs]
     assert [step for step, _ in curves.losses] == list(range(1, 21))
     assert np.mean([loss for step, loss in curves.losses if step > 15]) == pytest.approx(history.epochs[4].train_loss)
-    assert f"{history.best.valid_psnr:.2f} dB; bicubic has {history.bicubic_psnr:.2f} dB" in curves.sentence
+    assert curves.sentence == f"Done: epoch 4 is kept. {history.verdict()}"
     shown = shown_by(panel)
     assert np.array_equal(shown[0], before) and np.array_equal(shown[1], upscale(make_pairs()[2].lr, best))
     assert panel.slider.labels == ["before", "epoch 4, kept"]

@@ -154,9 +154,7 @@ class TrainingPanel:
     def _show_end(self, state: str, how: str, history: History) -> None:
         if self._kept is not None:  # it is None if a run was resumed whose best epoch is an earlier one
             self.slider.show([self._before, self._kept], ["before", f"epoch {history.best.epoch}, kept"])
-        kept = f"epoch {history.best.epoch} is kept, with {history.best.valid_psnr:.2f} dB"
-        lines = f"bicubic has {history.bicubic_psnr:.2f} dB, the start {history.start.valid_psnr:.2f} dB"
-        self._show(state=state, sentence=f"{how}: {kept}; {lines}.")
+        self._show(state=state, sentence=f"{how}: epoch {history.best.epoch} is kept. {history.verdict()}")
         self._go.set()  # Pause may have been pressed during the last measurement
 
     def _enlarged(self) -> np.ndarray:
