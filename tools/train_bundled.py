@@ -7,10 +7,10 @@
     python tools/train_bundled.py --photos PHOTOS --scale 4 --steps 9000 --learning-rate 5e-4 --out training/x4photo
         --start training/x4b --photo
 
-PHOTOS has train/ and valid/, searched recursively.  The run is checkpointed once a minute, in a folder of files of 11 MB at
-most, and goes on where it stopped when the same command is given again: batch number n depends on the seed and n alone.
-The result is OUT/model.safetensors, the moving average of the weights, with OUT/history.csv.  Needs torch, numpy, pillow and
-safetensors, and nothing else.
+PHOTOS has train/ and valid/, or DIV2K_train_HR/ and DIV2K_valid_HR/, searched recursively.  The run is checkpointed once a
+minute, in a folder of files of 11 MB at most, and goes on where it stopped when the same command is given again: batch number n
+depends on the seed and n alone.  The result is OUT/model.safetensors, the moving average of the weights, with OUT/history.csv.
+Needs torch, numpy, pillow and safetensors, and nothing else.
 
 Most of the training goes through the folded tail, which is twice as fast and has no border; a short second phase then
 teaches the network what to do at the border of an image.
@@ -36,12 +36,14 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save
+from torch.nn.functional import conv2d, pixel_shuffle
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from srlib.degrade import Degradation
-from srlib.model import EDSR, TAIL_REACH, EDSRConfig, count_parameters, forward_interior
+from srlib.model import EDSR, TAIL_REACH, EDSRConfig, config_from_state_dict, count_parameters, folded_tail
 from srlib.patches import Pair, PairedPatches
 from srlib.resize import crop_to_multiple, imresize
+from srlib.whole import write_whole
 
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
 WARM_UP, EMA_DECAY = 200, 0.999
@@ -69,8 +71,9 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     cache = args.out.parent / "cache"
-    train_pairs = load_pairs(args.photos / "train", args.scale, cache, args.photo, smallest=args.lr_patch * args.scale)
-    valid_pairs = load_pairs(args.photos / "valid", args.scale, cache, args.photo)
+    train_folder, valid_folder = photo_folders(args.photos)
+    train_pairs = load_pairs(train_folder, args.scale, cache, args.photo, smallest=args.lr_patch * args.scale)
+    valid_pairs = load_pairs(valid_folder, args.scale, cache, args.photo)
     valid_pairs = valid_pairs[:: PHOTO_VARIANTS if args.photo else 1][:12]
     patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=args.seed, device=device)
     print(f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}", flush=True)
@@ -83,14 +86,14 @@ def main():
     model = model.to(device, memory_format=torch.channels_last)
     print(f"{args.model} x{args.scale}, {count_parameters(model):,} parameters", flush=True)
     train(model, patches, valid_pairs, args.out, steps=args.steps, highest=args.learning_rate, batch_size=args.batch)
-    teach_border(model, patches, first=args.steps, batch_size=args.batch)
+    teach_border(model, patches, args.out, first=args.steps, batch_size=args.batch)
     psnr = np.mean([psnr_rgb(*pair, args.scale) for pair in answers(model, valid_pairs)])
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
     recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch}
     recipe |= {"seed": args.seed, "photo": args.photo}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     stored = {"recipe": json.dumps(recipe), "edsr_config": json.dumps(asdict(model.config))}
-    (args.out / "model.safetensors").write_bytes(save(weights, stored))
+    write_whole(args.out / "model.safetensors", save(weights, stored), to_disk=True)
 
 
 def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float, batch_size: int):
@@ -100,8 +103,7 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, highest, betas=(0.9, 0.999), fused=True)
     first, seconds_before, history = 0, 0.0, []
-    if checkpoint := max(out.glob("checkpoint-*"), default=None):
-        saved = {f.stem: torch.load(f, map_location=device, weights_only=True) for f in checkpoint.glob("*.pt")}
+    if saved := newest(out, "checkpoint", device):
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         average, (first, seconds_before, history) = saved["average"], saved["progress"]
@@ -109,14 +111,13 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
     bicubic = bicubic_psnr(valid_pairs, model.config.scale)
     started = saved_at = time.monotonic()
     losses, edge = [], TAIL_REACH * model.config.scale
-    forward = torch.compile(forward_interior) if device.type == "cuda" else forward_interior
+    forward = torch.compile(interior) if device.type == "cuda" else interior
     for step in range(first, steps):
         for group in optimizer.param_groups:
             group["lr"] = highest * schedule(step, steps)
         lr, hr = patches.batch(step, batch_size)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            sr = forward(model, lr)
-        loss = (sr.float() - hr[:, :, edge:-edge, edge:-edge]).abs().mean()
+        sr = forward(model, lr, mixed=device.type == "cuda")
+        loss = (sr - hr[:, :, edge:-edge, edge:-edge]).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, GRADIENT_NORM)
@@ -140,27 +141,48 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
             print(f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})", flush=True)
         if time.monotonic() - saved_at > 60 or done == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-            save_checkpoint(out, done, state | {"progress": (done, seconds, history)})
+            save_checkpoint(out, f"checkpoint-{done:08d}", state | {"progress": (done, seconds, history)})
             saved_at = time.monotonic()
     model.load_state_dict(average)
 
 
-def save_checkpoint(out: Path, step: int, state: dict):
-    """The folder checkpoint-STEP with a file for each part; it gets its name when it is whole, and the one before goes."""
-    unfinished, whole = out / "unfinished", out / f"checkpoint-{step:08d}"
+def interior(model: EDSR, lr: torch.Tensor, *, mixed: bool) -> torch.Tensor:
+    """`forward_interior`, in bfloat16 if mixed, all but the mean colour, which would be rounded to half a level of 255."""
+    with torch.autocast(lr.device.type, torch.bfloat16, enabled=mixed):
+        weight, bias = folded_tail(model)
+        pixels = pixel_shuffle(conv2d(model.features(lr), weight, bias), model.config.scale)
+    return model.add_mean(pixels.float()) / 255
+
+
+def save_checkpoint(out: Path, name: str, state: dict):
+    """The folder KIND-STEP with a file for each part; it gets its name when it is whole, and the one before of its kind goes."""
+    unfinished, whole = out / "unfinished", out / name
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    for name, value in state.items():
-        torch.save(value, unfinished / f"{name}.pt")
+    for part, value in state.items():
+        torch.save(value, unfinished / f"{part}.pt")
+    shutil.rmtree(whole, ignore_errors=True)
     unfinished.rename(whole)
-    for older in set(out.glob("checkpoint-*")) - {whole}:
+    for older in set(out.glob(f"{name.partition('-')[0]}-*")) - {whole}:
         shutil.rmtree(older)
 
 
-def teach_border(model: EDSR, patches: PairedPatches, *, first: int, batch_size: int):
+def newest(out: Path, kind: str, device: torch.device) -> dict:
+    """The parts of the last checkpoint of this kind; none if there is none."""
+    folder = max(out.glob(f"{kind}-*"), default=out / kind)
+    return {file.stem: torch.load(file, map_location=device, weights_only=True) for file in folder.glob("*.pt")}
+
+
+def teach_border(model: EDSR, patches: PairedPatches, out: Path, *, first: int, batch_size: int):
     """Train the network as it is written, the loss on whole patches.  All of it: the tail alone would spoil the interior."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], BORDER_LEARNING_RATE, fused=True)
-    for step in range(BORDER_STEPS):
+    begin, saved_at = 0, time.monotonic()
+    if (saved := newest(out, "border", patches.device)) and saved["progress"][0] == first:  # not of a shorter main phase
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        begin = saved["progress"][1]
+        print(f"going on at step {begin} of the border phase", flush=True)
+    for step in range(begin, BORDER_STEPS):
         for group in optimizer.param_groups:
             group["lr"] = BORDER_LEARNING_RATE * (1 - step / BORDER_STEPS)
         lr, hr = patches.batch(first + step, batch_size)
@@ -168,6 +190,10 @@ def teach_border(model: EDSR, patches: PairedPatches, *, first: int, batch_size:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        if time.monotonic() - saved_at > 60 or step + 1 == BORDER_STEPS:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": (first, step + 1)}
+            save_checkpoint(out, f"border-{step + 1:08d}", state)
+            saved_at = time.monotonic()
 
 
 def schedule(step: int, steps: int) -> float:
@@ -179,10 +205,18 @@ def schedule(step: int, steps: int) -> float:
 
 def take_weights(model: EDSR, weights: dict):
     """All of them, or head and body alone where the tail is made for another scale."""
-    own = model.state_dict()
-    same_scale = weights.keys() == own.keys() and all(weights[name].shape == own[name].shape for name in own)
-    taken = {name: value for name, value in weights.items() if same_scale or name.startswith(("head.", "body."))}
-    model.load_state_dict(taken, strict=False)
+    if config_from_state_dict(weights).scale != model.config.scale:
+        tail = {name: value for name, value in model.state_dict().items() if not name.startswith(("head.", "body."))}
+        weights = tail | {name: value for name, value in weights.items() if name.startswith(("head.", "body."))}
+    model.load_state_dict(weights)
+
+
+def photo_folders(photos: Path) -> tuple[Path, Path]:
+    """The folders to train and to validate on: PHOTOS has train/ and valid/, or is laid out as DIV2K."""
+    for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
+        if (photos / train).is_dir():
+            return photos / train, photos / valid
+    raise SystemExit(f"{photos} has neither train/ and valid/ nor DIV2K_train_HR/ and DIV2K_valid_HR/.")
 
 
 def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: int = 0) -> list[Pair]:
@@ -195,7 +229,8 @@ def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: 
         raise SystemExit(f"No pictures under {folder}.")
     pairs = []
     cache.mkdir(exist_ok=True)
-    stored = cache / f"{folder.name}_x{scale}{'_photo' if photo else ''}.npz"
+    source = zlib.crc32(bytes(folder.resolve()))  # another 0001.png may have the same name and size
+    stored = cache / f"{folder.name}_{source:08x}_x{scale}{'_photo' if photo else ''}.npz"
     lows = dict(np.load(stored)) if stored.exists() else {}
     known = len(lows)
     for file in files:
@@ -208,7 +243,8 @@ def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: 
                 lows[key] = drawn_degradation(scale, key)(hr, PHOTO_SEED, name=key) if photo else imresize(hr, 1 / scale)
             pairs.append(Pair(hr, lows[key], key))
     if len(lows) > known:
-        np.savez(stored, **lows)
+        np.savez(part := stored.with_suffix(".part.npz"), **lows)
+        part.replace(stored)
     return pairs
 
 
