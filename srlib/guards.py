@@ -29,9 +29,9 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     """Raise TrainingError, with the name of the mistake and the cure, unless LR images are what their HR images shrunk look like.
 
     A few pairs, spread over the set, are looked at.  HR is shrunk by bicubic, and the LR images must resemble that more as they
-    are than with a mistake undone: channels in another order, mirrored or turned, shifted by half an LR pixel or more.  Values
-    that end at 1, LR and HR in each other's place, another scale and pictures of something else are found too.  LR images that
-    are blurred, noisy or went through JPEG pass: each is compared with itself.  kind: "training" or "validation".
+    are than with a mistake undone: channels in another order, a negative, mirrored or turned, shifted by half an LR pixel or
+    more.  Values that end at 1, LR and HR in each other's place, another scale and pictures of something else are found too.  LR
+    images that are blurred, noisy or went through JPEG pass: each is compared with itself.  kind: "training" or "validation".
     """
     if not len(pairs):
         raise TrainingError(f"There are no {kind} pairs.")
@@ -39,6 +39,11 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     for pair in sample:
         if wrong := _wrong_values(pair) or _wrong_size(pair, scale):
             raise TrainingError(f"{pair.name}, a {kind} pair: {wrong}")
+    if max(image.max() for pair in sample for image in pair[:2]) <= 1:
+        raise TrainingError(
+            f"The {kind} pairs are black: no value in LR or HR is above 1, as if values from 0 to 1 had been cast to uint8.  "
+            "Multiply by 255 and round first."
+        )
     compared = [(_rgb(imresize(hr, 1 / scale)), _rgb(lr)) for hr, lr, _ in sample]
     as_it_is = [_psnr(lr, small) for small, lr in compared]
     gains = {
@@ -74,6 +79,8 @@ def _wrong_size(pair: Pair, scale: int) -> str | None:
     sizes = f"HR has {hr[1]} x {hr[0]} pixels and LR {lr[1]} x {lr[0]}"
     if hr == (lr[0] * scale, lr[1] * scale):
         return None
+    if hr == (lr[1] * scale, lr[0] * scale):
+        return f"{sizes}: one of them lies on its side; turn it by 90 degrees (a camera may have noted that in its EXIF data)."
     if lr[0] > hr[0] and lr[1] > hr[1]:
         return f"{sizes}: LR and HR are in each other's place; swap them."
     if lr == hr:
@@ -89,6 +96,8 @@ def _mistakes(compared: list[tuple[np.ndarray, np.ndarray]], scale: int) -> dict
     """What may be wrong with all LR images of a set, and how each would be undone."""
     orders = {"".join("RGB"[i] for i in order): np.argsort(order) for order in permutations(range(3)) if order != (0, 1, 2)}
     mistakes = {f"LR's channels are in the order {name}": lambda lr, o=order: lr[..., o] for name, order in orders.items()}
+    if np.median([_likeness(lr, small) for small, lr in compared]) < 0:  # of a bright picture made dark it is better too
+        mistakes["LR is a negative"] = lambda lr: 255 - lr
     mistakes["LR is mirrored"] = lambda lr: lr[:, ::-1]
     mistakes["LR is upside down"] = lambda lr: lr[::-1]
     mistakes["LR is turned by 180 degrees"] = lambda lr: lr[::-1, ::-1]

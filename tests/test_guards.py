@@ -25,6 +25,7 @@ MISTAKES = {
     "float32 values up to 229.*0 to 255: convert": lambda lr: lr.astype(np.float32),
     "order BGR": lambda lr: lr[..., ::-1],
     "order GBR": lambda lr: lr[..., [1, 2, 0]],
+    "LR is a negative": lambda lr: 255 - lr,
     "LR is mirrored": lambda lr: lr[:, ::-1],
     "LR is upside down": lambda lr: lr[::-1],
     "turned by 180": lambda lr: lr[::-1, ::-1],
@@ -43,6 +44,27 @@ MISTAKES = {
 def test_a_mistake_is_named(named):
     with pytest.raises(TrainingError, match=named):
         check_pairs(pairs(MISTAKES[named]), scale=4, kind="training")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (np.uint8, "training pairs are black: no value in LR or HR is above 1"),
+        (np.float32, "float32 values up to .*multiply by 255, round and"),
+    ],
+)
+def test_values_to_1_in_both(kind, says):
+    cast = [pair._replace(hr=(pair.hr / 255).astype(kind), lr=(pair.lr / 255).astype(kind)) for pair in pairs()]
+    with pytest.raises(TrainingError, match=says):
+        check_pairs(cast, scale=4, kind="training")
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_photograph_on_its_side(by):
+    """Not square, so that its sizes do not fit: as when the EXIF orientation was heeded for one of the two."""
+    turned = [pair._replace(hr=pair.hr[:240], lr=np.rot90(pair.lr[:60], by)) for pair in pairs()]
+    with pytest.raises(TrainingError, match="384 x 240 pixels and LR 60 x 96: one of them lies on its side; turn it by 90"):
+        check_pairs(turned, scale=4, kind="training")
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -77,6 +99,10 @@ TASKS = {
 @pytest.mark.parametrize("task", TASKS)
 def test_what_a_network_may_learn_passes(task):
     check_pairs(pairs(TASKS[task]), scale=4, kind="training")
+
+
+def test_bright_pictures_made_dark_are_no_negatives():
+    check_pairs(pairs(lambda lr: lr // 4, hr_change=lambda hr: 192 + hr // 4), scale=4, kind="training")
 
 
 @pytest.mark.parametrize("quality", [5, 40])
