@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from safetensors.torch import save
 from srlib.download import DownloadError, fetch
 from srlib.model import EDSR, SCALES, EDSRConfig
 from srlib.passport import Passport, WeightsError, inspect_checkpoint, open_checkpoint, read_weights
+from srlib.untrusted import has_checksums
 from srlib.whole import write_whole
 
 __all__ = [
@@ -163,7 +163,7 @@ def _described(checkpoint: Checkpoint, path: Path) -> str:
         return f"another network than {checkpoint.name} x{checkpoint.scale}"
     if not passport.loads:
         return "a damaged file of the right shape"
-    if zipfile.is_zipfile(path):  # inspect_checkpoint has looked at its checksums
+    if has_checksums(path):  # and inspect_checkpoint has looked at them
         return "an EDSR of the right shape, undamaged by its own checksums, perhaps the same weights in another pickle"
     if path.stat().st_size == checkpoint.size:
         return "a damaged file: as long as the true one, and other bytes"

@@ -14,6 +14,7 @@ from test_model import official_state_dict
 
 from srlib.model import EDSRConfig
 from srlib.passport import WeightsError, inspect_checkpoint
+from srlib.untrusted import has_checksums
 from srlib.zoo import load_pretrained
 
 ADVICE = ("weights_only", "`False`", "add_safe_globals", "torch.jit.load")
@@ -49,6 +50,17 @@ def test_every_flipped_bit_of_a_tensor_is_found(tmp_path, weights):
         damaged[whole.index(value.numpy().tobytes())] ^= 1  # the lowest bit of one mantissa: torch.load takes it as it is
         (tmp_path / "a.pt").write_bytes(damaged)
         assert "a.pt is damaged: the checksum of " in refusal(tmp_path / "a.pt")
+
+
+def test_a_file_saved_without_checksums_loads(tmp_path, weights):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(weights, tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert inspect_checkpoint(tmp_path / "a.pt").loads and not has_checksums(tmp_path / "a.pt")
+    torch.save(weights, tmp_path / "a.pt")
+    assert has_checksums(tmp_path / "a.pt")
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
