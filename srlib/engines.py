@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from copy import deepcopy
 from functools import lru_cache
+from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -98,9 +99,14 @@ def _joined(model: EDSR, engine: Engine) -> Network:
     return network
 
 
+@torch.no_grad()
+def _folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:
+    """Of a copy: other biases are put into the tail for a moment, which other threads would compute with, and even keep."""
+    return folded_tail(SimpleNamespace(config=model.config, head=model.head, tail=deepcopy(model.tail)))
+
+
 def _torch_engine(model: EDSR) -> Engine:
-    with torch.no_grad():
-        weight, bias = folded_tail(model)
+    weight, bias = _folded_tail(model)
 
     def engine(lr: Tensor) -> tuple[Tensor, Tensor]:
         features = model.features(lr)
@@ -148,8 +154,7 @@ def _compile(model: EDSR, weights: dict[str, Tensor]) -> Engine:
         inner = layer(ops.relu(layer(x, f"body.{block}.body.0")), f"body.{block}.body.2")
         x = ops.add(x, ops.multiply(inner, np.float32(config.res_scale)))
     features = ops.add(head, layer(x, f"body.{config.n_resblocks}"))
-    with torch.no_grad():
-        pixels = convolution(features, *(value.contiguous() for value in folded_tail(model)))
+    pixels = convolution(features, *(value.contiguous() for value in _folded_tail(model)))
     # In full precision: where a processor has bfloat16, it would be taken without asking.
     exactly = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(openvino.Model([features, pixels], [lr]), "CPU", exactly)

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from types import MethodType
 
 import numpy as np
@@ -109,11 +111,22 @@ def test_the_model_stays_as_it_was(photo, kind, dtype):
     model.body[0].eval()
     weights, modes = model.state_dict(), [part.training for part in model.modules()]
     network_for(model, "meta", pixels=1)
-    super_resolve(photo[:20, :20], model, device="cpu")
+    sr = super_resolve(photo[:20, :20], model, device="cpu")
+    assert np.array_equal(sr, super_resolve(photo[:20, :20], deepcopy(model).float()))
     assert [part.training for part in model.modules()] == modes
     for name, value in model.state_dict().items():
         assert (value.device.type, value.dtype, value.stride()) == ("cpu", dtype, weights[name].stride())
         assert value.data_ptr() == weights[name].data_ptr()
+
+
+def test_threads_share_a_model(photo):
+    model, lr = strong(2), photo[:9, :9]
+    biases = [values.clone() for values in model.tail.parameters()]
+    expected = super_resolve(lr, model)
+    with ThreadPoolExecutor(4) as executor:
+        answers = list(executor.map(lambda _: super_resolve(lr, model), range(400)))
+    assert all(np.array_equal(answer, expected) for answer in answers)
+    assert all(torch.equal(*pair) for pair in zip(biases, model.tail.parameters(), strict=True))
 
 
 def test_hooks_hear_of_a_model_that_had_to_be_copied(photo):
