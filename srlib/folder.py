@@ -15,7 +15,7 @@ from srlib.folders import DataError, find_images
 from srlib.images import MAX_PIXELS, SUFFIXES, ImageError, read_image, write_image
 from srlib.low_res import LowResReport, scratch_folder
 from srlib.model import EDSR
-from srlib.upscale import check_scale, default_model, large_size, upscale
+from srlib.upscale import check_scale, chosen_model, large_size, upscale
 from srlib.zoo import load_pretrained, save_weights
 
 
@@ -49,10 +49,12 @@ def upscale_folder(
     has used torch: `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
     on_progress(done, total) is called after each file, and may raise to cancel.
 
-    Raises DataError for an empty source or a target inside it, ValueError for a scale or suffix that is none.
+    Raises DataError for an empty source or a target inside it, ValueError for a scale or suffix that is none, TypeError
+    for a model or scale that is something else.
     """
     source_dir, target_dir = Path(source_dir), Path(target_dir)
     check_scale(scale)
+    model = chosen_model(model, scale)
     if suffix not in (formats := sorted(SUFFIXES - {".gif"})):
         raise ValueError(f"suffix is one of {', '.join(formats)}, not {suffix!r}.")
     if target_dir.resolve().is_relative_to(source_dir.resolve()):
@@ -66,7 +68,6 @@ def upscale_folder(
             report.failed[str(name)] = "Another picture in the same folder has this name with another suffix; rename one."
     # Asked once, here: a worker may have to make a picture twice, if its first answer was lost, and should then say "written".
     keep = [not overwrite and (target_dir / name.with_suffix(suffix)).exists() for name in unique]
-    model = model or default_model(scale)
     options = {"scale": scale, "tile": tile, "self_ensemble": self_ensemble, "adjust_to_lr": adjust_to_lr, "device": device}
     with scratch_folder(target_dir) as scratch:
         # A file travels better than a model, which executors would pickle for every picture.

@@ -62,6 +62,9 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
 
     Raises FileNotFoundError, or ImageError for what is refused, is no picture, is cut short, or claims more than MAX_PIXELS.
     """
+    if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
+        hint = "; io.BytesIO makes a stream of the bytes of a file" if isinstance(source, bytes | bytearray | memoryview) else ""
+        raise ImageError(f"A picture is read from a path or a binary stream, not from {type(source).__name__}{hint}.")
     name = _name_of(source)
     try:
         if isinstance(source, str | os.PathLike):

@@ -11,7 +11,7 @@ import torch
 
 from srlib.engines import compiles, network_for
 from srlib.model import EDSR, EDSRConfig, count_macs, receptive_field
-from srlib.tiling import auto_tile, chosen_device, tile_memory, tiles, with_halo
+from srlib.tiling import chosen_device, tile_memory, tile_side, tiles, with_halo
 
 _LARGE = 10**9  # pixels; so many are compiled for, whatever the network
 _PROBE_MACS = 5e9  # a tenth of a second or so on two cores, and enough for the speed to be typical
@@ -41,10 +41,10 @@ def predict_cost(
     forecast is for a machine that does nothing else; what else it does makes it longer.  compiled: False where the network's
     layers are watched by hooks, so that only PyTorch can compute it; as `upscale` chooses if None.
     """
-    halo, side = receptive_field(config), auto_tile(config) if tile == "auto" else tile
+    device = torch.device(chosen_device(device))
+    halo, side = receptive_field(config), tile_side(tile, config, device)
     places = tiles((slice(0, height), slice(0, width)), side)
     seen = [math.prod(span.stop - span.start for span in with_halo(place, halo, (height, width))[0]) for place in places]
-    device = torch.device(chosen_device(device))
     if compiled is None:
         compiled = compiles(config, device, height * width)
     result = 3 * config.scale**2 * height * width

@@ -22,7 +22,7 @@ from srlib.alpha import bleed
 from srlib.images import ImageError, Picture, read_image
 from srlib.model import EDSR
 from srlib.resize import imresize
-from srlib.upscale import default_model, gray_of, super_resolve
+from srlib.upscale import chosen_model, gray_of, super_resolve
 
 _STRIP = 512  # LR rows; 512 * 4 rows of 24,000 pixels are 150 MB
 _TILE = 256  # HR pixels a side, in the file; a strip, of any scale, is whole rows of tiles
@@ -60,7 +60,7 @@ def upscale_to_tiff(
         raise ImageError(f"{target.name} cannot be written by strips: name it .tif, the one format made for that here.")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
-    model = model or default_model()
+    model = chosen_model(model)
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
     options = {"tile": tile, "self_ensemble": self_ensemble, "device": device, "precision": precision}
     scratch = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")

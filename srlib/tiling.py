@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
 import psutil
@@ -42,9 +43,7 @@ def by_tiles(
     """
     device, scale, halo = chosen_device(device), model.config.scale, receptive_field(model.config)
     rows = rows or slice(0, len(rgb))
-    side = auto_tile(model.config) if tile == "auto" else tile
-    if side < 1:
-        raise ValueError(f"A tile has at least one pixel a side, not {side}.")
+    side = tile_side(tile, model.config, device)
     network = network_for(model, device, precision, pixels=(rows.stop - rows.start) * rgb.shape[1])
     places, done = deque(tiles((rows, slice(0, rgb.shape[1])), side)), 0
     with torch.inference_mode():
@@ -126,7 +125,23 @@ def tile_memory(config: EDSRConfig, pixels: int) -> int:
     return pixels * (maps + answer)
 
 
-def auto_tile(config: EDSRConfig) -> int:
-    """The side of a tile that takes a quarter of the free memory, between 64 and 512."""
-    affordable = psutil.virtual_memory().available // 4 // tile_memory(config, 1)
-    return min(_LARGEST_TILE, max(64, math.isqrt(affordable) - 2 * receptive_field(config)))
+def tile_side(tile: int | str, config: EDSRConfig, device: str | torch.device) -> int:
+    """LR pixels a side: `tile`, or for "auto" what takes a quarter of the device's free memory, between 64 and 512.
+
+    Raises TypeError for another word or kind of thing, ValueError for a number below 1.
+    """
+    if tile == "auto":
+        affordable = _free_memory(torch.device(device)) // 4 // tile_memory(config, 1)
+        return min(_LARGEST_TILE, max(64, math.isqrt(affordable) - 2 * receptive_field(config)))
+    if isinstance(tile, bool) or not isinstance(tile, Integral):
+        raise TypeError(f'tile is a number of LR pixels or "auto", not {tile!r}.')
+    if tile < 1:
+        raise ValueError(f"A tile has at least one pixel a side, not {tile}.")
+    return tile
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes.  On CUDA with what PyTorch holds in store, which the driver counts as taken."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

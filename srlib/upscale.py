@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from srlib.alpha import bleed, resample
 from srlib.codecs import to_depth
 from srlib.engines import Network
 from srlib.ensemble import back_project, mean_of_eight, spread_of_eight
-from srlib.images import Picture, from_array, from_pil, read_image, to_array, to_pil
-from srlib.model import EDSR, SCALES
+from srlib.images import ImageError, Picture, from_array, from_pil, read_image, to_array, to_pil
+from srlib.model import EDSR, SCALES, EDSRConfig
 from srlib.resize import imresize
 from srlib.tiling import by_tiles
 from srlib.zoo import load_pretrained
@@ -54,12 +55,11 @@ def upscale(
 
     precision: "float32", "float16" or "auto", which takes 16 bits on a GPU, where they are fast and cost under 0.01 dB.
     on_progress(tiles done, tiles in all) may raise to cancel. Where memory runs out the tiles left are halved, and there
-    are more in all. Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture, MemoryError if the
-    smallest tile does not fit.
+    are more in all. Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture, TypeError for a model, scale
+    or tile that is something else, MemoryError if the smallest tile does not fit.
     """
     check_scale(scale)
-    if model is None:
-        model = default_model(scale)
+    model = chosen_model(model, scale)
     lr = picture = bleed(_as_picture(image))
     if adjust_to_lr:  # 16 bits on the way, so that the answer is in effect rounded once
         picture = _with_depth(picture, np.uint16)
@@ -100,7 +100,7 @@ def uncertainty_map(
     def render(network: Network, lr: Tensor) -> np.ndarray:
         return spread_of_eight(network, lr)[0].float().cpu().numpy()
 
-    rgb, scale = bleed(_as_picture(image)).rgb, model.config.scale
+    rgb, scale = bleed(_as_picture(image)).rgb, chosen_model(model).config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
     by_tiles(rgb, model, render, spread, tile=tile, device=device, precision=precision, on_progress=on_progress)
     return spread
@@ -112,7 +112,9 @@ def gray_of(rgb: np.ndarray) -> np.ndarray:
 
 
 def check_scale(scale: float | None) -> None:
-    """Raises ValueError unless it is None or from 1 to MAX_SCALE."""
+    """Raises ValueError unless it is None or from 1 to MAX_SCALE, TypeError if it is no number."""
+    if scale is not None and not isinstance(scale, Real):
+        raise TypeError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale!r}.")
     if scale is not None and not 1 <= scale <= MAX_SCALE:
         raise ValueError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale}.")
 
@@ -130,11 +132,23 @@ def default_model(scale: float | None = None) -> EDSR:
     return load_pretrained("edsr-lite", next((s for s in SCALES if s >= (scale or 4)), 4))
 
 
+def chosen_model(model: EDSR | None, scale: float | None = None) -> EDSR:
+    """`model`, or the default one if None.  Raises TypeError for what is no EDSR."""
+    if model is None:
+        return default_model(scale)
+    if not isinstance(getattr(model, "config", None), EDSRConfig):
+        what = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+        raise TypeError(f'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, not {what}.')
+    return model
+
+
 def _as_picture(image) -> Picture:
     if isinstance(image, Picture):
         return image
     if isinstance(image, np.ndarray):
         return from_array(image)
+    if isinstance(image, Tensor):
+        raise ImageError("A tensor is no picture: srlib.images.to_array makes the array that upscale takes.")
     return from_pil(image) if isinstance(image, Image.Image) else read_image(image)
 
 

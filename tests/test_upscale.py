@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images import Picture, read_image, to_tensor, write_image
+from srlib.images import ImageError, Picture, read_image, to_tensor, write_image
 from srlib.model import EDSR, EDSRConfig
 from srlib.resize import imresize
-from srlib.tiling import SMALLEST_TILE, tiles, with_halo
+from srlib.tiling import SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
 from srlib.upscale import large_size, super_resolve, upscale
 from srlib.zoo import load_pretrained
 
@@ -159,6 +159,37 @@ def test_progress_and_cancel(photo):
 def test_impossible_requests(photo, options):
     with pytest.raises(ValueError, match=r"scale is|tile has"):
         upscale(photo, tiny(2), **options)
+
+
+WRONG_TYPES = {
+    "tensor": ({"image": torch.zeros(3, 8, 8)}, ImageError, "tensor is no picture: .*to_array"),
+    "bytes": ({"image": b"\x89PNG"}, ImageError, "not from bytes; io.BytesIO makes a stream"),
+    "list": ({"image": [[0]]}, ImageError, "not from list.$"),
+    "no tile": ({"tile": None}, TypeError, 'tile is a number of LR pixels or "auto", not None'),
+    "half a tile": ({"tile": 64.5}, TypeError, "not 64.5"),
+    "a word for a tile": ({"tile": "large"}, TypeError, "not 'large'"),
+    "scale": ({"scale": "2"}, TypeError, "scale is a number from 1 to 8, not '2'"),
+    "a model's name": ({"model": "edsr-lite"}, TypeError, r"model is an EDSR, such as .*load_pretrained.*, not 'edsr-lite'"),
+    "another network": ({"model": torch.nn.ReLU()}, TypeError, "not ReLU"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TYPES)
+def test_something_else_gets_a_sentence(photo, case):
+    wrong, error, says = WRONG_TYPES[case]
+    with pytest.raises(error, match=says):
+        upscale(**{"image": photo[:8, :8], "model": tiny(2)} | wrong)
+
+
+@pytest.mark.parametrize(("free", "expected"), [(2**30, 100), (2**36, 512), (2**20, 64)])
+def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expected):
+    """A quarter of it; 0.5 GB more lie in PyTorch's own store."""
+    config = EDSRConfig(4, 32, 256, 0.1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free // 2, 2**37))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: free // 2)
+    side = tile_side("auto", config, "cuda")
+    assert side == expected if expected in (64, 512) else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
 
 
 class Cramped(EDSR):
