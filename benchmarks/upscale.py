@@ -27,6 +27,8 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,7 +113,8 @@ BASICSR_NAMES = (
     ("tail.0", "upsample"), ("tail.1", "conv_last"),
 )  # fmt: skip
 PEERS = {"EDSR-PyTorch": edsr_pytorch, "super-image": super_image, "torchSR": torchsr, "BasicSR": basicsr}
-OURS = {"srlib, PyTorch (default)": False, "srlib, OpenVINO (srlib[fast])": True}
+OPENVINO = "srlib, OpenVINO (srlib[fast])"
+OURS = {"srlib, PyTorch (default)": False} | ({OPENVINO: True} if find_spec("openvino") else {})  # name -> whether compiled
 
 
 def upscaler(name: str, peers: Path | None, weights: dict) -> Upscaler:
@@ -214,7 +217,7 @@ def beside_peers(names: list[str], peers: Path | None, weights: dict, file: Path
 
 
 def by_size(weights: dict, file: Path, rounds: int, quick: bool) -> list[str]:
-    lines = ["| LR pixels | " + " | ".join(f"{name}: seconds, MB" for name in OURS) + " |", "|---|---|---|"]
+    lines = ["| LR pixels | " + " | ".join(f"{name}: seconds, MB" for name in OURS) + " |", "|---|" + "---|" * len(OURS)]
     for width, height in [(255, 170), (510, 339)] + ([] if quick else [(1020, 678), (2040, 1356)]):
         rgb = photograph(height, width)
         jobs = {name: partial(upscaler(name, None, weights), rgb) for name in OURS}
@@ -223,6 +226,16 @@ def by_size(weights: dict, file: Path, rounds: int, quick: bool) -> list[str]:
         cells = [f"{times[name]:.2f}, {memory[name]:.0f}" for name in OURS]
         lines.append(f"| {width} x {height} | {' | '.join(cells)} |")
     return lines
+
+
+def by_tile(weights: dict, rounds: int) -> list[str]:
+    """What the halo costs: PyTorch, the photograph whole and in tiles."""
+    engines._WORTH_COMPILING = float("inf")
+    rgb, model = photograph(HEIGHT, WIDTH), network(weights)
+    sides = {"whole": WIDTH} | {f"tiles of {side}": side for side in (256, 128, 64)}
+    times = best_times({name: partial(super_resolve, rgb, model, tile=side) for name, side in sides.items()}, rounds)
+    lines = ["| | seconds | times as long as whole |", "|---|---|---|"]
+    return lines + [f"| {name} | {seconds:.2f} | {seconds / times['whole']:.2f} |" for name, seconds in times.items()]
 
 
 def by_strips(file: Path) -> list[str]:
@@ -263,16 +276,19 @@ def main() -> None:
     weights = strong_weights()
     folders = {name: options.peers / name.replace("torchSR", "torchsr") for name in PEERS} if options.peers else {}
     there = [name for name in PEERS if name in folders and folders[name].exists()]
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    packages = ["torch", "numpy", "pillow"] + ["openvino"] * (OPENVINO in OURS)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    versions = f"Python {platform.python_version()}, {versions}, {torch.get_num_threads()} threads"
     load = f", load {os.getloadavg()[0]:.1f} when it began" if hasattr(os, "getloadavg") else ""
     lines = ["# Enlarging", "", f"{datetime.date.today()}; {cpu_name()}, {os.cpu_count()} cores{load}; {versions}.", ""]
-    lines += [f"{name} is not here and was not measured.\n" for name in PEERS if name not in there]
+    lines += [f"{name} is not here and was not measured.\n" for name in [*PEERS, OPENVINO] if name not in [*there, *OURS]]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "weights.safetensors"
         save_file(weights, file)
         lines += [f"## EDSR-baseline x4, {WIDTH} x {HEIGHT} pixels, from uint8 to uint8", ""]
         lines += [*beside_peers([*there, *OURS], options.peers, weights, file, options.rounds), ""]
         lines += ["## By size", "", *by_size(weights, file, options.rounds, options.quick), ""]
+        lines += [f"## Whole and in tiles, {WIDTH} x {HEIGHT} pixels", "", *by_tile(weights, options.rounds), ""]
         if not options.quick:
             lines += ["## A photograph of 6000 x 4000 pixels at x4, by strips into a TIFF", "", *by_strips(file), ""]
         lines += ["## Equal to the network as it is written", "", *equality(weights)]

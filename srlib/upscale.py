@@ -54,9 +54,10 @@ def upscale(
     It takes some 60 bytes of memory for each pixel of the result.
 
     precision: "float32", "float16" or "auto", which takes 16 bits on a GPU, where they are fast and cost under 0.01 dB.
-    on_progress(tiles done, tiles in all) may raise to cancel. Where memory runs out the tiles left are halved, and there
-    are more in all. Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture, TypeError for a model, scale
-    or tile that is something else, MemoryError if the smallest tile does not fit.
+    on_progress(tiles done, tiles in all) may raise to cancel; a forward hook on the model's blocks, which may raise as well,
+    is called within a tile too, that of the largest network taking minutes on a CPU. Where memory runs out the tiles left are
+    halved, and there are more in all. Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture,
+    TypeError for a model, scale or tile that is something else, MemoryError if the smallest tile does not fit.
     """
     check_scale(scale)
     model = chosen_model(model, scale)
