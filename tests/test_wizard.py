@@ -118,6 +118,14 @@ class TestByCode:
         assert width == longer_side and abs(height - 0.75 * longer_side) < 1
         assert ready.result.file_name == f"cat_{longer_side}px_edsr-lite.png"
 
+    def test_rounding_errors_add_no_pixel(self, ready, tmp_path):
+        """13 * (27 / 13) is 27.000000000000004."""
+        ready.open(write_image(tmp_path / "thirteen.png", from_array(LR[:, :13])))
+        ready.choose(longer_side=27)
+        ready.start()
+        result = ready.wait(PATIENCE)
+        assert result.sr.size == result.bicubic.size == (25, 27)
+
     @pytest.mark.parametrize("longer_side", [15, 129])
     def test_a_size_out_of_reach(self, ready, longer_side):
         ready.choose(longer_side=longer_side)

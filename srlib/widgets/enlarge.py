@@ -81,17 +81,11 @@ class Order:
         if not longer <= self.longer_side <= MAX_SCALE * longer:
             offer = f"from {longer} to {MAX_SCALE * longer} pixels can be made of it"
             raise ValueError(f"{self.photograph.name} is {longer} pixels long; {offer}, not {self.longer_side}.")
-        factor = self.longer_side / longer
-        while max(large_size(self.photograph.size, self.model_scale_for(factor), factor)) > self.longer_side:
-            factor = math.nextafter(factor, 0)  # rounding errors must not add a pixel
-        return factor
-
-    def model_scale_for(self, factor: float) -> int:
-        return self.recipe.model_scale(factor)
+        return self.longer_side / longer
 
     @property
     def model_scale(self) -> int:
-        return self.model_scale_for(self.factor)
+        return self.recipe.model_scale(self.factor)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -133,8 +127,8 @@ class Enlargement:
 
     @property
     def bicubic(self) -> Picture:
-        lr = self.order.photograph.read()
-        return replace(lr, rgb=imresize(eight_bit(lr).rgb, self.order.factor), alpha=None)
+        lr, (height, width) = self.order.photograph.read(), self.order.size
+        return replace(lr, rgb=imresize(eight_bit(lr).rgb, self.order.factor)[:height, :width], alpha=None)
 
     @property
     def labels(self) -> tuple[str, str]:
