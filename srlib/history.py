@@ -12,8 +12,8 @@ import pandas as pd
 class Epoch:
     """One line of the history; epoch 0 is the model as it came.
 
-    train_loss: the mean over the batches of the epoch, for epoch 0 on 64 patches of the training images (None in
-    older runs).  valid_loss: on 64 patches of the validation images, the same ones each time.  Both in the units of the loss.
+    train_loss: the mean over the batches of the epoch, for epoch 0 on 32 patches of the training images (None in
+    older runs).  valid_loss: on 32 patches of the validation images, the same ones each time.  Both in the units of the loss.
     valid_psnr, in dB, and valid_ssim: on whole images, by the history's protocol.
     """
 

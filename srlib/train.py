@@ -39,7 +39,7 @@ __all__ = [
 
 OnEvent = Callable[[str, int, History], None]
 EXPLODED = 20  # times the loss of the start, on patches of the same kind: no longer the loss of a picture
-MEASURED = 64  # fixed patches that a loss is measured on, whatever the batch size
+MEASURED = 32  # fixed patches that a loss is measured on, whatever the batch size
 MAX_ROLLBACKS, LOWER = 3, 0.25  # after each roll-back the learning rate is so many times what it was
 
 
