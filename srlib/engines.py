@@ -166,6 +166,8 @@ def _compile(model: EDSR, weights: dict[str, Tensor]) -> Engine:
                 raise MemoryError(f"OpenVINO has no memory for a tile of {lr.shape[-1]} x {lr.shape[-2]} pixels.")
         finally:
             compiled.release_memory()  # else it keeps the most that it ever needed
-        return torch.from_numpy(answers[0]), torch.from_numpy(answers[1])
+        features, pixels = (torch.from_numpy(answer) for answer in answers.values())
+        # in PyTorch's other layout `add_mean` would take five times the memory, padding 3 channels to 16
+        return features, pixels.contiguous(memory_format=torch.channels_last)
 
     return engine
