@@ -43,6 +43,11 @@ class MeanShift(nn.Conv2d):
         self.bias.data = sign * 255 * torch.tensor(RGB_MEAN)
         self.requires_grad_(False)
 
+    def forward(self, x: Tensor) -> Tensor:
+        # under autocast too in the weights' own precision: bfloat16 would round values up to 255 to half a level or a whole one
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
 
 class ResBlock(nn.Module):
     """x + res_scale * conv(relu(conv(x))): a residual block without batch norm (the paper's figure 2c)."""

@@ -22,7 +22,7 @@ class Objective(nn.Module):
         with torch.autocast(lr.device.type, torch.bfloat16, enabled=self.bfloat16):
             sr = self.model(lr) if whole else forward_interior(self.model, lr)
         edge = TAIL_REACH * self.model.config.scale
-        return self.loss_of(sr.float(), hr if whole else hr[:, :, edge:-edge, edge:-edge])
+        return self.loss_of(sr, hr if whole else hr[:, :, edge:-edge, edge:-edge])
 
 
 def takes_bfloat16(config: TrainConfig, device: torch.device) -> bool:

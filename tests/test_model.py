@@ -153,3 +153,11 @@ def test_folded_tail_has_the_tails_gradients():
         sr.pow(2).mean().backward()
         grads.append([p.grad.clone() for p in model.parameters() if p.requires_grad])
     assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(*grads, strict=True))
+
+
+def test_bfloat16_does_not_round_the_colours():
+    """Eight binary digits would tell levels above 128 apart by whole ones only."""
+    model, levels = EDSR(EDSRConfig(2, 1, 4)), torch.linspace(0, 255, 300).view(1, 3, 10, 10)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(model.add_mean(model.sub_mean(levels)), levels, atol=1e-3)
+        assert model(levels / 255).dtype == forward_interior(model, levels / 255).dtype == torch.float32

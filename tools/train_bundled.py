@@ -36,11 +36,10 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save
-from torch.nn.functional import conv2d, pixel_shuffle
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from srlib.degrade import Degradation
-from srlib.model import EDSR, TAIL_REACH, EDSRConfig, config_from_state_dict, count_parameters, folded_tail
+from srlib.model import EDSR, TAIL_REACH, EDSRConfig, config_from_state_dict, count_parameters, forward_interior
 from srlib.patches import Pair, PairedPatches
 from srlib.resize import crop_to_multiple, imresize
 from srlib.whole import write_whole
@@ -111,12 +110,13 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
     bicubic = bicubic_psnr(valid_pairs, model.config.scale)
     started = saved_at = time.monotonic()
     losses, edge = [], TAIL_REACH * model.config.scale
-    forward = torch.compile(interior) if device.type == "cuda" else interior
+    forward = torch.compile(forward_interior) if device.type == "cuda" else forward_interior
     for step in range(first, steps):
         for group in optimizer.param_groups:
             group["lr"] = highest * schedule(step, steps)
         lr, hr = patches.batch(step, batch_size)
-        sr = forward(model, lr, mixed=device.type == "cuda")
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            sr = forward(model, lr)
         loss = (sr - hr[:, :, edge:-edge, edge:-edge]).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -144,14 +144,6 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
             save_checkpoint(out, f"checkpoint-{done:08d}", state | {"progress": (done, seconds, history)})
             saved_at = time.monotonic()
     model.load_state_dict(average)
-
-
-def interior(model: EDSR, lr: torch.Tensor, *, mixed: bool) -> torch.Tensor:
-    """`forward_interior`, in bfloat16 if mixed, all but the mean colour, which would be rounded to half a level of 255."""
-    with torch.autocast(lr.device.type, torch.bfloat16, enabled=mixed):
-        weight, bias = folded_tail(model)
-        pixels = pixel_shuffle(conv2d(model.features(lr), weight, bias), model.config.scale)
-    return model.add_mean(pixels.float()) / 255
 
 
 def save_checkpoint(out: Path, name: str, state: dict):
