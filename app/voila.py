@@ -8,7 +8,10 @@ MOST_VISITORS = 12  # at once; each has a kernel of half a gigabyte
 def refuse_beyond(handler, notebook, cwd):
     """No kernel is started for one visitor more than there is memory for."""
     if len(handler.kernel_manager.list_kernel_ids()) >= MOST_VISITORS:
-        raise HTTPError(503, "All places are taken.  A place is free again about ten minutes after somebody has left; try then.")
+        raise HTTPError(
+            503,
+            "All places are taken.  A place is free again about ten minutes after somebody has left; try then.",
+        )
 
 
 c = get_config()  # noqa: F821, Jupyter gives it

@@ -1,6 +1,8 @@
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # two workers share two cores; set before torch is loaded, and for the kernels they start
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # two workers share two cores; set before torch is loaded, and for the kernels they start
     os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
-from srlib.images import read_image
+from srlib.images.picture import read_image
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "data" / "sample"
@@ -31,7 +33,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def benchmarks() -> Path:
     if not BENCHMARKS.is_dir():
-        pytest.skip("Set5 and Set14 as made by MATLAB are not here: put them in a folder and name it in SR_BENCHMARKS")
+        pytest.skip(
+            "Set5 and Set14 as made by MATLAB are not here: put them in a folder and name it in SR_BENCHMARKS"
+        )
     return BENCHMARKS
 
 

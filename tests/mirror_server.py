@@ -42,7 +42,13 @@ class Handler(BaseHTTPRequestHandler):
         rest = body[start:]
         length = {"longer": len(rest) + 100, "shorter": len(rest) - 100}.get(behaviour, len(rest))
         extent |= {"Transfer_Encoding": "chunked"} if behaviour == "chunked" else {}
-        self.answer(status, b"", length=None if behaviour in ("bare", "endless", "chunked") else length, ETag=etag, **extent)
+        self.answer(
+            status,
+            b"",
+            length=None if behaviour in ("bare", "endless", "chunked") else length,
+            ETag=etag,
+            **extent,
+        )
         with contextlib.suppress(ConnectionError):
             self.send_body(behaviour, rest)
         server.after_answer()
@@ -82,10 +88,17 @@ def mirror_server(files):
     """A running server of these files (name: bytes): .url, .asked as (path, Range), .cut_after bytes, .after_answer()."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        server.files, server.asked, server.cut_after, server.over = files, [], 400_000, threading.Event()
+        server.files, server.asked, server.cut_after, server.over = (
+            files,
+            [],
+            400_000,
+            threading.Event(),
+        )
         server.after_answer = lambda: None
         server.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         try:
             yield server
         finally:

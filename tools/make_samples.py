@@ -66,7 +66,9 @@ class Sample:
     package: str
     original: str
     size: tuple[int, int]  # (width, height) of the sample
-    box: tuple[int, int, int, int] | None = None  # crop of the original: (left, upper, right, lower)
+    box: tuple[int, int, int, int] | None = (
+        None  # crop of the original: (left, upper, right, lower)
+    )
 
 
 SAMPLES = [
@@ -211,7 +213,16 @@ SAMPLES = [
         (720, 600),
         (650, 380, 2450, 1880),
     ),
-    Sample(VALID, "0804.png", "Astronaut Eileen Collins", "NASA", "Public domain", "skimage", "astronaut.png", (512, 512)),
+    Sample(
+        VALID,
+        "0804.png",
+        "Astronaut Eileen Collins",
+        "NASA",
+        "Public domain",
+        "skimage",
+        "astronaut.png",
+        (512, 512),
+    ),
     Sample(
         VALID,
         "0805.png",
@@ -315,9 +326,15 @@ brushes” by Trevor “Freespace”, CC BY 4.0, cropped and downscaled.
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Make the sample photographs from their originals.")
-    parser.add_argument("--packages", type=Path, required=True, help="folder with the unpacked Debian packages")
-    parser.add_argument("--out", type=Path, default=SAMPLE_DIR, help="where to write (default: data/sample)")
+    parser = argparse.ArgumentParser(
+        description="Make the sample photographs from their originals."
+    )
+    parser.add_argument(
+        "--packages", type=Path, required=True, help="folder with the unpacked Debian packages"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=SAMPLE_DIR, help="where to write (default: data/sample)"
+    )
     args = parser.parse_args()
 
     rows = []

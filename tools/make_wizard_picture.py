@@ -40,7 +40,15 @@ def main() -> None:
         frames.append((picture(page), 1500))
     pictures, durations = zip(*thinned(frames), strict=True)
     stream = io.BytesIO()
-    pictures[0].save(stream, "WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80)
+    pictures[0].save(
+        stream,
+        "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+        quality=80,
+    )
     part = ROOT / "docs" / ".wizard.webp.part"
     part.write_bytes(stream.getvalue())
     part.replace(ROOT / "docs" / "wizard.webp")

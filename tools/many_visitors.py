@@ -37,7 +37,8 @@ def main(visitors: int) -> None:
         for page in pages:
             page.locator(".srlib-drop").wait_for()
         print(
-            f"{visitors} visitors see the wizard after {time.monotonic() - began:.0f} s; {megabytes(server):.0f} MB", flush=True
+            f"{visitors} visitors see the wizard after {time.monotonic() - began:.0f} s; {megabytes(server):.0f} MB",
+            flush=True,
         )
         began, peak, waiting = time.monotonic(), 0.0, set(range(visitors))
         for page in pages:
@@ -45,12 +46,19 @@ def main(visitors: int) -> None:
         while waiting:
             peak = max(peak, megabytes(server))
             for number in sorted(waiting):
-                sentence = pages[number].locator(".srlib-job > [role=status]").first.text_content() or ""
+                sentence = (
+                    pages[number].locator(".srlib-job > [role=status]").first.text_content() or ""
+                )
                 if re.match("Done|Cancelled|.*did not work", sentence):
                     waiting.remove(number)
-                    print(f"visitor {number + 1}: {sentence} after {time.monotonic() - began:.0f} s", flush=True)
+                    print(
+                        f"visitor {number + 1}: {sentence} after {time.monotonic() - began:.0f} s",
+                        flush=True,
+                    )
             time.sleep(0.5)
-        print(f"most memory of the server and {visitors} kernels: {peak:.0f} MB, {peak / visitors:.0f} MB for each visitor")
+        print(
+            f"most memory of the server and {visitors} kernels: {peak:.0f} MB, {peak / visitors:.0f} MB for each visitor"
+        )
 
 
 if __name__ == "__main__":

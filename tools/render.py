@@ -36,7 +36,9 @@ def main():
     (WORKSPACE / "notebooks" / "solutions").mkdir(parents=True, exist_ok=True)
     if not (WORKSPACE / "data").exists():
         (WORKSPACE / "data").symlink_to(ROOT / "data")
-    for path in sorted((ROOT / "notebooks").glob("0*.ipynb")) + sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb")):
+    for path in sorted((ROOT / "notebooks").glob("0*.ipynb")) + sorted(
+        (ROOT / "notebooks" / "solutions").glob("*.ipynb")
+    ):
         if not chosen or any(path.name.startswith(number) for number in chosen):
             print(path.stem, flush=True)
             render(path)
@@ -57,7 +59,11 @@ def render(path: Path):
             run = "skip-execution" not in cell.metadata.get("tags", [])
             count += run
             cell.execution_count = count if run else None
-            cell.outputs = joined(clean(output, count) for output in cell.outputs if wanted(output)) if run else []
+            cell.outputs = (
+                joined(clean(output, count) for output in cell.outputs if wanted(output))
+                if run
+                else []
+            )
     notebook.metadata = METADATA
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     nbformat.validate(notebook)
@@ -82,7 +88,11 @@ def joined(outputs) -> list:
 def clean(output, count: int):
     if "image/png" in output.get("data", {}):
         output.data["image/png"] = packed(output.data["image/png"])
-    told = {kind: {"alt": said["alt"]} for kind, said in output.pop("metadata", {}).items() if "alt" in said}
+    told = {
+        kind: {"alt": said["alt"]}
+        for kind, said in output.pop("metadata", {}).items()
+        if "alt" in said
+    }
     if output.output_type != "stream":
         output.metadata = told
     if output.output_type == "execute_result":

@@ -34,7 +34,11 @@ def main():
     print(f"The course, into {run_dir.relative_to(ROOT)}/", flush=True)
     started = time.monotonic()
     for notebook in NOTEBOOKS:
-        run(notebook, run_dir / notebook.name, {k: v for k, v in parameters.items() if k in known[notebook]})
+        run(
+            notebook,
+            run_dir / notebook.name,
+            {k: v for k, v in parameters.items() if k in known[notebook]},
+        )
     report(run_dir, time.monotonic() - started)
 
 
@@ -54,22 +58,37 @@ def parse(argument: str) -> tuple[str, object]:
 def run(notebook: Path, target: Path, parameters: dict):
     print(f"  {notebook.stem:24}", end="", flush=True)
     started = time.monotonic()
-    options = {"cwd": notebook.parent, "kernel_name": "python3", "progress_bar": False, "store_widget_state": False}
-    options["extra_arguments"] = ["--IPKernelApp.log_level=40"]  # its warning about TCP is not for readers of this page
+    options = {
+        "cwd": notebook.parent,
+        "kernel_name": "python3",
+        "progress_bar": False,
+        "store_widget_state": False,
+    }
+    options["extra_arguments"] = [
+        "--IPKernelApp.log_level=40"
+    ]  # its warning about TCP is not for readers of this page
     try:
         papermill.execute_notebook(str(notebook), str(target), parameters, **options)
     except PapermillExecutionError as error:
-        sys.exit(f"stopped.\n\n{error.ename}: {error.evalue}\n\nThe notebook up to there: {target.relative_to(ROOT)}")
+        sys.exit(
+            f"stopped.\n\n{error.ename}: {error.evalue}\n\nThe notebook up to there: {target.relative_to(ROOT)}"
+        )
     print(f"{time.monotonic() - started:5.0f} s", flush=True)
 
 
 def report(run_dir: Path, seconds: float):
     table = pd.read_csv(run_dir / "metrics.csv")
-    means = table.pivot_table(index="method", columns=["input", "metric"], values="value", sort=False)
-    means.columns = [f"{source}, {'PSNR dB' if metric == 'psnr' else 'SSIM'}" for source, metric in means.columns]
+    means = table.pivot_table(
+        index="method", columns=["input", "metric"], values="value", sort=False
+    )
+    means.columns = [
+        f"{source}, {'PSNR dB' if metric == 'psnr' else 'SSIM'}" for source, metric in means.columns
+    ]
     formats = {name: "{:.2f}".format if "PSNR" in name else "{:.4f}".format for name in means}
     place = run_dir.relative_to(ROOT)
-    print(f"\nMeans over {table['image'].nunique()} validation photographs, {seconds / 60:.1f} minutes in all:\n")
+    print(
+        f"\nMeans over {table['image'].nunique()} validation photographs, {seconds / 60:.1f} minutes in all:\n"
+    )
     print(means.rename_axis(None).to_string(formatters=formats))
     print(f"\nexecuted notebooks   {place}/0*.ipynb")
     print(f"pictures             {place}/figures/")

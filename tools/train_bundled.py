@@ -38,11 +38,18 @@ from PIL import Image
 from safetensors.torch import load_file, save
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from srlib.degrade import Degradation
-from srlib.model import EDSR, TAIL_REACH, EDSRConfig, config_from_state_dict, count_parameters, forward_interior
-from srlib.patches import Pair, PairedPatches
-from srlib.resize import crop_to_multiple, imresize
-from srlib.whole import write_whole
+from srlib.data.patches import Pair, PairedPatches
+from srlib.files.whole import write_whole
+from srlib.images.degrade import Degradation
+from srlib.images.resize import crop_to_multiple, imresize
+from srlib.model.edsr import (
+    EDSR,
+    TAIL_REACH,
+    EDSRConfig,
+    config_from_state_dict,
+    count_parameters,
+    forward_interior,
+)
 
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
 WARM_UP, EMA_DECAY = 200, 0.999
@@ -54,28 +61,54 @@ COLUMNS = ["step", "seconds", "learning_rate", "loss", "valid_psnr_rgb", "bicubi
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--model", choices=SHAPES, default="edsr-lite")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="its highest value")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss")
-    parser.add_argument("--start", type=Path, help="an earlier OUT folder: its weights, or its head and body if of another scale")
-    parser.add_argument("--seed", type=int, default=2026, help="which patches; another one where --start has seen these")
-    parser.add_argument("--photo", action="store_true", help="train on JPEG with slight blur and noise")
+    parser.add_argument(
+        "--lr-patch", type=int, default=36, help="LR pixels; the outer two per side get no loss"
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="an earlier OUT folder: its weights, or its head and body if of another scale",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=2026,
+        help="which patches; another one where --start has seen these",
+    )
+    parser.add_argument(
+        "--photo", action="store_true", help="train on JPEG with slight blur and noise"
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     cache = args.out.parent / "cache"
     train_folder, valid_folder = photo_folders(args.photos)
-    train_pairs = load_pairs(train_folder, args.scale, cache, args.photo, smallest=args.lr_patch * args.scale)
+    train_pairs = load_pairs(
+        train_folder, args.scale, cache, args.photo, smallest=args.lr_patch * args.scale
+    )
     valid_pairs = load_pairs(valid_folder, args.scale, cache, args.photo)
     valid_pairs = valid_pairs[:: PHOTO_VARIANTS if args.photo else 1][:12]
-    patches = PairedPatches(train_pairs, scale=args.scale, patch_size=args.lr_patch * args.scale, seed=args.seed, device=device)
-    print(f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}", flush=True)
+    patches = PairedPatches(
+        train_pairs,
+        scale=args.scale,
+        patch_size=args.lr_patch * args.scale,
+        seed=args.seed,
+        device=device,
+    )
+    print(
+        f"{len(train_pairs)} photographs to train on, {len(valid_pairs)} to watch, {device}",
+        flush=True,
+    )
 
     torch.manual_seed(args.seed)
     n_resblocks, n_feats = SHAPES[args.model]
@@ -84,11 +117,24 @@ def main():
         take_weights(model, load_file(args.start / "model.safetensors"))
     model = model.to(device, memory_format=torch.channels_last)
     print(f"{args.model} x{args.scale}, {count_parameters(model):,} parameters", flush=True)
-    train(model, patches, valid_pairs, args.out, steps=args.steps, highest=args.learning_rate, batch_size=args.batch)
+    train(
+        model,
+        patches,
+        valid_pairs,
+        args.out,
+        steps=args.steps,
+        highest=args.learning_rate,
+        batch_size=args.batch,
+    )
     teach_border(model, patches, args.out, first=args.steps, batch_size=args.batch)
     psnr = np.mean([psnr_rgb(*pair, args.scale) for pair in answers(model, valid_pairs)])
     print(f"with the border phase: valid {psnr:.3f} dB", flush=True)
-    recipe = {"steps": args.steps, "border_steps": BORDER_STEPS, "batch": args.batch, "lr_patch": args.lr_patch}
+    recipe = {
+        "steps": args.steps,
+        "border_steps": BORDER_STEPS,
+        "batch": args.batch,
+        "lr_patch": args.lr_patch,
+    }
     recipe |= {"seed": args.seed, "photo": args.photo}
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     stored = {"recipe": json.dumps(recipe), "edsr_config": json.dumps(asdict(model.config))}
@@ -132,16 +178,36 @@ def train(model, patches, valid_pairs, out: Path, *, steps: int, highest: float,
         if done % 1000 == 0 or done == steps:
             own = {name: value.clone() for name, value in model.state_dict().items()}
             model.load_state_dict(average)
-            psnr = np.mean([psnr_rgb(*pair, model.config.scale) for pair in answers(model, valid_pairs)])
+            psnr = np.mean(
+                [psnr_rgb(*pair, model.config.scale) for pair in answers(model, valid_pairs)]
+            )
             model.load_state_dict(own)
             mean_loss = torch.stack(losses).mean().item()
             losses.clear()
-            history.append([done, round(seconds), highest * schedule(step, steps), mean_loss, float(psnr), bicubic])
+            history.append(
+                [
+                    done,
+                    round(seconds),
+                    highest * schedule(step, steps),
+                    mean_loss,
+                    float(psnr),
+                    bicubic,
+                ]
+            )
             write_history(out / "history.csv", history)
-            print(f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})", flush=True)
+            print(
+                f"{done:6d} {seconds:6.0f} s  loss {mean_loss:.5f}  valid {psnr:.3f} dB (bicubic {bicubic:.3f})",
+                flush=True,
+            )
         if time.monotonic() - saved_at > 60 or done == steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-            save_checkpoint(out, f"checkpoint-{done:08d}", state | {"progress": (done, seconds, history)})
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average,
+            }
+            save_checkpoint(
+                out, f"checkpoint-{done:08d}", state | {"progress": (done, seconds, history)}
+            )
             saved_at = time.monotonic()
     model.load_state_dict(average)
 
@@ -162,14 +228,21 @@ def save_checkpoint(out: Path, name: str, state: dict):
 def newest(out: Path, kind: str, device: torch.device) -> dict:
     """The parts of the last checkpoint of this kind; none if there is none."""
     folder = max(out.glob(f"{kind}-*"), default=out / kind)
-    return {file.stem: torch.load(file, map_location=device, weights_only=True) for file in folder.glob("*.pt")}
+    return {
+        file.stem: torch.load(file, map_location=device, weights_only=True)
+        for file in folder.glob("*.pt")
+    }
 
 
 def teach_border(model: EDSR, patches: PairedPatches, out: Path, *, first: int, batch_size: int):
     """Train the network as it is written, the loss on whole patches.  All of it: the tail alone would spoil the interior."""
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], BORDER_LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(
+        [p for p in model.parameters() if p.requires_grad], BORDER_LEARNING_RATE, fused=True
+    )
     begin, saved_at = 0, time.monotonic()
-    if (saved := newest(out, "border", patches.device)) and saved["progress"][0] == first:  # not of a shorter main phase
+    if (saved := newest(out, "border", patches.device)) and saved["progress"][
+        0
+    ] == first:  # not of a shorter main phase
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         begin = saved["progress"][1]
@@ -183,7 +256,11 @@ def teach_border(model: EDSR, patches: PairedPatches, out: Path, *, first: int, 
         loss.backward()
         optimizer.step()
         if time.monotonic() - saved_at > 60 or step + 1 == BORDER_STEPS:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": (first, step + 1)}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "progress": (first, step + 1),
+            }
             save_checkpoint(out, f"border-{step + 1:08d}", state)
             saved_at = time.monotonic()
 
@@ -198,8 +275,14 @@ def schedule(step: int, steps: int) -> float:
 def take_weights(model: EDSR, weights: dict):
     """All of them, or head and body alone where the tail is made for another scale."""
     if config_from_state_dict(weights).scale != model.config.scale:
-        tail = {name: value for name, value in model.state_dict().items() if not name.startswith(("head.", "body."))}
-        weights = tail | {name: value for name, value in weights.items() if name.startswith(("head.", "body."))}
+        tail = {
+            name: value
+            for name, value in model.state_dict().items()
+            if not name.startswith(("head.", "body."))
+        }
+        weights = tail | {
+            name: value for name, value in weights.items() if name.startswith(("head.", "body."))
+        }
     model.load_state_dict(weights)
 
 
@@ -208,10 +291,14 @@ def photo_folders(photos: Path) -> tuple[Path, Path]:
     for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
         if (photos / train).is_dir():
             return photos / train, photos / valid
-    raise SystemExit(f"{photos} has neither train/ and valid/ nor DIV2K_train_HR/ and DIV2K_valid_HR/.")
+    raise SystemExit(
+        f"{photos} has neither train/ and valid/ nor DIV2K_train_HR/ and DIV2K_valid_HR/."
+    )
 
 
-def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: int = 0) -> list[Pair]:
+def load_pairs(
+    folder: Path, scale: int, cache: Path, photo: bool, *, smallest: int = 0
+) -> list[Pair]:
     """(hr, lr) of every picture under `folder` whose sides are at least `smallest`; the LR ones are kept in `cache`.
 
     photo: every picture PHOTO_VARIANTS times, each with a degradation drawn for it.
@@ -232,7 +319,11 @@ def load_pairs(folder: Path, scale: int, cache: Path, photo: bool, *, smallest: 
         for variant in range(PHOTO_VARIANTS if photo else 1):
             key = f"{file.relative_to(folder)}" + (f" {variant}" if photo else "")
             if key not in lows:
-                lows[key] = drawn_degradation(scale, key)(hr, PHOTO_SEED, name=key) if photo else imresize(hr, 1 / scale)
+                lows[key] = (
+                    drawn_degradation(scale, key)(hr, PHOTO_SEED, name=key)
+                    if photo
+                    else imresize(hr, 1 / scale)
+                )
             pairs.append(Pair(hr, lows[key], key))
     if len(lows) > known:
         np.savez(part := stored.with_suffix(".part.npz"), **lows)

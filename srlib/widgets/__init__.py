@@ -1,8 +1,7 @@
-"""What the notebooks are touched with: each widget is an anywidget with its own .js and .css, or made of ipywidgets."""
+"""The widgets of the course: each is an anywidget with its own .js and .css, or made of ipywidgets."""
 
-from srlib.widgets.blind import BlindTest
 from srlib.widgets.compare import CompareSlider
-from srlib.widgets.crops import CropExplorer
+from srlib.widgets.crops import BlindTest, CropExplorer
 from srlib.widgets.slider import Slider
 from srlib.widgets.training import TrainingPanel
 from srlib.widgets.wizard import ImageWizard

@@ -28,7 +28,9 @@ class Slider(anywidget.AnyWidget):
 
     def __init__(self, label: str, options: Iterable, *, value=None, **traits):
         """options: values, or (text, value) pairs.  value: the one to start with, the first if None; ValueError for another."""
-        pairs = [option if isinstance(option, tuple) else (f"{option:g}", option) for option in options]
+        pairs = [
+            option if isinstance(option, tuple) else (f"{option:g}", option) for option in options
+        ]
         self._options = [value for _, value in pairs]
         start = self._options[0] if value is None else value
         super().__init__(label=label, texts=[text for text, _ in pairs], value=start, **traits)

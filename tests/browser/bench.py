@@ -66,7 +66,13 @@ class Bench:
         self.page.evaluate("(news) => window.fromKernel(news)", {"state": self.state(), "sent": []})
 
     def state(self) -> dict:
-        return _packed({name: value for name, value in self.widget.get_state().items() if not name.startswith("_")})
+        return _packed(
+            {
+                name: value
+                for name, value in self.widget.get_state().items()
+                if not name.startswith("_")
+            }
+        )
 
     def _to_kernel(self, message: dict) -> dict:
         for name, value in message.get("state", {}).items():
@@ -81,14 +87,18 @@ class Bench:
 @contextmanager
 def bench(browser, widget, **context):
     """A Bench in a browser context of its own; at the end, an error in the page is an error of the test."""
-    with browser.new_context(**{"viewport": {"width": 1000, "height": 900}} | context) as own_context:
+    with browser.new_context(
+        **{"viewport": {"width": 1000, "height": 900}} | context
+    ) as own_context:
         page = own_context.new_page()
         page.set_default_timeout(PATIENCE)
         page.set_content(PAGE)
         shown = Bench(page, widget)
         page.on("pageerror", lambda error: shown.errors.append(str(error)))
         page.expose_function("toKernel", shown._to_kernel)
-        page.evaluate(MODEL, {"code": str(widget._esm), "css": str(widget._css), "state": shown.state()})
+        page.evaluate(
+            MODEL, {"code": str(widget._esm), "css": str(widget._css), "state": shown.state()}
+        )
         yield shown
         assert shown.errors == []
 

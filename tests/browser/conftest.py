@@ -20,7 +20,13 @@ from browser.labpage import PATIENCE, Jupyter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_CHROMIUM = "The browser tests need Chromium: apt-get install -y chromium, or set SR_CHROMIUM=/path/to/chromium."
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +56,19 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     (labconfig / "page_config.json").write_text(json.dumps(quiet))
     server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={server.port}", "--ServerApp.port_retries=0"),
+        *(
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--ServerApp.root_dir={root}",
+        ),
+        *(
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={server.port}",
+            "--ServerApp.port_retries=0",
+        ),
         *(f"--IdentityProvider.token={server.token}", "--LabApp.expose_app_in_browser=True"),
     ]
     with _running(command, server, environment, state / "server.log"):
@@ -66,7 +83,14 @@ def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     environment = _environment(state) | {"JUPYTER_CONFIG_PATH": settings, "JUPYTER_PATH": settings}
     server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
     command = [
-        *(sys.executable, "-m", "voila", "--no-browser", f"--Voila.port={server.port}", "--Voila.port_retries=0"),
+        *(
+            sys.executable,
+            "-m",
+            "voila",
+            "--no-browser",
+            f"--Voila.port={server.port}",
+            "--Voila.port_retries=0",
+        ),
         *(f"--Voila.token={server.token}", str(root / "notebooks" / "00_image_wizard.ipynb")),
     ]
     with _running(command, server, environment, state / "server.log"):
@@ -81,7 +105,15 @@ def _copy(root: Path) -> Path:
 
 
 def _environment(state: Path) -> dict[str, str]:
-    homes = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TORCH_HOME")
+    homes = (
+        "HOME",
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "MPLCONFIGDIR",
+        "TORCH_HOME",
+    )
     return os.environ | {name: str(state / name.lower()) for name in homes}
 
 
@@ -92,7 +124,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], server: Jupyter, environment: dict[str, str], log: Path) -> Iterator[None]:
+def _running(
+    command: list[str], server: Jupyter, environment: dict[str, str], log: Path
+) -> Iterator[None]:
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
     try:
@@ -110,7 +144,9 @@ def _wait_for(process: subprocess.Popen, server: Jupyter, log: Path) -> None:
     end = time.monotonic() + PATIENCE / 1000
     while True:
         if process.poll() is not None or time.monotonic() > end:
-            pytest.fail(f"{process.args[2]} did not start:\n{log.read_text()[-3000:]}", pytrace=False)
+            pytest.fail(
+                f"{process.args[2]} did not start:\n{log.read_text()[-3000:]}", pytrace=False
+            )
         try:
             return socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
         except OSError:

@@ -30,7 +30,9 @@ class Jupyter:
         return int(self.url.rpartition(":")[2])
 
     def call(self, path: str, method: str = "GET"):
-        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"token {self.token}"})
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             body = answer.read()
         return json.loads(body) if body else None
@@ -63,14 +65,18 @@ IN_KERNEL = """async (code) => {
 
 
 @contextmanager
-def lab(browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, **context) -> Iterator[Page]:
+def lab(
+    browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, **context
+) -> Iterator[Page]:
     """A page of JupyterLab in which all cells of the notebook have run and `cell` is in sight."""
     with browser.new_context(viewport={"width": 1280, "height": 1000}, **context) as own_context:
         page = own_context.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(f"{jupyter.url}/lab/tree/notebooks/{notebook}?token={jupyter.token}&reset")
         page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)
-        ran = page.wait_for_function(RUN_ALL, timeout=PATIENCE)  # unlike evaluate, it gives up when a kernel hangs
+        ran = page.wait_for_function(
+            RUN_ALL, timeout=PATIENCE
+        )  # unlike evaluate, it gives up when a kernel hangs
         assert ran.json_value() == {"errors": []}
         page.evaluate(SHOW_CELL, cell)
         yield page
@@ -84,6 +90,9 @@ def in_kernel(page: Page, expression: str):
 
 def axe_violations(page: Page, selector: str) -> str:
     """What axe-core finds wrong in a part of the page, as text; empty if nothing."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe needs pip install axe-playwright-python.")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe needs pip install axe-playwright-python.",
+    )
     results = axe.Axe().run(page, context=selector)
     return results.generate_report() if results.violations_count else ""

@@ -63,19 +63,31 @@ def test_a_visit(page, app, photograph):
         assert (image.format, image.size) == ("PNG", (384, 256))
         larger = np.asarray(image).astype(float)
     with Image.open(photograph) as image:
-        assert np.abs(larger - np.asarray(image.resize((384, 256), Image.Resampling.BICUBIC))).mean() < 12
-    elsewhere = {url for url in page.asked if not url.startswith((app.url, app.url.replace("http", "ws"), "data:", "blob:"))}
+        assert (
+            np.abs(larger - np.asarray(image.resize((384, 256), Image.Resampling.BICUBIC))).mean()
+            < 12
+        )
+    elsewhere = {
+        url
+        for url in page.asked
+        if not url.startswith((app.url, app.url.replace("http", "ws"), "data:", "blob:"))
+    }
     assert elsewhere == set() and len(page.asked) > 10
     assert axe_violations(page, "body") == ""
     page.set_viewport_size({"width": 480, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 480
-    stage, column = page.locator(".srlib-stage").bounding_box(), page.locator(".srlib-column").bounding_box()
+    stage, column = (
+        page.locator(".srlib-stage").bounding_box(),
+        page.locator(".srlib-column").bounding_box(),
+    )
     assert stage["y"] > column["y"] + column["height"] - 1  # below, no longer beside
 
 
 def test_two_visitors_at_once(page, visit, photograph):
     other = visit()
-    expect(other.get_by_text("Made during this visit")).to_be_hidden()  # what the first one made is theirs
+    expect(
+        other.get_by_text("Made during this visit")
+    ).to_be_hidden()  # what the first one made is theirs
     for each in (page, other):
         enlarge(each, photograph)
     for each in (page, other):
@@ -121,13 +133,17 @@ def test_without_the_token_nobody_comes_in(browser, app):
         expect(page.locator(".srlib-drop")).to_have_count(0)
         assert "login" in page.url
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        app.__class__(app.url, "wrong", app.root).call("/api/kernels/00000000-0000-0000-0000-000000000000")
+        app.__class__(app.url, "wrong", app.root).call(
+            "/api/kernels/00000000-0000-0000-0000-000000000000"
+        )
 
 
 def test_a_kernel_that_has_stopped_is_said(page, app):
     app.call(f"/api/kernels/{_kernel(page)}", "DELETE")
     page.get_by_role("radio", name="3×").check()
-    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text("The kernel does not answer")
+    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text(
+        "The kernel does not answer"
+    )
 
 
 def _kernel(page):

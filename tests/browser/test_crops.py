@@ -31,7 +31,10 @@ def page(browser, jupyter):
         nbformat.v4.new_markdown_cell("Below.", id="below"),
     ]  # fmt: skip
     kernel = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), jupyter.root / "notebooks/crops.ipynb")
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}),
+        jupyter.root / "notebooks/crops.ipynb",
+    )
     with lab(browser, jupyter, "crops.ipynb", cell="draw") as page:
         yield page
 
@@ -69,7 +72,10 @@ def test_a_click_moves_all_crops_and_their_scores(page, overview):
     expect(page.locator(".srlib-crops-place")).to_have_text("4×: 48 × 48 pixels from 216, 36")
     expect(page.get_by_role("img", name="Crop of noisy")).to_be_visible()
     assert in_kernel(page, "list(explorer.center)") == [240, 60]
-    hr, noisy = (np.array(in_kernel(page, f"{name}[36:84, 216:264].tolist()"), np.uint8) for name in ("hr", "noisy"))
+    hr, noisy = (
+        np.array(in_kernel(page, f"{name}[36:84, 216:264].tolist()"), np.uint8)
+        for name in ("hr", "noisy")
+    )
     said = f"{psnr(noisy, hr, border=0, luma=True):.1f} dB, SSIM {ssim(noisy, hr, border=0, luma=True):.2f}"
     expect(page.get_by_role("img", name=f"Crop of noisy: {said}")).to_be_visible()
     assert np.array_equal(pixels(page, "HR"), hr) and np.array_equal(pixels(page, "noisy"), noisy)
@@ -128,16 +134,24 @@ def test_the_blind_test_keeps_score(page):
     pair = page.get_by_role("status").filter(has_text="which one is the photograph?")
     expect(pair).to_contain_text("Pair 1 of 3")
     button = page.get_by_role("button", name="A is the photograph")
-    assert button.evaluate("button => button.scrollWidth <= button.clientWidth")  # all of its words can be read
+    assert button.evaluate(
+        "button => button.scrollWidth <= button.clientWidth"
+    )  # all of its words can be read
     for number in (1, 2, 3):
         real = in_kernel(page, "game.real")
         chosen = real if number < 3 else "BA"["AB".index(real)]
         page.get_by_role("button", name=f"{chosen} is the photograph").click()
-        said = f"Right: {real} is the photograph. {number} of {number}" if number < 3 else f"No: {real} is the photograph. 2 of 3"
+        said = (
+            f"Right: {real} is the photograph. {number} of {number}"
+            if number < 3
+            else f"No: {real} is the photograph. 2 of 3"
+        )
         expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
         if number < 3:
             page.get_by_role("button", name="Next pair").click()
-    expect(page.get_by_text("in 50% of all games")).to_be_visible()  # two of three or more: (3 + 1) / 8
+    expect(
+        page.get_by_text("in 50% of all games")
+    ).to_be_visible()  # two of three or more: (3 + 1) / 8
     expect(page.get_by_role("button", name="Next pair")).to_be_disabled()
 
 

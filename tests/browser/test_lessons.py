@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from browser.labpage import in_kernel, lab
 from srlib.data import create_low_res_images_recursive
-from srlib.zoo import find
+from srlib.zoo.checkpoints import find
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pandas as pd
 from playwright.sync_api import expect
 
-from srlib import plots
-from srlib.report import write_report
+from srlib.plots import pictures as plots
+from srlib.plots.report import write_report
 
 
 def test_a_browser_shows_it_without_a_network(tmp_path, page):
@@ -16,10 +16,20 @@ def test_a_browser_shows_it_without_a_network(tmp_path, page):
     table = pd.DataFrame(rows, columns=["image", "method", "metric", "value"])
     page.context.set_offline(True)
     figures = {"Every photograph": plots.distributions(table)}
-    write_report(tmp_path / "report.html", {"clean": table}, title="A run", protocol="benchmark-y", figures=figures)
+    write_report(
+        tmp_path / "report.html",
+        {"clean": table},
+        title="A run",
+        protocol="benchmark-y",
+        figures=figures,
+    )
     page.goto((tmp_path / "report.html").as_uri())
     expect(page.get_by_role("heading", name="A run")).to_be_visible()
-    expect(page.get_by_text("ours against bicubic: No different: +0.70 dB on average")).to_be_visible()
+    expect(
+        page.get_by_text("ours against bicubic: No different: +0.70 dB on average")
+    ).to_be_visible()
     picture = page.get_by_role("img", name="Distributions of PSNR and SSIM over 5 images")
     assert picture.evaluate("image => image.naturalWidth") > 500
-    assert page.get_by_role("cell", name="24.50", exact=True).count() == 3  # worst, bottom 5 %, and image 1
+    assert (
+        page.get_by_role("cell", name="24.50", exact=True).count() == 3
+    )  # worst, bottom 5 %, and image 1

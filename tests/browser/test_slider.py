@@ -19,10 +19,17 @@ slider
 
 @pytest.fixture(scope="module")
 def page(browser, jupyter):
-    cells = [nbformat.v4.new_code_cell(DRAW, id="draw"), nbformat.v4.new_markdown_cell("Below.", id="below")]
-    kernel = {"name": "python3", "display_name": "Python 3"}  # without one Lab asks for it in a dialog
+    cells = [
+        nbformat.v4.new_code_cell(DRAW, id="draw"),
+        nbformat.v4.new_markdown_cell("Below.", id="below"),
+    ]
+    kernel = {
+        "name": "python3",
+        "display_name": "Python 3",
+    }  # without one Lab asks for it in a dialog
     nbformat.write(
-        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), jupyter.root / "notebooks" / "slider.ipynb"
+        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}),
+        jupyter.root / "notebooks" / "slider.ipynb",
     )
     with lab(browser, jupyter, "slider.ipynb", cell="draw") as page:
         page.locator(".srlib-compare[data-ready]").wait_for()
@@ -66,8 +73,14 @@ def test_tiles_and_psnr_come_over_the_comm(page, frame):
     page.get_by_role("slider").press("Home")
     frame.press("z")
     expect(page.get_by_label("Magnification")).to_have_text("100 %")
-    middle = np.random.default_rng(0).integers(0, 256, (1400, 2100, 3), dtype=np.uint8)[695:705, 1045:1055].reshape(-1, 3)
-    size = page.locator(".srlib-compare-canvas").first.evaluate("(canvas) => [canvas.width, canvas.height]")
+    middle = (
+        np.random.default_rng(0)
+        .integers(0, 256, (1400, 2100, 3), dtype=np.uint8)[695:705, 1045:1055]
+        .reshape(-1, 3)
+    )
+    size = page.locator(".srlib-compare-canvas").first.evaluate(
+        "(canvas) => [canvas.width, canvas.height]"
+    )
     here = [(side // 2 + 0.5) / side for side in size]
     for _ in range(PATIENCE // 200):
         if (pixel := canvas_pixel(page, *here)[:3]) in middle.tolist():
@@ -79,9 +92,13 @@ def test_tiles_and_psnr_come_over_the_comm(page, frame):
 
 def test_other_pictures(page, frame):
     before = page.locator(".srlib-compare").get_attribute("data-ready")
-    in_kernel(page, "slider.show([large[::-7, ::7], large[::-2, ::2], large[::-1]], reference=large)")
+    in_kernel(
+        page, "slider.show([large[::-7, ::7], large[::-2, ::2], large[::-1]], reference=large)"
+    )
     expect(page.locator(".srlib-compare")).not_to_have_attribute("data-ready", before)
-    expect(page.get_by_role("listitem").filter(has_text="large")).to_contain_text("PSNR 7.7")  # two independent noises: 7.75 dB
+    expect(page.get_by_role("listitem").filter(has_text="large")).to_contain_text(
+        "PSNR 7.7"
+    )  # two independent noises: 7.75 dB
 
 
 def test_dark_theme(page, frame):
@@ -130,7 +147,9 @@ def test_it_survives_a_reload(page, frame):
 
 def test_a_saved_notebook_shows_it_without_its_kernel(page, jupyter):
     """With "Save Widget State Automatically" the pictures are in the file; a new kernel knows nothing of them."""
-    page.evaluate("window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+    page.evaluate(
+        "window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
+    )
     page.get_by_role("slider").press("End")
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     jupyter.stop_kernels()

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from browser.bench import bench
 from browser.labpage import PATIENCE, axe_violations
-from srlib.resize import imresize
+from srlib.images.resize import imresize
 from srlib.widgets import CompareSlider
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,9 @@ DARK = """:root { --jp-layout-color1: #111; --jp-layout-color2: #424242; --jp-la
 def scene(height, width, blue):
     """Colours that say which picture they belong to, and where in it they are."""
     y, x = np.mgrid[:height, :width]
-    return np.stack([x * 240 // width, y * 160 // height, np.full_like(x, blue)], axis=2).astype(np.uint8)
+    return np.stack([x * 240 // width, y * 160 // height, np.full_like(x, blue)], axis=2).astype(
+        np.uint8
+    )
 
 
 class Slider:
@@ -46,13 +48,22 @@ class Slider:
     def canvas(self, panel=0, layer="canvas:not(.srlib-compare-overlay)"):
         """What is drawn on a panel: uint8 (H, W, 4), one value for each pixel of the screen."""
         self.settle()
-        data = self.page.locator(".srlib-compare-panel").nth(panel).locator(layer).evaluate("(canvas) => canvas.toDataURL()")
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGBA"))
+        data = (
+            self.page.locator(".srlib-compare-panel")
+            .nth(panel)
+            .locator(layer)
+            .evaluate("(canvas) => canvas.toDataURL()")
+        )
+        return np.asarray(
+            Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGBA")
+        )
 
     def seen(self, x, y, panel=0):
         """The blue at a point of a panel, which names the picture, and the point of the scene that is seen there."""
         canvas = self.canvas(panel)
-        red, green, blue, _ = (int(v) for v in canvas[int(y * (len(canvas) - 1)), int(x * (len(canvas[0]) - 1))])
+        red, green, blue, _ = (
+            int(v) for v in canvas[int(y * (len(canvas) - 1)), int(x * (len(canvas[0]) - 1))]
+        )
         return blue, pytest.approx(red / 240, abs=0.03), pytest.approx(green / 160, abs=0.03)
 
     def drag(self, start, stop):
@@ -71,7 +82,9 @@ class Slider:
 
     def settle(self):
         """Wait until what was asked for is drawn."""
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
 
 @pytest.fixture
@@ -80,7 +93,13 @@ def put(browser):
     opened = []
 
     def open_one(images, labels, *, reference=None, context=None, **traits):
-        opened.append(bench(browser, CompareSlider(images, labels, reference=reference, **traits), **(context or {})))
+        opened.append(
+            bench(
+                browser,
+                CompareSlider(images, labels, reference=reference, **traits),
+                **(context or {}),
+            )
+        )
         return Slider(opened[-1].__enter__())
 
     yield open_one
@@ -116,7 +135,15 @@ class TestDivider:
         assert two.widget.zoom == 1
 
     def test_keys(self, two):
-        percents = {"ArrowRight": 51, "ArrowDown": 50, "Shift+ArrowLeft": 40, "PageUp": 50, "Home": 0, "ArrowLeft": 0, "End": 100}
+        percents = {
+            "ArrowRight": 51,
+            "ArrowDown": 50,
+            "Shift+ArrowLeft": 40,
+            "PageUp": 50,
+            "Home": 0,
+            "ArrowLeft": 0,
+            "End": 100,
+        }
         for key, percent in percents.items():
             two.divider.press(key)
             expect(two.divider).to_have_attribute("aria-valuenow", str(percent))
@@ -177,7 +204,11 @@ class TestView:
         expect(two.magnification).to_have_text("200 %")
 
     def test_two_fingers(self, put):
-        two = put([scene(40, 60, 0), scene(160, 240, 255)], ["small", "large"], context={"has_touch": True})
+        two = put(
+            [scene(40, 60, 0), scene(160, 240, 255)],
+            ["small", "large"],
+            context={"has_touch": True},
+        )
         touch = two.page.context.new_cdp_session(two.page)
         for kind, *points in [
             ("touchStart", (0.4, 0.3), (0.4, 0.5)),
@@ -188,7 +219,10 @@ class TestView:
             screen = [two.point(*p) for p in points]
             touch.send(
                 "Input.dispatchTouchEvent",
-                {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(screen)]},
+                {
+                    "type": kind,
+                    "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(screen)],
+                },
             )
         expect(two.magnification).to_have_text("400 %")
         assert two.seen(0.4, 0.4) == (0, 0.4, 0.4)
@@ -209,7 +243,9 @@ class TestView:
         expect(slider.magnification).to_have_text("100 %")
         canvas = slider.canvas()
         assert canvas.shape[1] == 480 * density
-        top, left = ((whole - part) // 2 for whole, part in zip(canvas.shape[:2], (160, 240), strict=True))
+        top, left = (
+            (whole - part) // 2 for whole, part in zip(canvas.shape[:2], (160, 240), strict=True)
+        )
         assert np.array_equal(canvas[top : top + 160, left : left + 240, :3], NOISE[1])
         assert canvas[..., 3].sum() == 255 * 160 * 240  # and nothing around it
 
@@ -230,10 +266,14 @@ class TestView:
     def test_full_screen(self, two):
         two.frame.press("f")
         two.page.wait_for_function("document.fullscreenElement?.matches('.srlib-compare')")
-        two.page.wait_for_function("document.querySelector('.srlib-compare-panel').clientWidth > 800")
+        two.page.wait_for_function(
+            "document.querySelector('.srlib-compare-panel').clientWidth > 800"
+        )
         assert two.seen(0.2, 0.5) == (0, 0.2, 0.5)
         two.frame.press("f")
-        two.page.wait_for_function("document.querySelector('.srlib-compare-panel').clientWidth === 480")
+        two.page.wait_for_function(
+            "document.querySelector('.srlib-compare-panel').clientWidth === 480"
+        )
 
 
 class TestFlicker:
@@ -267,9 +307,13 @@ class TestSideBySide:
         four.page.mouse.move(*four.point(0.2, 0.3, panel=3))
         four.page.mouse.wheel(0, -500)
         expect(four.magnification).to_have_text("544 %")
-        assert [four.seen(0.2, 0.3, panel) for panel in range(4)] == [(blue, 0.2, 0.3) for blue in (0, 80, 160, 240)]
+        assert [four.seen(0.2, 0.3, panel) for panel in range(4)] == [
+            (blue, 0.2, 0.3) for blue in (0, 80, 160, 240)
+        ]
         four.drag(four.point(0.2, 0.3, panel=2), four.point(0.3, 0.3, panel=2))
-        assert [four.seen(0.3, 0.3, panel) for panel in range(4)] == [(blue, 0.2, 0.3) for blue in (0, 80, 160, 240)]
+        assert [four.seen(0.3, 0.3, panel) for panel in range(4)] == [
+            (blue, 0.2, 0.3) for blue in (0, 80, 160, 240)
+        ]
 
     def test_they_lie_as_large_as_they_can(self, put):
         slider = put(NOISE[:2], ["a", "b"], mode="side-by-side")
@@ -277,7 +321,9 @@ class TestSideBySide:
         (x0, y0), (x1, y1) = places()
         assert x1 > x0 and y1 == y0
         slider.page.set_viewport_size({"width": 400, "height": 900})
-        slider.page.wait_for_function("document.querySelectorAll('.srlib-compare-panel')[1].getBoundingClientRect().x < 50")
+        slider.page.wait_for_function(
+            "document.querySelectorAll('.srlib-compare-panel')[1].getBoundingClientRect().x < 50"
+        )
         (x0, y0), (x1, y1) = places()
         assert x1 == x0 and y1 > y0
 
@@ -302,7 +348,9 @@ class TestUnderThePointer:
         slider.widget.zoom, slider.widget.center = 4.0, (0.25, 0.75)
         slider.bench.push()
         part = np.s_[100:140, 30:90]
-        expect(chips.nth(0)).to_contain_text(f"PSNR {peak_signal_noise_ratio(hr[part], bicubic[part]):.2f} dB")
+        expect(chips.nth(0)).to_contain_text(
+            f"PSNR {peak_signal_noise_ratio(hr[part], bicubic[part]):.2f} dB"
+        )
 
     def test_the_magnifier_shows_both_pictures_at_the_same_spot(self, two):
         two.frame.press("l")
@@ -327,7 +375,9 @@ class TestUnderThePointer:
         expect(four.page.locator(".srlib-compare-where")).to_have_text("x 120, y 80")
         for key in ("+", "+", "ArrowRight"):
             four.frame.press(key)
-        expect(four.page.locator(".srlib-compare-where")).to_have_text(f"x {int(120 + 24 / 1.25**2)}, y 80")
+        expect(four.page.locator(".srlib-compare-where")).to_have_text(
+            f"x {int(120 + 24 / 1.25**2)}, y 80"
+        )
 
     def test_a_cross_marks_the_spot_in_the_others(self, put):
         slider = put(NOISE, list("abcd"), mode="side-by-side")
@@ -345,16 +395,24 @@ class TestUnderThePointer:
 class TestLargePictures:
     def test_true_pixels_come_where_one_looks(self, put, large):
         slider = put([large, large[::-1]], ["a", "b"], position=1)
-        assert sum(map(len, slider.widget.pictures)) < 2 * large.size / 4 * 1.01  # noise cannot be packed
+        assert (
+            sum(map(len, slider.widget.pictures)) < 2 * large.size / 4 * 1.01
+        )  # noise cannot be packed
         slider.frame.press("z")
         expect(slider.magnification).to_have_text("100 %")
         height, width = slider.canvas().shape[:2]
         top, left = (1400 - height) // 2, (2100 - width) // 2
-        near = large[top - 1 : top + height + 1, left - 1 : left + width + 1].astype(int)  # half a pixel may go either way
+        near = large[top - 1 : top + height + 1, left - 1 : left + width + 1].astype(
+            int
+        )  # half a pixel may go either way
         shifts = [near[y : y + height, x : x + width] for y in range(3) for x in range(3)]
-        slider.until(lambda: any(np.array_equal(slider.canvas()[..., :3], shift) for shift in shifts))
+        slider.until(
+            lambda: any(np.array_equal(slider.canvas()[..., :3], shift) for shift in shifts)
+        )
         tiles = [message["tile"] for message in slider.asked]
-        assert {picture for _, picture, *_ in tiles} == {0}  # the other one is hidden behind the divider
+        assert {picture for _, picture, *_ in tiles} == {
+            0
+        }  # the other one is hidden behind the divider
         assert len(tiles) == len(set(map(tuple, tiles))) <= 12  # none twice
 
     def test_without_a_kernel_the_overview_stands_in(self, browser, large):
@@ -392,9 +450,16 @@ def test_when_it_is_closed_nothing_goes_on(four):
     expect(four.page.locator(".srlib-compare")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("mode", "look"), [("divider", "light"), ("flicker", "light"), ("side-by-side", "dark")])
+@pytest.mark.parametrize(
+    ("mode", "look"), [("divider", "light"), ("flicker", "light"), ("side-by-side", "dark")]
+)
 def test_axe(put, look, mode):
-    slider = put(NOISE, ["one", "two", "three", "four"], mode=mode, context={"viewport": {"width": 480, "height": 900}})
+    slider = put(
+        NOISE,
+        ["one", "two", "three", "four"],
+        mode=mode,
+        context={"viewport": {"width": 480, "height": 900}},
+    )
     if look == "dark":
         slider.page.add_style_tag(content=DARK)
     slider.frame.press("?")

@@ -7,7 +7,7 @@ import pytest
 
 import srlib.widgets
 
-MODULE = Path(srlib.widgets.__file__).with_name("compare_view.js")
+MODULE = Path(srlib.widgets.__file__).with_name("compare") / "view.js"
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,8 @@ def call(browser):
     url = f"data:text/javascript;base64,{base64.b64encode(MODULE.read_bytes()).decode()}"
     page = browser.new_page()
     yield lambda name, *arguments: page.evaluate(
-        "async ([url, name, arguments]) => (await import(url))[name](...arguments)", [url, name, list(arguments)]
+        "async ([url, name, arguments]) => (await import(url))[name](...arguments)",
+        [url, name, list(arguments)],
     )
     page.close()
 
@@ -34,7 +35,11 @@ def view(zoom, x=0.5, y=0.5):
     [
         ((400, 400), (200, 100), (0, 100, 400, 200)),  # bars above and below
         ((400, 100), (200, 100), (100, 0, 200, 100)),  # and at the sides
-        ((976, 651), (3000, 2000), (-0.25, 0, 976.5, 651)),  # no bare line where the box is rounded to whole pixels
+        (
+            (976, 651),
+            (3000, 2000),
+            (-0.25, 0, 976.5, 651),
+        ),  # no bare line where the box is rounded to whole pixels
         ((976, 650), (3000, 2000), (0, (650 - 976 * 2 / 3) / 2, 976, 976 * 2 / 3)),
     ],
 )
@@ -45,18 +50,28 @@ def test_the_whole_picture_fits(call, frame, size, expected):
 
 @pytest.mark.parametrize("factor", [0.3, 1.7, 100])
 def test_the_point_under_the_pointer_stays(call, factor):
-    frame, size, before, at = box(300, 300), box(600, 600), view(4, 0.45, 0.55), {"x": 130, "y": 170}
+    frame, size, before, at = (
+        box(300, 300),
+        box(600, 600),
+        view(4, 0.45, 0.55),
+        {"x": 130, "y": 170},
+    )
     after = call("moved", frame, size, before, {"factor": factor, "at": at})
     point = [call("inPicture", at, call("place", frame, size, v)) for v in (before, after)]
     assert point[0] == pytest.approx(point[1])
-    assert after["zoom"] == pytest.approx(min(4 * factor, 128))  # one pixel of the picture on 64 of the screen
+    assert after["zoom"] == pytest.approx(
+        min(4 * factor, 128)
+    )  # one pixel of the picture on 64 of the screen
 
 
 def test_a_shift_moves_the_picture_by_as_many_pixels(call):
     frame, size, before = box(300, 200), box(600, 400), view(4)
     after = call("moved", frame, size, before, {"by": {"x": 12, "y": -7}})
     places = [call("place", frame, size, v) for v in (before, after)]
-    assert (places[1]["left"] - places[0]["left"], places[1]["top"] - places[0]["top"]) == pytest.approx((12, -7))
+    assert (
+        places[1]["left"] - places[0]["left"],
+        places[1]["top"] - places[0]["top"],
+    ) == pytest.approx((12, -7))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +85,9 @@ def test_true_size(call, frame, size, zoom):
 def test_the_view_stays_in_the_picture(call):
     frame, size = box(300, 200), box(600, 400)
     assert call("settled", frame, size, view(2, -1, 7)) == view(2, 0.25, 0.75)
-    assert call("visible", frame, call("place", frame, size, view(2, 0.25, 0.75))) == pytest.approx([0, 0.5, 0.5, 1])
+    assert call("visible", frame, call("place", frame, size, view(2, 0.25, 0.75))) == pytest.approx(
+        [0, 0.5, 0.5, 1]
+    )
     assert call("settled", frame, size, view(1, 0.1, 0.9)) == view(1)
     wide = box(600, 200)  # bars at the sides: nothing to pan to the right, but up and down
     assert call("settled", wide, size, view(1.5, 0.1, 0.1)) == view(1.5, 0.5, pytest.approx(1 / 3))
@@ -83,7 +100,12 @@ def test_the_view_stays_in_the_picture(call):
         (1, (2000, 2000), (600, 400), (1, 1, 600, 400)),  # not larger than it is
         (1, (2000, 2000), (60, 40), (1, 1, 480, 320)),  # but small ones grow, by a whole factor
         (2, (1004, 700), (600, 400), (2, 1, 1004, 1000 / 3)),
-        (2, (404, 2000), (600, 400), (1, 2, 404, 404 * 4 / 3 + 4)),  # a narrow window: one above the other
+        (
+            2,
+            (404, 2000),
+            (600, 400),
+            (1, 2, 404, 404 * 4 / 3 + 4),
+        ),  # a narrow window: one above the other
         (3, (1208, 700), (400, 600), (3, 1, 1208, 600)),
         (2, (1004, 800), (600, 400), (2, 1, 1004, 1000 / 3)),  # where a little is to be gained, not
         (4, (1000, 604), (600, 400), (2, 2, 904, 604)),
@@ -91,4 +113,6 @@ def test_the_view_stays_in_the_picture(call):
 )
 def test_several_pictures_lie_as_large_as_they_can(call, count, room, size, expected):
     shape = call("frameShape", count, box(*room), box(*size))
-    assert [shape[side] for side in ("across", "down", "width", "height")] == pytest.approx(expected)
+    assert [shape[side] for side in ("across", "down", "width", "height")] == pytest.approx(
+        expected
+    )

@@ -27,7 +27,9 @@ _, history = run(tempfile.mkdtemp(), config, model, on_event=panel)
 def page(browser, jupyter):
     """A notebook whose only cell trains, for hours if nobody stops it."""
     kernel = {"name": "python3", "display_name": "Python 3"}
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAIN, id="train")], metadata={"kernelspec": kernel})
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(TRAIN, id="train")], metadata={"kernelspec": kernel}
+    )
     nbformat.write(notebook, jupyter.root / "notebooks" / "training.ipynb")
     with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         page = context.new_page()
@@ -56,7 +58,9 @@ def test_watch_pause_resume_stop(page):
     page.wait_for_timeout(2000)
     assert step(page) == held
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("progressbar", name="Progress tiny")).not_to_have_attribute("value", str(held))
+    expect(page.get_by_role("progressbar", name="Progress tiny")).not_to_have_attribute(
+        "value", str(held)
+    )
     assert axe_violations(page, ".srlib-training") == ""
     page.get_by_role("button", name="Stop, keep the best").click()
     expect(page.get_by_role("status").filter(has_text="Stopped by hand: epoch")).to_be_visible()

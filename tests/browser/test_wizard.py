@@ -174,7 +174,13 @@ def test_bad_files_end_in_a_sentence_and_the_wizard_goes_on(page, photograph):
         "cut.jpg": (jpeg[: len(jpeg) // 2], "cut.jpg cannot be read"),
         "empty.png": (b"", "empty.png is not a picture that can be read"),
     }
-    choose(page, *({"name": name, "mimeType": "image/jpeg", "buffer": content} for name, (content, _) in files.items()))
+    choose(
+        page,
+        *(
+            {"name": name, "mimeType": "image/jpeg", "buffer": content}
+            for name, (content, _) in files.items()
+        ),
+    )
     for _, sentence in files.values():
         expect(problem(page)).to_contain_text(sentence)
     choose(page, photograph)
@@ -184,7 +190,9 @@ def test_bad_files_end_in_a_sentence_and_the_wizard_goes_on(page, photograph):
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_axe(page, theme):
-    page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+    page.evaluate(
+        "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+    )
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
     assert axe_violations(page, ".srlib-wizard") == ""
 
@@ -199,5 +207,9 @@ def test_d_d_on_a_choice_keeps_the_cell(page):
 
 
 def test_a_restarted_kernel_is_said(page):
-    page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
-    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text("The kernel does not answer")
+    page.evaluate(
+        "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    expect(page.locator(".srlib-gone").filter(visible=True)).to_contain_text(
+        "The kernel does not answer"
+    )

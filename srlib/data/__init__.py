@@ -1,0 +1,27 @@
+"""DIV2K, LR folders, pairs, patches, and the data doctor (lesson 01)."""
+
+from srlib.data.benchmarks import find_benchmarks
+from srlib.data.div2k import download_div2k
+from srlib.data.doctor import check_dataset
+from srlib.data.findings import DatasetReport, Finding
+from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
+from srlib.data.pairs import PairedImages, find_lr_dir
+from srlib.data.patches import Pair, PairedPatches, PatchBatches, PixelStore
+from srlib.data.pixel_cache import memory_map
+
+__all__ = [
+    "DatasetReport",
+    "Finding",
+    "LowResReport",
+    "Pair",
+    "PairedImages",
+    "PairedPatches",
+    "PatchBatches",
+    "PixelStore",
+    "check_dataset",
+    "create_low_res_images_recursive",
+    "download_div2k",
+    "find_benchmarks",
+    "find_lr_dir",
+    "memory_map",
+]

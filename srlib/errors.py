@@ -1,0 +1,9 @@
+"""The base of every error that srlib raises on purpose."""
+
+
+class SRError(Exception):
+    """Something srlib was asked to do cannot be done. The message is a sentence that says why and what to do.
+
+    Every error class of srlib inherits from this one besides its built-in class, so that `except SRError` catches them
+    all and `except ValueError` or `except OSError` still works.
+    """

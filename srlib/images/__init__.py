@@ -1,0 +1,46 @@
+"""Photographs in and out, MATLAB's bicubic, and what happens to pictures in the wild (lesson 01)."""
+
+from srlib.images.degrade import Degradation, jpeg_round_trip
+from srlib.images.downscalers import identify_downscaler, jpeg_quality
+from srlib.images.finder import DataError, find_images
+from srlib.images.picture import (
+    MAX_PIXELS,
+    SUFFIXES,
+    ImageError,
+    Picture,
+    eight_bit,
+    encode,
+    from_array,
+    from_pil,
+    read_image,
+    to_array,
+    to_pil,
+    to_tensor,
+    write_image,
+)
+from srlib.images.resize import crop_to_multiple, cubic, imresize
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "DataError",
+    "Degradation",
+    "ImageError",
+    "Picture",
+    "crop_to_multiple",
+    "cubic",
+    "eight_bit",
+    "encode",
+    "find_images",
+    "from_array",
+    "from_pil",
+    "identify_downscaler",
+    "imresize",
+    "jpeg_quality",
+    "jpeg_round_trip",
+    "read_image",
+    "to_array",
+    "to_pil",
+    "to_tensor",
+    "write_image",
+]

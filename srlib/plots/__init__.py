@@ -1,0 +1,24 @@
+"""The course's figures and its report; every function returns a figure and shows nothing (lessons 05 and 06)."""
+
+from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
+from srlib.plots.figures import STYLES, TextFigure, new_figure
+from srlib.plots.pictures import close_up, curves, error_maps, show_images, training_curves
+from srlib.plots.report import summary_text, write_report
+
+__all__ = [
+    "STYLES",
+    "TextFigure",
+    "agreement",
+    "close_up",
+    "curves",
+    "distributions",
+    "error_maps",
+    "gain_by_texture",
+    "gains",
+    "new_figure",
+    "quality_by_cost",
+    "show_images",
+    "summary_text",
+    "training_curves",
+    "write_report",
+]

@@ -1,0 +1,3 @@
+from srlib.widgets.compare.slider import CompareSlider
+
+__all__ = ["CompareSlider"]

@@ -1,0 +1,3 @@
+from srlib.widgets.wizard.wizard import ImageWizard
+
+__all__ = ["ImageWizard"]

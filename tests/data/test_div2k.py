@@ -1,0 +1,336 @@
+import hashlib
+import io
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+import pytest
+from mirror_server import mirror_server
+
+from srlib.data import div2k
+from srlib.data.div2k import ARCHIVES, Archive, download_div2k
+from srlib.files.transfer import DownloadError, Patience
+
+FAST = Patience(connect=5.0, stall=0.8, retries=3, backoff=0.01)
+KINDS = {
+    ("train", "HR"): 3,
+    ("train", "bicubic_X4"): 3,
+    ("valid", "HR"): 2,
+    ("valid", "bicubic_X4"): 2,
+}
+
+
+def zipped(entries):
+    """The bytes of a zip file of (path or ZipInfo, content) entries."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name, content in entries:
+            file.writestr(
+                name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name), content
+            )  # always of 1980
+    return stream.getvalue()
+
+
+def noise(path):
+    return np.random.default_rng(list(str(path).encode())).bytes(40_000)
+
+
+def small(archive, count):
+    """The first pictures of a real archive's list, with noise for pixels, as an Archive and its bytes."""
+    pictures = archive.pictures[:count]
+    folders = [f"{folder}/" for folder in reversed(pictures[0].parents) if folder.name]
+    return described(
+        archive.name,
+        zipped([(folder, b"") for folder in folders] + [(str(p), noise(p)) for p in pictures]),
+        pictures,
+    )
+
+
+def described(name, content, pictures):
+    return Archive(name, len(content), hashlib.md5(content).hexdigest(), pictures), content
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A mirror with small archives in the place of the real ones, which are listed in the same way."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = {key: small(ARCHIVES[key], count) for key, count in KINDS.items()}
+    monkeypatch.setattr(div2k, "ARCHIVES", {key: archive for key, (archive, _) in made.items()})
+    with mirror_server({archive.name: content for archive, content in made.values()}) as server:
+        yield server
+
+
+def get(web, root, behaviour="good", **options):
+    return download_div2k(root, mirrors=[f"{web.url}/{behaviour}"], patience=FAST, **options)
+
+
+def tree(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+def expected(*keys):
+    return {str(p): noise(p) for key in keys for p in ARCHIVES[key].pictures[: KINDS[key]]}
+
+
+def asked(web):
+    return [path.rpartition("/")[2] for path, _ in web.asked]
+
+
+def test_the_official_layout():
+    assert [str(archive.folder) for archive in ARCHIVES.values()][::4] == [
+        "DIV2K_train_HR",
+        "DIV2K_valid_HR",
+    ]
+    archive = ARCHIVES["valid", "bicubic_X3"]
+    assert archive.name == "DIV2K_valid_LR_bicubic_X3.zip" and len(archive.pictures) == 100
+    assert str(archive.pictures[0]) == "DIV2K_valid_LR_bicubic/X3/0801x3.png"
+    train = ARCHIVES["train", "HR"].pictures
+    assert (train[0].name, train[-1].name, len(train)) == ("0001.png", "0800.png", 800)
+    assert len({archive.md5 for archive in ARCHIVES.values()}) == 8
+
+
+def test_only_what_is_asked_for_and_only_once(web, tmp_path):
+    root = tmp_path / "new" / "div2k"
+    (folder,) = get(web, root, subset="valid", tracks=["bicubic_X4"])
+    assert folder == root / "DIV2K_valid_LR_bicubic" / "X4" and tree(root) == expected(
+        ("valid", "bicubic_X4")
+    )
+    assert asked(web) == ["DIV2K_valid_LR_bicubic_X4.zip"]
+    folders = get(web, root, subset="all")
+    names = [
+        "DIV2K_train_HR",
+        "DIV2K_train_LR_bicubic/X4",
+        "DIV2K_valid_HR",
+        "DIV2K_valid_LR_bicubic/X4",
+    ]
+    assert [str(f.relative_to(root)) for f in folders] == names and tree(root) == expected(*KINDS)
+    assert len(web.asked) == 4
+    assert get(web, root, subset="all") == folders and len(web.asked) == 4
+
+
+def test_it_says_the_terms_first_and_then_how_far_it_is(web, tmp_path):
+    told = []
+    get(web, tmp_path, on_progress=lambda *t: told.append(t))
+    total = sum(
+        len(web.files[name]) for name in ("DIV2K_train_HR.zip", "DIV2K_train_LR_bicubic_X4.zip")
+    )
+    assert (
+        told[0][:2] == (0, total)
+        and "academic research" in told[0][2]
+        and "academic research" in download_div2k.__doc__
+    )
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told) and told[-1][
+        0
+    ] == total
+    texts = [text for _, _, text in told]
+    assert any(text.startswith("DIV2K_train_HR.zip: 120.5 of 120.5 kB") for text in texts)
+    assert texts[-1] == "DIV2K_train_LR_bicubic_X4.zip: 3 of 3 pictures unpacked"
+
+
+def test_archives_are_kept_if_wished(web, tmp_path):
+    get(web, tmp_path, subset="valid", tracks=["HR"], keep_archives=True)
+    assert tree(tmp_path).keys() == {
+        "DIV2K_valid_HR.zip",
+        "DIV2K_valid_HR/0801.png",
+        "DIV2K_valid_HR/0802.png",
+    }
+
+
+def test_an_archive_fetched_by_hand_is_used(web, tmp_path):
+    (tmp_path / "DIV2K_valid_HR.zip").write_bytes(web.files["DIV2K_valid_HR.zip"])
+    get(web, tmp_path, "gone", subset="valid", tracks=["HR"])
+    assert tree(tmp_path) == expected(("valid", "HR")) and web.asked == []
+
+
+@pytest.mark.parametrize("behaviour", ["cut", "cutplain", "stall", "redirect", "busy"])
+def test_mirrors_with_faults(web, tmp_path, behaviour):
+    """The second mirror is good."""
+    web.cut_after = 90_000
+    mirrors = [f"{web.url}/{behaviour}/", f"{web.url}/good/"]
+    download_div2k(tmp_path, mirrors=mirrors, patience=FAST)
+    assert tree(tmp_path) == expected(("train", "HR"), ("train", "bicubic_X4"))
+
+
+def test_what_every_mirror_said(web, tmp_path):
+    with pytest.raises(DownloadError) as caught:
+        download_div2k(
+            tmp_path,
+            mirrors=[f"{web.url}/{b}" for b in ("html", "wrong", "longer", "gone")],
+            patience=FAST,
+        )
+    said = ["a web page", "another file (MD5 ", "offers a file of 120,", "404"]
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) == 4 and all(words in line for words, line in zip(said, lines, strict=True))
+    assert tree(tmp_path) == {}
+
+
+KILLED = """
+    import os, signal, sys
+    from srlib.data import div2k
+    sys.path[:0] = sys.argv[1].split(os.pathsep)
+    from test_div2k import FAST, KINDS, small
+    div2k.ARCHIVES = {key: small(div2k.ARCHIVES[key], count)[0] for key, count in KINDS.items()}
+    def kill(done, total, text):
+        if sys.argv[4] in text:
+            os.kill(os.getpid(), signal.SIGKILL)
+    div2k.download_div2k(sys.argv[2], mirrors=[sys.argv[3]], patience=FAST, on_progress=kill)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize(
+    "moment", ["LR_bicubic_X4.zip: 90.0 of", "HR.zip: 2 of 3 pictures", "LR_bicubic_X4.zip: 3 of 3"]
+)
+def test_killed_at_any_moment_it_ends_with_the_same_tree(web, tmp_path, moment, request):
+    web.cut_after = 90_000
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(KILLED),
+        os.pathsep.join(map(str, (request.path.parent, request.path.parents[1]))),
+        str(tmp_path),
+        f"{web.url}/cut",
+        moment,
+    ]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    for folder in tmp_path.glob("DIV2K_*_HR"):  # what has its final name is whole
+        assert len(list(folder.iterdir())) == 3
+    get(web, tmp_path)
+    assert tree(tmp_path) == expected(("train", "HR"), ("train", "bicubic_X4"))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_killed_before_the_archive_was_deleted(web, tmp_path):
+    get(web, tmp_path, subset="valid", tracks=["HR"], keep_archives=True)
+    get(web, tmp_path, subset="valid", tracks=["HR"])
+    assert tree(tmp_path) == expected(("valid", "HR")) and len(web.asked) == 1
+
+
+def test_an_error_while_unpacking_leaves_nothing_half_made(web, tmp_path):
+    def interrupt(done, total, text):
+        if "1 of 2 pictures" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        get(web, tmp_path, subset="valid", tracks=["HR"], on_progress=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["DIV2K_valid_HR.zip"]
+
+
+def test_a_folder_with_only_some_pictures_is_not_touched(web, tmp_path):
+    (tmp_path / "DIV2K_valid_HR").mkdir()
+    (tmp_path / "DIV2K_valid_HR" / "0802.png").write_bytes(b"mine")
+    with pytest.raises(
+        DownloadError,
+        match=r"lacks 1 of its 2 pictures \(0801.png is the first\): rename or delete",
+    ):
+        get(web, tmp_path, subset="all")
+    assert tree(tmp_path) == {"DIV2K_valid_HR/0802.png": b"mine"} and web.asked == []
+
+
+def link(name):
+    entry = zipfile.ZipInfo(name)
+    entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+GOOD = ("DIV2K_valid_HR/0801.png", noise("a"))
+EVIL = {
+    "absolute": ([GOOD, ("/evil.png", b"x")], "leads out"),
+    "dots": ([GOOD, ("DIV2K_valid_HR/../../evil.png", b"x")], "leads out"),
+    "backslash": ([GOOD, ("DIV2K_valid_HR\\..\\..\\evil.png", b"x")], "leads out"),
+    "drive": ([GOOD, ("C:/evil.png", b"x")], "leads out"),
+    "link": ([(link("DIV2K_valid_HR/0801.png"), b"/etc/passwd")], "is a link"),
+    "folder as link": ([(link("DIV2K_valid_HR"), b"/tmp"), GOOD], "is a link"),
+    "missing": ([("DIV2K_valid_HR/0899.png", b"x")], r"0801\.png is not in it"),
+}
+
+
+def serve(web, monkeypatch, content):
+    """Let DIV2K_valid_HR.zip be these bytes, with the right md5: nothing but the contents can give it away."""
+    archive, _ = described(
+        "DIV2K_valid_HR.zip", content, (PurePosixPath("DIV2K_valid_HR/0801.png"),)
+    )
+    monkeypatch.setattr(div2k, "ARCHIVES", {("valid", "HR"): archive})
+    web.files[archive.name] = content
+
+
+@pytest.mark.parametrize("kind", EVIL)
+def test_paths_in_an_archive_are_not_trusted(web, tmp_path, monkeypatch, kind):
+    entries, words = EVIL[kind]
+    serve(web, monkeypatch, zipped(entries))
+    root = tmp_path / "root"
+    with pytest.raises(
+        DownloadError,
+        match=f"is not unpacked, because .*{words}.*delete it and get it from another mirror",
+    ):
+        get(web, root, subset="valid", tracks=["HR"])
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == [
+        "root",
+        "root/DIV2K_valid_HR.zip",
+    ]
+
+
+def test_a_bomb_is_not_unpacked(web, tmp_path, monkeypatch):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("DIV2K_valid_HR/0801.png", bytes(10_000_000))
+    serve(web, monkeypatch, stream.getvalue())
+    with pytest.raises(DownloadError, match=r"claim to unpack to 10,000,000"):
+        get(web, tmp_path, subset="valid", tracks=["HR"])
+    # and one that hides it: the directory at the end says 9,000 bytes
+    content = stream.getvalue().replace(
+        (10_000_000).to_bytes(4, "little"), (9_000).to_bytes(4, "little")
+    )
+    serve(web, monkeypatch, content)
+    with pytest.raises(DownloadError, match="cannot be unpacked"):
+        get(web, tmp_path / "hidden", subset="valid", tracks=["HR"])
+    assert [p.name for p in (tmp_path / "hidden").iterdir()] == ["DIV2K_valid_HR.zip"]
+
+
+@pytest.mark.parametrize("damage", ["cut short", "flipped", "encrypted"])
+def test_a_damaged_archive_is_said_to_be_one(web, tmp_path, monkeypatch, damage):
+    content = bytearray(zipped([GOOD]))
+    if damage == "cut short":
+        content = content[:-30]
+    elif damage == "flipped":
+        content[20_000] ^= 1
+    else:
+        content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    serve(web, monkeypatch, bytes(content))
+    with pytest.raises(DownloadError, match="delete it"):
+        get(web, tmp_path, subset="valid", tracks=["HR"])
+    assert [p.name for p in tmp_path.iterdir()] == ["DIV2K_valid_HR.zip"]
+
+
+@pytest.mark.parametrize(("keep", "most"), [(False, "6.1"), (True, "8.1")])
+def test_the_disk_is_checked_before_anything_is_fetched(web, tmp_path, monkeypatch, keep, most):
+    """Archives of 2.0 and 1.7 MB, which may swell by a fifth: 2.4 for the first, then 1.7 + 2.04 for the second."""
+    sizes = {("train", "HR"): 2_000_000, ("train", "bicubic_X4"): 1_700_000}
+    archives = {key: replace(ARCHIVES[key], size=size) for key, size in sizes.items()}
+    monkeypatch.setattr(div2k, "ARCHIVES", archives)
+    usage = namedtuple("usage", "total used free")(10**10, 10**10 - 10**6, 10**6)
+    monkeypatch.setattr("srlib.files.transfer.shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(
+        DownloadError, match=rf"needs {most} MB and the disk of .* has 1\.0 MB free"
+    ):
+        get(web, tmp_path, keep_archives=keep)
+    assert web.asked == [] and tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "asked_for", [{"subset": "test"}, {"tracks": ["HR", "X4"]}, {"tracks": "HR"}]
+)
+def test_unknown_names_are_named(web, tmp_path, asked_for):
+    with pytest.raises(ValueError, match=r"is not\.|not 'test'"):
+        get(web, tmp_path, **asked_for)
+    assert web.asked == []

@@ -1,0 +1,221 @@
+"""The data doctor on folders broken in known ways."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlib.data.doctor import check_dataset
+from srlib.images.picture import read_image
+from srlib.images.resize import imresize
+
+SIDE = 216
+
+
+@pytest.fixture(scope="module")
+def photos(request) -> list[np.ndarray]:
+    """Five pictures of 216 by 216 pixels that show five things."""
+    folder = request.config.rootpath / "data" / "sample" / "DIV2K_valid_HR"
+    return [
+        read_image(folder / f"080{number}.png").rgb[150 : 150 + SIDE, 200 : 200 + SIDE].copy()
+        for number in range(1, 6)
+    ]
+
+
+def save(path: Path, image: np.ndarray, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, **options)
+
+
+@pytest.fixture
+def root(tmp_path, photos) -> Path:
+    """A good data set in DIV2K's official layout at scale 4: 0001 to 0003 to train, 0801 and 0802 to validate."""
+    for number, photo in zip((1, 2, 3, 801, 802), photos, strict=True):
+        split = "train" if number < 800 else "valid"
+        save(tmp_path / f"DIV2K_{split}_HR" / f"{number:04}.png", photo)
+        save(
+            tmp_path / f"DIV2K_{split}_LR_bicubic" / "X4" / f"{number:04}x4.png",
+            imresize(photo, 1 / 4),
+        )
+    return tmp_path
+
+
+def only(root: Path, problem: str, severity: str, scale: int = 4) -> tuple[str, ...]:
+    """The files of the finding with this in its problem; there must be no other finding."""
+    report = check_dataset(root, scale=scale)
+    assert [problem in finding.problem for finding in report.findings] == [True], str(report)
+    assert (
+        report.findings[0].severity == severity
+        and report.findings[0].effect
+        and report.findings[0].fix
+    )
+    return report.findings[0].files
+
+
+def test_nothing_to_find(root):
+    calls = []
+    report = check_dataset(
+        root, scale=4, on_progress=lambda done, total: calls.append((done, total))
+    )
+    assert report.findings == () and report.ok and report.pictures == 10
+    assert calls == [(done, 10) for done in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    "hr_dir, lr_dir",
+    [("DIV2K_train_HR", "DIV2K_train_LR/X4"), ("train/hr", "train/lr"), ("HR", "LR_small/X4")],
+)
+def test_other_layouts(tmp_path, photos, hr_dir, lr_dir):
+    for name, photo in zip("abc", photos, strict=False):
+        save(tmp_path / hr_dir / f"{name}.png", photo)
+        save(tmp_path / lr_dir / f"{name}.png", imresize(photo, 1 / 4))
+    assert check_dataset(tmp_path, scale=4).findings == ()
+    (tmp_path / lr_dir / "b.png").unlink()
+    assert only(tmp_path, "no LR picture", "error") == (f"{hr_dir}/b.png",)
+
+
+def test_hr_alone(tmp_path, photos):
+    save(tmp_path / "holiday.png", photos[0])
+    assert only(tmp_path, "without an LR folder", "info") == ("holiday.png",)
+    assert check_dataset(tmp_path, scale=4).ok
+
+
+def test_names_that_do_not_pair(root):
+    (root / "DIV2K_train_HR/0002.png").unlink()
+    assert only(root, "no HR picture", "error") == ("DIV2K_train_LR_bicubic/X4/0002x4.png",)
+
+
+def test_one_name_twice(root, photos):
+    save(root / "DIV2K_train_HR/0001.bmp", photos[0][::-1].copy())
+    assert only(root, "same name but for the suffix", "error") == ("DIV2K_train_HR/0001.png",)
+
+
+def test_wrong_size_and_other_picture(root, photos):
+    lr = root / "DIV2K_train_LR_bicubic/X4"
+    save(lr / "0001x4.png", imresize(photos[0], 1 / 3))
+    assert only(root, "are not 1/4", "error") == (
+        "DIV2K_train_LR_bicubic/X4/0001x4.png (72 x 72 for 216 x 216)",
+    )
+    save(lr / "0001x4.png", imresize(photos[3], 1 / 4))
+    assert only(root, "show something else", "error") == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
+
+
+def test_sides_that_are_no_multiple(root, photos):
+    save(root / "DIV2K_train_HR/0001.png", np.pad(photos[0], [(0, 1), (0, 3), (0, 0)], "edge"))
+    assert only(root, "not multiples of 4", "info") == ("DIV2K_train_HR/0001.png",)
+
+
+def test_small_pictures(root, photos):
+    save(root / "DIV2K_train_HR/0001.png", photos[0][:188])
+    save(root / "DIV2K_train_LR_bicubic/X4/0001x4.png", imresize(photos[0][:188], 1 / 4))
+    assert only(root, "smaller than a patch of 192", "warning") == ("DIV2K_train_HR/0001.png",)
+
+
+def test_alpha_gray_and_16_bit(root, photos):
+    hr = root / "DIV2K_train_HR"
+    save(hr / "0001.png", np.dstack([photos[0], np.full((SIDE, SIDE), 128, np.uint8)]))
+    assert only(root, "alpha", "warning") == ("DIV2K_train_HR/0001.png",)
+    gray = photos[0][..., 1].copy()
+    save(hr / "0001.png", gray)
+    save(root / "DIV2K_train_LR_bicubic/X4/0001x4.png", imresize(gray, 1 / 4))
+    assert only(root, "gray", "warning") == (
+        "DIV2K_train_HR/0001.png",
+        "DIV2K_train_LR_bicubic/X4/0001x4.png",
+    )
+    save(hr / "0001.png", gray.astype(np.uint16) * 257)
+    deep = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
+    assert deep["Pictures have 16 bits a channel."] == ("DIV2K_train_HR/0001.png",)
+
+
+def test_jpeg_by_format_and_by_its_traces(root, photos):
+    lr = root / "DIV2K_train_LR_bicubic/X4"
+    save(lr / "a.jpg", imresize(photos[1], 1 / 4), quality=70)
+    save(lr / "0002x4.png", np.asarray(Image.open(lr / "a.jpg")))
+    (lr / "a.jpg").unlink()
+    (lr / "0003x4.png").unlink()
+    save(lr / "0003x4.jpg", imresize(photos[2], 1 / 4), quality=85)
+    assert only(root, "JPEG", "warning") == tuple(
+        f"DIV2K_train_LR_bicubic/X4/{n}" for n in ("0002x4.png", "0003x4.jpg")
+    )
+
+
+def test_another_downscaler(root, photos):
+    for number, photo in zip((1, 2, 3), photos, strict=False):
+        lr = Image.fromarray(photo).resize((SIDE // 4, SIDE // 4), Image.Resampling.BICUBIC)
+        lr.save(root / f"DIV2K_train_LR_bicubic/X4/000{number}x4.png")
+    assert len(only(root, "made by pillow, not by MATLAB's", "warning")) == 3
+
+
+def test_leaks_and_copies(root, photos):
+    """Copies are told by their pixels, not their bytes; a copy that was compressed or resized is nearly the same."""
+    for name, severity, split, number, make in [
+        ("The same picture is in two splits", "error", "valid", "0803", lambda image: image),
+        (
+            "Nearly the same picture is in two splits",
+            "warning",
+            "valid",
+            "0803",
+            lambda image: image.convert("YCbCr").convert("RGB"),
+        ),
+        ("The same picture is there twice", "warning", "train", "0004", lambda image: image),
+        (
+            "Pictures are nearly the same",
+            "info",
+            "train",
+            "0004",
+            lambda image: image.resize((400, 400), Image.Resampling.LANCZOS),
+        ),
+    ]:
+        hr = make(Image.fromarray(photos[1]))
+        files = [
+            root / f"DIV2K_{split}_HR/{number}.png",
+            root / f"DIV2K_{split}_LR_bicubic/X4/{number}x4.png",
+        ]
+        hr.save(files[0], compress_level=1)
+        save(files[1], imresize(np.asarray(hr), 1 / 4))
+        (found,) = only(root, name, severity)
+        assert "DIV2K_train_HR/0002.png" in found and number in found
+        for file in files:
+            file.unlink()
+
+
+def test_damaged_and_empty(root):
+    whole = root / "DIV2K_train_HR/0002.png"
+    whole.write_bytes(whole.read_bytes()[:9000])
+    (found,) = only(root, "cannot be read", "error")
+    assert found == "DIV2K_train_HR/0002.png"
+    shutil.rmtree(root / "DIV2K_train_HR")
+    (root / "DIV2K_train_HR").mkdir()
+    problems = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
+    assert problems["Folders are empty."] == ("DIV2K_train_HR/",)
+    assert len(problems["LR pictures have no HR picture of the same name."]) == 3
+
+
+def test_not_a_data_set(tmp_path):
+    assert only(tmp_path / "nowhere", "There is no folder", "error") == ()
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert only(tmp_path, "There are no pictures", "error") == ()
+    with pytest.raises(ValueError, match="whole number"):
+        check_dataset(tmp_path, scale=1)
+
+
+def test_the_report_reads_well(root):
+    (root / "DIV2K_train_HR/0002.png").rename(root / "DIV2K_train_HR/<b>.png")
+    report = check_dataset(root, scale=4)
+    text = str(report)
+    assert text.startswith(
+        f"{root}, scale 4: 10 pictures; 2 errors, 0 warnings, 0 info.\n\nERROR: HR pictures have no LR"
+    )
+    assert "  files:  DIV2K_train_HR/<b>.png\n  effect: " in text and "\n  fix:    " in text
+    assert max(map(len, text.splitlines()[1:])) <= 100
+    assert ">DIV2K_train_HR/&lt;b&gt;.png</td>" in report._repr_html_()
+
+
+def test_the_shared_pairs_are_in_order(benchmarks):
+    report = check_dataset(benchmarks / "Set5", scale=4)
+    assert report.ok and report.pictures == 10
+    assert [f.problem for f in report.findings] == [
+        "LR pictures were made by MATLAB's older bicubic."
+    ]

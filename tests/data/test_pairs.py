@@ -1,0 +1,135 @@
+"""Pairs by name, in the layouts people have, and LR images made as needed."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlib.data.lr_folders import create_low_res_images_recursive
+from srlib.data.pairs import PairedImages, find_lr_dir
+from srlib.images.degrade import Degradation
+from srlib.images.finder import DataError
+from srlib.images.picture import write_image
+from srlib.images.resize import imresize
+
+
+def put(root, *files: str, size=(8, 8)):
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (90, 60, 30)).save(root / file)
+
+
+def test_pairs_by_name(tmp_path, photo):
+    put(tmp_path, "LR/0001.png", "LR/deep/er/0002.png", "LR/deep/gray.png", size=(29, 23))
+    write_image(tmp_path / "LR" / "0001.png", imresize(photo, 1 / 4))
+    put(tmp_path, "HR/deep/er/0002.jpg", size=(118, 95))  # odd-sized
+    write_image(tmp_path / "HR" / "0001.png", photo)
+    write_image(tmp_path / "HR" / "deep" / "gray.png", np.ascontiguousarray(photo[:92, :116, 0]))
+    pairs = PairedImages(tmp_path / "HR", tmp_path / "LR", scale=4)
+    assert [p.name for p in pairs] == ["0001", "deep/er/0002", "deep/gray"] and len(pairs) == 3
+    assert np.array_equal(pairs[0].hr, photo) and pairs[0].lr.shape == (24, 30, 3)
+    assert pairs[1].hr.shape == (92, 116, 3) and pairs[1].lr.shape == (23, 29, 3)
+    assert pairs[2].hr.ndim == 2
+
+
+@pytest.mark.parametrize(
+    ("hr_dir", "lr_dir", "ending"),
+    [
+        ("DIV2K_train_HR", "DIV2K_train_LR_bicubic/X4", "x4"),
+        ("DIV2K_train_HR", "DIV2K_train_LR/X4", ""),
+        ("hr", "lr", ""),
+        ("HR", "LR_bicubic/X4", "x4"),
+        ("photos/train_hr", "photos/train_lr/X4", ""),
+    ],
+)
+def test_layouts_in_use(tmp_path, hr_dir, lr_dir, ending):
+    put(tmp_path, f"{hr_dir}/0001.png", f"{hr_dir}/b.c.png", size=(8, 8))
+    put(tmp_path, f"{lr_dir}/0001{ending}.png", f"{lr_dir}/b.c{ending}.png", size=(2, 2))
+    if "X4" in lr_dir:
+        put(tmp_path, lr_dir.replace("X4", "X2") + "/other.png")
+    found = find_lr_dir(tmp_path / hr_dir, scale=4)
+    assert found == tmp_path / lr_dir
+    assert PairedImages(tmp_path / hr_dir, found, scale=4).names == ["0001", "b.c"]
+
+
+def test_an_lr_folder_that_is_not_clear(tmp_path):
+    put(tmp_path, "a_HR/1.png", "a_LR/X2/1.png")
+    with pytest.raises(DataError, match=r"no LR folder for .*a_HR, such as .*a_LR_bicubic"):
+        find_lr_dir(tmp_path / "a_HR", scale=4)
+    put(tmp_path, "a_LR_bicubic/X4/1x4.png")
+    assert find_lr_dir(tmp_path / "a_HR", scale=4).parent.name == "a_LR_bicubic"
+    put(tmp_path, "a_LR/X4/1.png")
+    with pytest.raises(DataError, match="two LR folders"):
+        find_lr_dir(tmp_path / "a_HR", scale=4)
+
+
+def test_names_that_end_like_a_scale(tmp_path):
+    put(tmp_path, "hr/a.png", "hr/ax4.png", size=(8, 8))
+    put(
+        tmp_path,
+        "same/a.png",
+        "same/ax4.png",
+        "official/ax4.png",
+        "official/ax4x4.png",
+        size=(2, 2),
+    )
+    for lr_dir, partners in (
+        ("same", ["a.png", "ax4.png"]),
+        ("official", ["ax4.png", "ax4x4.png"]),
+    ):
+        pairs = PairedImages(tmp_path / "hr", tmp_path / lr_dir, scale=4)
+        assert [lr.name for _, lr in pairs.files] == partners
+
+
+def test_pairs_that_do_not_fit(tmp_path):
+    put(tmp_path, "HR/0001.png", "HR/0002.png", size=(8, 8))
+    put(tmp_path, "LR/0001.png", "LR/0002.png", size=(4, 4))
+    with pytest.raises(DataError, match="that is not scale 4"):
+        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=4)[0]
+    (tmp_path / "LR" / "0001.png").unlink()
+    with pytest.raises(DataError, match=r"0001: only in one of"):
+        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
+    put(tmp_path, "HR/0002.jpg")
+    with pytest.raises(DataError, match=r"have the same name, 0002"):
+        PairedImages(tmp_path / "HR", None, scale=2)
+
+
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
+def test_lr_made_as_needed_is_matlabs(benchmarks, name):
+    """All but the border, which MATLAB treated otherwise when these pairs were made."""
+    folder = benchmarks / name / "X4"
+    for made, matlab in zip(
+        PairedImages(folder / "HR", None, scale=4),
+        PairedImages(folder / "HR", folder / "LR", scale=4),
+        strict=True,
+    ):
+        assert np.array_equal(made.hr, matlab.hr) and made.lr.shape == matlab.lr.shape
+        assert np.array_equal(made.lr[3:-3, 3:-3], matlab.lr[3:-3, 3:-3])
+
+
+def test_lr_made_by_a_degradation_is_what_the_folder_would_hold(tmp_path, photo):
+    (tmp_path / "HR" / "deep").mkdir(parents=True)
+    for name in ("1.png", "deep/2.png"):
+        write_image(tmp_path / "HR" / name, photo)
+    noisy = Degradation(2, blur=1.0, noise=9.0, jpeg_quality=60)
+    create_low_res_images_recursive(tmp_path / "HR", tmp_path / "LR", 2, method=noisy)
+    made, stored = (
+        PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy),
+        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2),
+    )
+    assert all(np.array_equal(a.lr, b.lr) for a, b in zip(made, stored, strict=True))
+    assert not np.array_equal(made[0].lr, made[1].lr)
+
+
+def test_lr_made_another_way(tmp_path, photo):
+    (tmp_path / "HR").mkdir()
+    write_image(tmp_path / "HR" / "1.png", photo[:95, :119])
+    pair = PairedImages(tmp_path / "HR", None, scale=2, make_lr=lambda hr: hr[::2, ::2])[0]
+    assert np.array_equal(pair.hr, photo[:94, :118]) and np.array_equal(
+        pair.lr, photo[:94:2, :118:2]
+    )
+    with pytest.raises(DataError, match="not scale 2"):
+        PairedImages(tmp_path / "HR", None, scale=2, make_lr=lambda hr: hr)[0]
+    with pytest.raises(ValueError, match="not both"):
+        PairedImages(tmp_path / "HR", tmp_path / "HR", scale=2, make_lr=lambda hr: hr)
+    with pytest.raises(DataError, match=r"1.png is smaller than 200 pixels"):
+        PairedImages(tmp_path / "HR", None, scale=200)[0]

@@ -1,0 +1,269 @@
+"""The memory map: the same pixels, decoded once, noticed when the pictures change, whole or not there at all."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srlib.data.pairs import PairedImages
+from srlib.data.patches import PairedPatches
+from srlib.data.pixel_cache import memory_map
+from srlib.images.finder import DataError
+from srlib.images.picture import ImageError, write_image
+
+needs_fork = pytest.mark.skipif(
+    sys.platform == "win32", reason="these processes are forked, which Windows does not do"
+)
+
+
+@pytest.fixture
+def root(tmp_path, photo):
+    """HR pictures, odd-sized, gray and on its side among them, to be paired with LR made as needed."""
+    hr = tmp_path / "data" / "HR"
+    (hr / "deep").mkdir(parents=True)
+    write_image(hr / "1.png", photo)
+    write_image(hr / "2.png", photo[:61, :75])
+    write_image(hr / "deep" / "gray.png", np.ascontiguousarray(photo[:50, :, 0]))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.fromarray(photo[:70, :43]).save(hr / "turned.jpg", exif=exif)
+    return tmp_path
+
+
+def paired(root, **options) -> PairedImages:
+    return PairedImages(root / "data" / "HR", None, scale=2, **options)
+
+
+def calls(pairs, **options):
+    """The store, and how many pairs were decoded for it."""
+    seen = []
+    store = memory_map(pairs, on_progress=lambda done, total: seen.append((done, total)), **options)
+    assert seen in ([], [(n, len(pairs)) for n in range(1, len(pairs) + 1)])
+    return store, len(seen)
+
+
+def files_under(folder) -> list[str]:
+    return sorted(p.name for p in folder.rglob("*") if p.is_file())
+
+
+def test_the_map_holds_the_pairs(root):
+    pairs = paired(root)
+    store, decoded = calls(pairs)
+    assert decoded == 4 and store.names == ["1", "2", "deep/gray", "turned"]
+    for stored, (hr, lr, _) in zip(store, pairs, strict=True):
+        three = (lambda v: v) if hr.ndim == 3 else (lambda v: np.dstack([v] * 3))
+        assert np.array_equal(stored.hr, three(hr)) and np.array_equal(stored.lr, three(lr))
+    assert store[3].hr.shape == (42, 70, 3)
+    a, b = (PairedPatches(p, scale=2, patch_size=32, seed=4).batch(9, 16) for p in (pairs, store))
+    assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+    assert files_under(root / "data" / ".srlib_cache") == [
+        ".gitignore",
+        "hr.bin",
+        "index.json",
+        "lock",
+        "lr.bin",
+    ]
+
+
+def test_a_second_call_decodes_nothing(root):
+    first, _ = calls(paired(root))
+    file = root / "data" / "HR" / "1.png"
+    stat = file.stat()
+    file.write_bytes(bytes(stat.st_size))  # not a picture any more, but nobody looks
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    again, decoded = calls(paired(root))
+    assert decoded == 0 and again.folder == first.folder
+
+
+def test_a_change_is_noticed(root, photo):
+    folder = root / "data" / "HR"
+
+    def changed_as(change):
+        change()
+        store, decoded = calls(paired(root))
+        assert decoded == len(store)
+        assert (
+            files_under(root / "data" / ".srlib_cache").count("hr.bin") == 1
+        )  # the old one is gone
+        return store
+
+    changed_as(lambda: None)
+    later = (folder / "2.png").stat().st_mtime_ns + 1_000_000
+    changed_as(lambda: os.utime(folder / "2.png", ns=(later, later)))
+    assert changed_as(lambda: write_image(folder / "3.png", photo[:40, :40])).names[2] == "3"
+    assert len(changed_as((folder / "1.png").unlink)) == 4
+    assert changed_as(lambda: (folder / "3.png").rename(folder / "9.png")).names == [
+        "2",
+        "9",
+        "deep/gray",
+        "turned",
+    ]
+    assert np.array_equal(
+        changed_as(lambda: write_image(folder / "9.png", photo[40:80, :40]))[1].hr,
+        photo[40:80, :40],
+    )
+
+
+def test_data_and_map_move_together(root):
+    calls(paired(root))
+    (root / "data").rename(root / "elsewhere")
+    assert calls(PairedImages(root / "elsewhere" / "HR", None, scale=2))[1] == 0
+
+
+def test_what_is_damaged_is_made_again(root):
+    store, _ = calls(paired(root))
+    for damage in (
+        lambda: os.truncate(store.folder / "hr.bin", 99),
+        lambda: (store.folder / "index.json").write_text("{"),
+    ):
+        damage()
+        again, decoded = calls(paired(root))
+        assert decoded == 4 and np.array_equal(again[0].hr, paired(root)[0].hr)
+
+
+@dataclass(frozen=True)
+class Every:
+    """The pixels of every second row and column, brighter."""
+
+    brighter: int
+
+    def __call__(self, hr):
+        return hr[::2, ::2] // 2 + np.uint8(self.brighter)
+
+
+def test_each_way_of_making_lr_has_its_own(root):
+    stores = [calls(paired(root, make_lr=way)) for way in (None, Every(0), Every(9))]
+    assert [decoded for _, decoded in stores] == [4, 4, 4]
+    assert np.array_equal(stores[2][0][0].lr, stores[1][0][0].lr + 9)
+    assert calls(paired(root, make_lr=Every(9)))[1] == 0
+    with pytest.raises(ValueError, match="no name by which a later run"):
+        memory_map(paired(root, make_lr=lambda hr: hr[::2, ::2]))
+
+
+def test_it_lies_where_it_is_told(root):
+    store, _ = calls(paired(root), cache_dir=root / "fast" / "disk")
+    assert (
+        store.folder.is_relative_to(root / "fast" / "disk")
+        and not (root / "data" / ".srlib_cache").exists()
+    )
+    (root / "file").write_text("not a folder")
+    with pytest.raises(DataError, match=r"Nothing can be written to .*file: pass a cache_dir"):
+        memory_map(paired(root), cache_dir=root / "file")
+
+
+def test_what_cannot_be_stored(root, monkeypatch, photo):
+    cache = root / "data" / ".srlib_cache"
+    usage = shutil.disk_usage(root)._replace(free=50_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage)
+        with pytest.raises(DataError, match=r"take 0\.0 GB, and .* has 0\.0 GB free: make room"):
+            memory_map(paired(root))
+    Image.fromarray(photo[..., 0].astype(np.uint16) << 8).save(root / "data" / "HR" / "deep.png")
+    with pytest.raises(ValueError, match="deep has uint16 values"):
+        memory_map(paired(root))
+    (root / "data" / "HR" / "deep.png").write_text("not a picture")
+    with pytest.raises(ImageError, match=r"deep\.png is not a picture"):
+        memory_map(paired(root))
+    assert files_under(cache) == [".gitignore", "lock"]
+
+
+def test_a_picture_changed_while_it_is_read(root, photo):
+    def change(done, total):
+        write_image(root / "data" / "HR" / "2.png", photo[:61, :75] // 2)
+
+    with pytest.raises(DataError, match="changed while they were read"):
+        memory_map(paired(root), on_progress=change)
+    assert np.array_equal(calls(paired(root))[0][1].hr, photo[:60, :74] // 2)
+
+
+def _count(root, place, number):
+    """In another process: wait for the other one, make the map slowly, and say how many pairs were decoded."""
+    (place / f"ready{number}").touch()
+    while len(list(place.glob("ready*"))) < 2:
+        time.sleep(0.01)
+    decoded = []
+    store = memory_map(
+        paired(root), on_progress=lambda done, total: (decoded.append(done), time.sleep(0.1))
+    )
+    (place / f"done{number}").write_text(f"{len(decoded)} {int(store.hr.sum(dtype=np.int64))}")
+
+
+@needs_fork
+def test_two_processes_at_once(root):
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_count, args=(root, root, n)) for n in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    expected = sum(
+        int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root)
+    )
+    assert sorted(p.read_text() for p in root.glob("done*")) == [f"0 {expected}", f"4 {expected}"]
+
+
+def _die(root):
+    memory_map(paired(root), on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+
+@needs_fork
+def test_killed_while_it_writes(root):
+    process = multiprocessing.get_context("fork").Process(target=_die, args=(root,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert any((root / "data" / ".srlib_cache").rglob("part"))
+    store, decoded = calls(paired(root))
+    assert decoded == 4 and all(
+        np.array_equal(a.lr, b.lr)
+        for a, b in zip(store, paired(root), strict=True)
+        if b.lr.ndim == 3
+    )
+    assert not any((root / "data" / ".srlib_cache").rglob("part"))
+
+
+def _as_nobody(data, temporary):
+    """In another process, without the superuser's rights, which know no read-only folder."""
+    tempfile.tempdir = str(temporary)
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    for expected in (4, 0):
+        store, decoded = calls(PairedImages(data / "HR", None, scale=2))
+        assert decoded == expected and store.folder.is_relative_to(temporary)
+    try:
+        memory_map(PairedImages(data / "HR", None, scale=2), cache_dir=data / "cache")
+    except DataError:
+        return
+    raise AssertionError("a cache_dir that cannot be written to was not refused")
+
+
+@needs_fork
+def test_a_read_only_folder(root):
+    with tempfile.TemporaryDirectory() as place:
+        data, temporary = Path(place, "data"), Path(place, "temporary")
+        shutil.copytree(root / "data", data)
+        temporary.mkdir()
+        os.chmod(place, 0o755)
+        temporary.chmod(0o777)
+        data.chmod(0o555)
+        try:
+            process = multiprocessing.get_context("fork").Process(
+                target=_as_nobody, args=(data, temporary)
+            )
+            process.start()
+            process.join()
+        finally:
+            data.chmod(0o755)
+        assert process.exitcode == 0
+        assert sorted(p.name for p in data.iterdir()) == ["HR"]

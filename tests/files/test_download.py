@@ -1,0 +1,363 @@
+import hashlib
+import os
+import shutil
+import sys
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mirror_server import mirror_server
+
+from srlib.files.download import Meter, fetch, progress_text
+from srlib.files.transfer import DownloadError, Patience
+
+CONTENT = np.random.default_rng(0).bytes(1_200_000)
+SHA256, MD5 = hashlib.sha256(CONTENT).hexdigest(), hashlib.md5(CONTENT).hexdigest()
+FAST = Patience(connect=5.0, stall=5.0, retries=3, backoff=0.01)
+ONCE = Patience(connect=5.0, stall=5.0, retries=0)
+HASTY = Patience(connect=5.0, stall=0.5, retries=1, backoff=0.01)  # for servers that stall
+NOBODY = "http://127.0.0.1:9/a.bin"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server():
+    with mirror_server({"a.bin": CONTENT}) as server:
+        yield server
+
+
+def get(server, behaviour, tmp_path, **options):
+    """Fetch a.bin from a mirror of this behaviour."""
+    options = {"sha256": SHA256, "patience": FAST} | options
+    return fetch([f"{server.url}/{behaviour}/a.bin"], tmp_path / "a.bin", **options)
+
+
+def test_fetches_once_with_progress(server, tmp_path):
+    seen = []
+    target = get(
+        server, "good", tmp_path / "deep" / "folder", on_progress=lambda *p: seen.append(p)
+    )
+    assert target.read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT)) and seen == sorted(seen) and len(seen) > 3
+    get(server, "good", target.parent)
+    assert len(server.asked) == 1 and [p.name for p in target.parent.iterdir()] == ["a.bin"]
+
+
+def test_patience_is_there_by_default(server, tmp_path):
+    assert (
+        fetch([f"{server.url}/good/a.bin"], tmp_path / "a.bin", md5=MD5.upper()).read_bytes()
+        == CONTENT
+    )
+
+
+def test_a_hash_is_needed(tmp_path):
+    with pytest.raises(ValueError, match="sha256 or md5"):
+        fetch([NOBODY], tmp_path / "a.bin")
+
+
+def test_mirrors_in_order_and_their_answers(server, tmp_path):
+    bad = [
+        f"{server.url}/{b}/a.bin"
+        for b in ("gone", "html", "wrong", "circle", "overloaded", "silent", "stall", "shorter")
+    ]
+    bad += [NOBODY, "no address"]
+    good = f"{server.url}/good/a.bin"
+    assert (
+        fetch([*bad, good, NOBODY], tmp_path / "a.bin", sha256=SHA256, patience=HASTY).read_bytes()
+        == CONTENT
+    )
+    with pytest.raises(DownloadError) as caught:
+        fetch(bad, tmp_path / "b.bin", sha256=SHA256, patience=HASTY)
+    first, *answers = str(caught.value).splitlines()
+    assert first == "b.bin could not be fetched:"
+    for url, answer, said in zip(bad, answers, [
+        "answered 404 Not Found", "sent a web page instead of the file (“We are moving house”)", f"gave another file (SHA-256 "
+        f"{hashlib.sha256(CONTENT[:-1] + b'!').hexdigest()[:8]}…, expected {SHA256[:8]}…)", "redirects in circles",
+        "answered 503 Service Unavailable", "did not answer in time", "stopped sending each time; what came is kept",
+        "gave another file (SHA-256", "no connection", "is no web address",
+    ], strict=True):  # fmt: skip
+        assert answer.startswith(f"  {url}: {said}")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"sha256": SHA256, "md5": "0" * 32}, {"sha256": "0" * 64, "md5": MD5}, {"md5": "0" * 32}],
+)
+def test_every_hash_given_must_be_right(server, tmp_path, given):
+    with pytest.raises(DownloadError, match="gave another file"):
+        get(server, "good", tmp_path, **{"sha256": None} | given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_file_under_the_final_name_stays_until_the_right_one_is_there(server, tmp_path):
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"older")
+    with pytest.raises(DownloadError):
+        get(server, "html", tmp_path)
+    assert target.read_bytes() == b"older"
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("cut_after", [100_000, 1 << 18, 700_001])
+def test_cuts_are_mended_within_the_call(server, tmp_path, cut_after):
+    server.cut_after = cut_after
+    assert get(server, "cut", tmp_path).read_bytes() == CONTENT
+    starts = range(cut_after, len(CONTENT), cut_after)
+    assert [wanted for _, wanted in server.asked] == [None] + [
+        f"bytes={start}-" for start in starts
+    ]
+
+
+def test_a_cut_within_a_chunk_is_noticed(server, tmp_path):
+    assert get(server, "chunked", tmp_path).read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=400000-", "bytes=800000-"]
+
+
+def test_a_cut_is_noticed_without_a_length_if_the_size_is_known(server, tmp_path):
+    assert get(server, "bare", tmp_path, size=len(CONTENT)).read_bytes() == CONTENT
+    assert len(server.asked) == 3
+
+
+def test_a_cut_transfer_goes_on_at_the_next_call(server, tmp_path):
+    server.cut_after = 50_000
+    with pytest.raises(DownloadError, match="broke off each time; what came is kept"):
+        get(server, "cut", tmp_path, patience=ONCE)
+    assert [p.stat().st_size for p in tmp_path.iterdir()] == [server.cut_after]
+    assert not (tmp_path / "a.bin").exists()
+    seen = []
+    assert (
+        get(server, "good", tmp_path, on_progress=lambda *p: seen.append(p)).read_bytes() == CONTENT
+    )
+    assert server.asked[-1][1] == f"bytes={server.cut_after}-"
+    assert seen[0][0] > server.cut_after and {total for _, total in seen} == {len(CONTENT)}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_it_goes_on_after_an_interruption(server, tmp_path):
+    def interrupt(done, total):
+        if done > 300_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        get(server, "good", tmp_path, on_progress=interrupt)
+    (part,) = tmp_path.iterdir()
+    kept = part.stat().st_size
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert kept > 0 and server.asked[-1][1] == f"bytes={kept}-"
+
+
+def test_another_mirror_goes_on_where_the_first_stopped(server, tmp_path):
+    urls = [f"{server.url}/{behaviour}/a.bin" for behaviour in ("stall", "html", "good")]
+    assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=HASTY).read_bytes() == CONTENT
+    assert int(server.asked[-1][1][6:-1]) > 500_000  # the web page did not cost what was there
+
+
+def test_it_starts_over_where_ranges_are_ignored(server, tmp_path):
+    urls = [f"{server.url}/{behaviour}/a.bin" for behaviour in ("cutplain", "plain")]
+    assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=FAST).read_bytes() == CONTENT
+    assert (
+        len(server.asked) == 1 + 1 + FAST.retries + 1
+    )  # the first brings something new, the others do not
+
+
+def test_another_stretch_than_asked_for_is_not_glued(server, tmp_path):
+    with pytest.raises(DownloadError, match="broke off"):
+        get(server, "elsewhere", tmp_path)
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+
+
+def test_a_file_that_changes_during_the_transfer_is_not_glued(server, tmp_path):
+    server.files["a.bin"] = bytes(1_000_000)
+    server.after_answer = lambda: server.files.update({"a.bin": CONTENT})
+    server.cut_after = 700_000
+    assert get(server, "cut", tmp_path).read_bytes() == CONTENT
+    # the first piece of the old file, the whole new one (If-Range), and what was missing of it
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=700000-", "bytes=700000-"]
+
+
+def test_a_file_that_changed_between_two_calls_is_fetched_afresh(server, tmp_path):
+    server.cut_after = 50_000
+    server.files["a.bin"] = bytes(1_000_000)
+    with pytest.raises(DownloadError):
+        get(server, "cut", tmp_path, patience=ONCE)
+    server.files["a.bin"] = CONTENT
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=50000-", None]
+
+
+@pytest.mark.parametrize("more", [b"", b"and something else"])
+def test_a_part_that_is_whole_or_too_long(server, tmp_path, more):
+    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT + more)
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.asked] == (
+        [f"bytes={len(CONTENT + more)}-", None] if more else []
+    )
+
+
+@pytest.mark.parametrize(("behaviour", "claims"), [("longer", 100), ("shorter", -100)])
+def test_lies_about_the_length(server, tmp_path, behaviour, claims):
+    if behaviour == "longer":  # the bytes are right, and that is what counts
+        assert get(server, behaviour, tmp_path / "unknown size").read_bytes() == CONTENT
+    else:
+        with pytest.raises(DownloadError, match="gave another file"):
+            get(server, behaviour, tmp_path / "unknown size")
+    with pytest.raises(
+        DownloadError,
+        match=f"offers a file of {1_200_000 + claims:,} bytes where 1,200,000 are expected",
+    ):
+        get(server, behaviour, tmp_path, size=len(CONTENT))
+
+
+def test_a_stream_without_end_is_stopped(server, tmp_path):
+    with pytest.raises(DownloadError, match="sends more than the 1,200,000 bytes"):
+        get(server, "endless", tmp_path, size=len(CONTENT))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_redirects_are_followed(server, tmp_path):
+    assert get(server, "redirect", tmp_path).read_bytes() == CONTENT
+    assert [path for path, _ in server.asked] == ["/redirect/a.bin", "/good/a.bin"]
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path):
+    """It says Retry-After: 3600; no more than `stall` is waited."""
+    start = time.monotonic()
+    assert get(server, "busy", tmp_path, patience=HASTY).read_bytes() == CONTENT
+    assert len(server.asked) == 3 and 2 * HASTY.stall <= time.monotonic() - start < 10
+
+
+def test_tries_wait_longer_each_time(server, tmp_path, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("srlib.files.transfer.time.sleep", pauses.append)
+    server.cut_after = 100
+    with pytest.raises(DownloadError):
+        get(server, "cut", tmp_path, patience=Patience(5.0, 5.0, 4, 0.5))
+    assert pauses == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_the_proxy_of_the_environment(server, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, server.url)
+    assert (
+        fetch(
+            ["http://far.invalid/good/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=FAST
+        ).read_bytes()
+        == CONTENT
+    )
+    assert server.asked == [("http://far.invalid/good/a.bin", None)]
+    with pytest.raises(DownloadError, match="the proxy cannot be reached or refuses"):
+        fetch(["https://far.invalid/good/a.bin"], tmp_path / "b.bin", sha256=SHA256, patience=FAST)
+    assert server.asked[-1] == ("far.invalid:443", None)
+    get(server, "good", tmp_path / "direct")  # NO_PROXY
+    assert server.asked[-1][0] == "/good/a.bin"
+
+
+def test_two_at_once_do_not_mix(server, tmp_path):
+    release = threading.Event()
+    seen = []
+
+    def slow(done, total):
+        release.wait(5)
+
+    both = [
+        threading.Thread(target=get, args=(server, "good", tmp_path), kwargs={"on_progress": slow})
+        for _ in range(2)
+    ]
+    for thread in both:
+        thread.start()
+    release.set()
+    for thread in both:
+        thread.join()
+        seen.append((tmp_path / "a.bin").read_bytes() == CONTENT)
+    assert seen == [True, True] and len(server.asked) == 1
+
+
+def test_too_little_room_is_said_before_anything_is_written(server, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 1_000_000, 1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(
+        DownloadError,
+        match=r"needs 1\.2 MB and the disk of .* has 1\.0 MB free: make room there or choose",
+    ):
+        get(server, "good", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="A limit on the size of files can be set on Unix only"
+)
+def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
+    try:
+        with pytest.raises(
+            DownloadError, match=r"cannot be written .*: make room on its disk and call again"
+        ):
+            get(server, "good", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.stat().st_size for p in tmp_path.iterdir()] == [500_000]
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert server.asked[-1][1] == "bytes=500000-"
+
+
+@pytest.mark.parametrize(("told", "text"), [
+    ((1_234_000_000, 3_530_603_713, 11e6), "1.2 of 3.5 GB, 11.0 MB/s, 3 min 29 s left"),
+    ((0, 90_000_000, 2.5e4), "0.0 of 90.0 MB, 0.0 MB/s, 1 h 0 min left"),
+    ((5_000, 10_000, 1e3), "5.0 of 10.0 kB, 0.0 MB/s, 5 s left"),
+    ((3_000_000, 3_000_000, 1e6), "3.0 of 3.0 MB, 1.0 MB/s"),
+    ((3_000_000, None, 1e6), "3.0 MB, 1.0 MB/s"),
+    ((0, None, 0.0), "0.0 kB"),
+])  # fmt: skip
+def test_progress_in_words(told, text):
+    assert progress_text(*told) == text
+
+
+def test_a_meter_knows_the_latest_rate():
+    clock = iter([0.0, 1.0, 2.0, 10.0, 20.0, 21.0, 22.0]).__next__
+    meter = Meter(clock)
+    done = [50_000_000, 51_000_000, 52_000_000, 60_000_000, 160_000_000, 10_000_000, 12_000_000]
+    rates = [
+        float(text.split(", ")[1].split()[0]) if "MB/s" in (text := meter(d, None)) else None
+        for d in done
+    ]
+    # what was there at first does not count; a window of ten seconds; a fresh start starts afresh
+    assert rates == [None, 1.0, 1.0, 1.0, 10.0, None, 2.0]
+
+
+@pytest.mark.parametrize("kind", ["a file", "within a file", "no rights", "no place for files"])
+def test_a_folder_that_cannot_be_written(server, tmp_path, kind):
+    (tmp_path / "file").write_text("here I am")
+    folder = tmp_path / "folder"
+    folder.mkdir(0o555)
+    if kind == "no rights" and os.access(folder, os.W_OK):
+        pytest.skip("root may write anywhere")
+    places = {
+        "a file": tmp_path / "file",
+        "within a file": tmp_path / "file" / "cache",
+        "no place for files": Path("/proc/cache"),
+    }
+    place = places.get(kind, folder)
+    with pytest.raises(
+        DownloadError,
+        match=rf"Nothing can be written to {place} \(.*\): make it .* or choose another one\.",
+    ):
+        get(server, "good", place)
+    assert server.asked == []
+
+
+def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    tmp_path.chmod(0o555)
+    assert fetch([NOBODY], tmp_path / "a.bin", sha256=SHA256).read_bytes() == CONTENT
+    tmp_path.chmod(0o755)

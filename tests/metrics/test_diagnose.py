@@ -1,0 +1,233 @@
+"""The PSNR doctor on right pictures and on pictures broken in known ways."""
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import shift
+from skimage.color import rgb2ycbcr
+
+from srlib.data import PairedImages
+from srlib.images.downscalers import DOWNSCALERS
+from srlib.images.picture import read_image
+from srlib.images.resize import imresize
+from srlib.metrics import PROTOCOLS
+from srlib.metrics.doctor import diagnose
+from srlib.model.edsr import EDSR
+from srlib.upscaling.enlarge import super_resolve
+from srlib.zoo.checkpoints import load_pretrained
+
+SCALE = 4
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+
+
+def framed(sr: np.ndarray) -> np.ndarray:
+    black = np.zeros_like(sr)
+    black[8:-8, 8:-8] = sr[8:-8, 8:-8]
+    return black
+
+
+def in_linear_light(sr: np.ndarray) -> np.ndarray:
+    values = sr / 255
+    return rounded(
+        255 * np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    )
+
+
+# the start of the sentence -> what was done to a right SR picture
+FAULTS = {
+    "Channels are in the order BGR": lambda sr: sr[..., ::-1],
+    "Channels are in the order GRB": lambda sr: sr[..., [1, 0, 2]],
+    "Values in [0, 1] are taken for [0, 255]": lambda sr: sr / 255,
+    "Values wrapped around": lambda sr: ((sr.astype(int) - 128) * 6 // 5 + 128).astype(np.uint8),
+    "SR is shifted: move it +0 pixels down and -1 to the right": lambda sr: np.roll(sr, 1, 1),
+    "SR is shifted: move it +2 pixels down and -3 to the right": lambda sr: np.roll(
+        sr, (-2, 3), (0, 1)
+    ),
+    "SR is shifted: move it -0.5 pixels down and -0.5": lambda sr: rounded(
+        shift(sr * 1.0, (0.5, 0.5, 0), order=1, mode="nearest")
+    ),
+    "SR is wrong along its border: drop at least 8": framed,
+    "SR is Y alone": lambda sr: rounded(rgb2ycbcr(sr)[..., 0]),
+    "SR is YCbCr": lambda sr: rounded(rgb2ycbcr(sr)),
+    "SR has the range 16 to 235": lambda sr: rounded(sr * (219 / 255) + 16),
+    "SR was expanded": lambda sr: rounded((sr - 16.0) * 255 / 219),
+    "SR is in linear light": in_linear_light,
+    "SR is mirrored or turned: it fits when turned by 180": lambda sr: np.rot90(sr, 2),
+    "SR lies on its side": lambda sr: sr.swapaxes(0, 1),
+    "SR has only": lambda sr: sr // 16 * 16,
+    "Brightness is off, as when the mean shift is missing": lambda sr: rounded(
+        sr - 255 * np.array([0.4488, 0.4371, 0.404])
+    ),
+}
+DESTRUCTIVE = (
+    "SR lies",
+    "SR has only",
+    "Brightness",
+    "Values wrapped",
+)  # of these little noise may be left to be named
+
+
+@pytest.fixture(scope="module")
+def lite() -> EDSR:
+    return load_pretrained("edsr-lite", SCALE)
+
+
+@pytest.fixture(scope="module")
+def triple(request, lite) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """SR, HR and LR of a piece of a sample photograph."""
+    folder = request.config.rootpath / "data" / "sample" / "DIV2K_valid_HR"
+    hr = read_image(folder / "0801.png").rgb[152:296, 240:440].copy()
+    lr = imresize(hr, 1 / SCALE)
+    return super_resolve(lr, lite), hr, lr
+
+
+def given_back(sentence: str) -> float:
+    return float(re.search(r"gives back (-?[\d.]+) dB", sentence)[1])
+
+
+def as_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_names_the_fault(triple, fault):
+    sr, hr, lr = triple
+    answers = diagnose(FAULTS[fault](sr), hr, lr)
+    assert answers and answers[0].startswith(fault), answers
+    if not fault.startswith(DESTRUCTIVE):
+        assert len(answers) == 1, answers
+
+
+def test_what_it_gives_back_is_measured(triple):
+    """BGR costs nothing that RGB does not give back; the amount is the difference of two PSNR."""
+    sr, hr, lr = triple
+    inner = {"scale": 8}  # the doctor looks at what is 2 * scale pixels from the edge
+    difference = PROTOCOLS["rgb"].psnr(sr, hr, **inner) - PROTOCOLS["rgb"].psnr(
+        sr[..., ::-1], hr, **inner
+    )
+    assert given_back(diagnose(sr[..., ::-1], hr, lr)[0]) == pytest.approx(difference, abs=0.006)
+
+
+def test_two_faults_are_both_named_largest_first(triple):
+    sr, hr, lr = triple
+    answers = diagnose(np.roll(sr[..., ::-1], 2, 0), hr, lr)
+    assert {answer.split(" ")[0] for answer in answers} == {"Channels", "SR"}
+    assert given_back(answers[0]) > given_back(answers[1])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("with_lr", [True, False])
+def test_silent_on_a_right_picture(photo, scale, with_lr):
+    hr = photo[: 96 // scale * scale]
+    lr = imresize(hr, 1 / scale)
+    for sr in (imresize(lr, scale), super_resolve(lr, load_pretrained("edsr-lite", scale))):
+        assert diagnose(sr, hr, lr if with_lr else None, scale=scale) == []
+    assert diagnose(hr, hr, lr) == []
+
+
+@pytest.mark.parametrize("program", ["opencv", "pillow-lanczos"])
+def test_names_the_program_that_made_lr(triple, lite, program):
+    _, hr, _ = triple
+    lr = DOWNSCALERS[program](hr, SCALE)
+    answers = diagnose(super_resolve(lr, lite), hr, lr)
+    assert (
+        any(answer.startswith(f"LR was made by {program}:") for answer in answers)
+        and len(answers) == 1
+    ), answers
+
+
+def test_names_jpeg_in_lr(triple, lite):
+    _, hr, lr = triple
+    lr = as_jpeg(lr, 50)
+    answers = diagnose(super_resolve(lr, lite), hr, lr)
+    assert len(answers) == 1 and answers[0].startswith("LR was stored as JPEG (quality 50)"), (
+        answers
+    )
+    assert given_back(answers[0]) > 0.3
+
+
+def test_a_wrong_res_scale_is_worse_than_bicubic(triple, lite):
+    _, hr, lr = triple
+    wrong = EDSR(replace(lite.config, res_scale=lite.config.res_scale * 4))
+    wrong.load_state_dict(lite.state_dict())
+    answers = diagnose(super_resolve(lr, wrong), hr, lr)
+    assert (
+        len(answers) == 1
+        and answers[0].startswith("SR is worse than bicubic")
+        and "res_scale" in answers[0]
+    )
+
+
+def test_a_model_of_another_scale(triple):
+    _, hr, lr = triple
+    half = super_resolve(lr, load_pretrained("edsr-lite", 2))
+    assert diagnose(half, hr, lr)[0].startswith("SR is 2 times LR, not 4 times")
+    assert diagnose(half.repeat(2, 0).repeat(2, 1), hr, lr)[0].startswith(
+        "SR was brought to its size by repeating each pixel 2"
+    )
+
+
+def test_expected(triple):
+    sr, hr, lr = triple
+    score = PROTOCOLS["benchmark-y"].psnr(sr, hr, scale=SCALE)
+    assert diagnose(sr, hr, lr, expected=score) == []
+    (answer,) = diagnose(sr, hr, lr, expected=score + 1)
+    assert answer.startswith("The score is 1.00 dB below the expected")
+
+
+def test_gray(triple):
+    sr, hr, lr = (image[..., 1].copy() for image in triple)
+    assert diagnose(sr, hr, lr) == []
+    assert diagnose(np.roll(sr, 1, 0), hr, lr)[0].startswith(
+        "SR is shifted: move it -1 pixels down"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"lr": None}, ValueError, "give lr, or scale"),
+        ({"lr": np.zeros((20, 9, 3), np.uint8)}, ValueError, "are they one picture"),
+        ({"hr": np.zeros((144, 200, 3))}, TypeError, "uint8"),
+    ],
+)
+def test_says_what_is_wrong_with_the_call(triple, change, error, says):
+    sr, hr, lr = triple
+    with pytest.raises(error, match=says):
+        diagnose(**({"sr": sr, "hr": hr, "lr": lr} | change))
+
+
+def middles_of_set5(benchmarks, scale):
+    """The middle of each picture: as telling as the whole of it, and many times faster."""
+    folder, side = benchmarks / "Set5" / f"X{scale}", 120 // scale
+    for hr, lr, name in PairedImages(folder / "HR", folder / "LR", scale=scale):
+        top, left = ((size - side) // 2 for size in lr.shape[:2])
+        yield (
+            hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale],
+            lr[top : top + side, left : left + side],
+            name,
+        )
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_silent_on_set5(benchmarks, scale):
+    model = load_pretrained("edsr-lite", scale)
+    for hr, lr, name in middles_of_set5(benchmarks, scale):
+        for sr in (imresize(lr, scale, border="replicate"), super_resolve(lr, model)):
+            assert diagnose(sr, hr, lr) == [], name
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "SR lies on its side"])
+def test_names_the_fault_on_set5(benchmarks, lite, fault):
+    for hr, lr, name in middles_of_set5(benchmarks, SCALE):
+        answers = diagnose(FAULTS[fault](super_resolve(lr, lite)), hr, lr)
+        assert answers and answers[0].startswith(fault), (name, answers)

@@ -1,0 +1,196 @@
+"""Evaluating a set: what the table holds, and that a kill, a worker or a torn file changes nothing in it."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from srlib.data.patches import Pair
+from srlib.images.resize import imresize
+from srlib.metrics import evaluate, lr_psnr, summarise
+
+METHODS = {
+    "bicubic": partial(imresize, scale=4),
+    "nearest": partial(np.kron, b=np.ones((4, 4, 1), np.uint8)),
+}
+RULES = {"scale": 4, "protocol": "rgb"}
+VALUES = ["image", "method", "metric", "value"]
+
+
+@pytest.fixture
+def pairs(photo):
+    return [
+        Pair(hr, imresize(hr, 1 / 4), name)
+        for name, hr in (("a", photo), ("b", photo[::-1]), ("c", photo[:, ::-1]))
+    ]
+
+
+@pytest.fixture
+def noisy(photo, rng):
+    return np.clip(photo + rng.normal(0, 8, photo.shape), 0, 255).astype(np.uint8)
+
+
+def test_evaluate_and_summarise(photo, noisy):
+    pairs = [Pair(photo, photo[::4, ::4], "a"), Pair(noisy, photo[::4, ::4], "b")]
+    seen = []
+    methods = {"bicubic": lambda lr: imresize(lr, 4), "blank": lambda lr: np.full_like(photo, 128)}
+    table = evaluate(methods, pairs, scale=4, protocol="rgb", on_progress=seen.append)
+    assert seen == [1, 2]
+    assert table.columns.tolist() == [
+        "image",
+        "method",
+        "metric",
+        "value",
+        "seconds",
+        "peak_memory",
+    ]
+    assert len(table) == 2 * 2 * 2
+    summary = summarise(table)
+    own = table.query("method == 'bicubic' and metric == 'psnr'")["value"]
+    row = summary.loc[("bicubic", "psnr")]
+    assert (
+        row["mean"] == pytest.approx(own.mean())
+        and row["best"] == row["top5"] == own.max()
+        and row["worst"] == own.min()
+    )
+    assert summary.loc[("blank", "psnr"), "above_baseline"] == 0
+    assert np.isnan(summary.loc[("bicubic", "psnr"), "above_baseline"])
+
+
+def test_other_metrics_see_sr_hr_and_lr(pairs):
+    table = evaluate(METHODS, pairs, **RULES, more={"lr_psnr": lambda sr, hr, lr: lr_psnr(sr, lr)})
+    assert table["metric"].unique().tolist() == ["psnr", "ssim", "lr_psnr"]
+    found = table.query("image == 'b' and method == 'bicubic' and metric == 'lr_psnr'")[
+        "value"
+    ].item()
+    assert found == lr_psnr(imresize(pairs[1].lr, 4), pairs[1].lr)
+
+
+def test_memory_of_the_greedy(pairs):
+    def greedy(lr):
+        held = np.ones(2**28, np.uint8)  # 256 MiB, all of it touched
+        return METHODS["bicubic"](lr)[: len(held)]
+
+    peaks = (
+        evaluate({"modest": METHODS["bicubic"], "greedy": greedy}, pairs[:1], **RULES)
+        .groupby("method")["peak_memory"]
+        .max()
+    )
+    assert peaks["greedy"] - peaks["modest"] > 200
+
+
+def test_pairs_are_read_as_they_are_needed(pairs):
+    """A set larger than the memory: the reader is never far ahead of the worker."""
+    read, seen = [], []
+
+    def reader():
+        for number in range(100):
+            read.append(number)
+            yield pairs[0]._replace(name=str(number))
+
+    def look(done):
+        seen.append(len(read) - done)
+
+    with ThreadPoolExecutor(1) as executor:
+        for own in (None, executor):
+            read.clear()
+            evaluate(
+                {"blank": lambda lr: np.zeros_like(pairs[0].hr)},
+                reader(),
+                **RULES,
+                executor=own,
+                on_progress=look,
+            )
+    assert len(seen) == 200 and max(seen) <= 2 * os.cpu_count() and seen[:100] == [0] * 100
+
+
+def test_workers_change_nothing(pairs):
+    alone = evaluate(METHODS, pairs, **RULES)
+    with (
+        ThreadPoolExecutor(2) as threads,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes,
+    ):
+        for executor in (threads, processes):
+            pd.testing.assert_frame_equal(
+                evaluate(METHODS, pairs, **RULES, executor=executor)[VALUES], alone[VALUES]
+            )
+
+
+KILLED = """
+import os, sys
+from functools import partial
+from srlib.images.picture import read_image
+from srlib.metrics import evaluate
+from srlib.data.patches import Pair
+from srlib.images.resize import imresize
+
+hr = read_image(sys.argv[1]).rgb[200:296, 300:420]
+pairs = [Pair(hr[:, ::-1] if name == "c" else hr[::-1] if name == "b" else hr, None, name) for name in "abc"]
+pairs = [pair._replace(lr=imresize(pair.hr, 1 / 4)) for pair in pairs]
+
+def bicubic(lr):
+    if (lr == pairs[2].lr).all():
+        os.kill(os.getpid(), 9)
+    return imresize(lr, 4)
+
+evaluate({"bicubic": bicubic}, pairs, scale=4, protocol="rgb", progress_file=sys.argv[2])
+"""
+
+
+def test_goes_on_after_a_kill(pairs, tmp_path, request):
+    """Killed in the third image by signal 9, and the last line of the file cut short on top."""
+    file = tmp_path / "progress" / "set.jsonl"
+    photo = request.config.rootpath / "data/sample/DIV2K_valid_HR/0801.png"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(photo), str(file)], cwd=request.config.rootpath
+    )
+    assert (
+        done.returncode == -9 and len(file.read_bytes().splitlines()) == 3
+    )  # the heading, a and b
+    file.write_bytes(file.read_bytes()[:-7])
+    asked = []
+
+    def bicubic(lr):
+        asked.append(next(pair.name for pair in pairs if pair.lr is lr))
+        return METHODS["bicubic"](lr)
+
+    methods = {"bicubic": bicubic, "nearest": METHODS["nearest"]}  # and one more method than before
+    table = evaluate(methods, pairs, **RULES, progress_file=file)
+    assert asked == ["b", "c"]
+    pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, pairs, **RULES)[VALUES])
+    before = file.read_bytes()
+    asked.clear()
+    again = evaluate(methods, pairs, **RULES, progress_file=file)
+    assert not asked and file.read_bytes() == before
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_other_pixels_are_measured_again(pairs, tmp_path):
+    file = tmp_path / "set.jsonl"
+    evaluate(METHODS, pairs, **RULES, progress_file=file)
+    changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]]
+    table = evaluate(METHODS, changed, **RULES, progress_file=file)
+    pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, changed, **RULES)[VALUES])
+
+
+def test_says_what_is_wrong(pairs, tmp_path):
+    with pytest.raises(ValueError, match="Two pairs are called a"):
+        evaluate(METHODS, [pairs[0], pairs[0]], **RULES)
+    file = tmp_path / "set.jsonl"
+    evaluate(METHODS, pairs[:1], **RULES, progress_file=file)
+    kept = file.read_bytes()
+    with pytest.raises(ValueError, match=r"set\.jsonl was begun with .*rgb.*name another file"):
+        evaluate(METHODS, pairs[:1], scale=4, protocol="benchmark-y", progress_file=file)
+    assert file.read_bytes() == kept
+    for content in (b"my diary\n", b"my diary", json.dumps({"a": 1}).encode()):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="no progress file of evaluate"):
+            evaluate(METHODS, pairs[:1], **RULES, progress_file=file)
+        assert file.read_bytes() == content  # nothing of the user's is overwritten

@@ -1,0 +1,260 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import correlate1d
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from srlib.data import PairedImages
+from srlib.images.picture import read_image
+from srlib.images.resize import imresize
+from srlib.metrics import PROTOCOLS, compare, evaluate, lr_psnr, luma, psnr, ssim, summarise
+
+# bicubic on the benchmarks, Y channel (the EDSR paper's table)
+PUBLISHED_PSNR = {
+    ("Set5", 2): 33.66, ("Set5", 3): 30.39, ("Set5", 4): 28.42,
+    ("Set14", 2): 30.24, ("Set14", 3): 27.55, ("Set14", 4): 26.00,
+}  # fmt: skip
+PUBLISHED_SSIM = {
+    ("Set5", 2): 0.9299, ("Set5", 3): 0.8682, ("Set5", 4): 0.8104,
+    ("Set14", 2): 0.8688, ("Set14", 3): 0.7742, ("Set14", 4): 0.7027,
+}  # fmt: skip
+
+
+@pytest.fixture
+def noisy(photo, rng):
+    return np.clip(photo + rng.normal(0, 8, photo.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("case", "expected"), PUBLISHED_PSNR.items())
+def test_bicubic_reads_the_published_values(benchmarks, case, expected):
+    set_name, scale = case
+    folder = benchmarks / set_name / f"X{scale}"
+    pairs = PairedImages(folder / "HR", folder / "LR", scale=scale)
+    bicubic = {"bicubic": lambda lr: imresize(lr, scale, border="replicate")}
+    means = summarise(evaluate(bicubic, pairs, scale=scale, protocol="benchmark-y"))["mean"]
+    assert means["bicubic", "psnr"] == pytest.approx(expected, abs=0.02)
+    assert means["bicubic", "ssim"] == pytest.approx(
+        PUBLISHED_SSIM[case], abs=0.0008
+    )  # why not nearer: the next test
+
+
+@pytest.mark.parametrize(("case", "expected"), PUBLISHED_SSIM.items())
+def test_bicubic_as_the_published_ssim_was_made(benchmarks, case, expected):
+    """The published cells never saw an LR file: HR's Y in integers was shrunk and enlarged in floats and rounded once.
+
+    uint16 stands in for the floats, with 257 steps to a level.
+    """
+    set_name, scale = case
+    folder, scores = benchmarks / set_name / f"X{scale}", []
+    for hr, _, _ in PairedImages(folder / "HR", folder / "LR", scale=scale):
+        y = np.floor((luma(hr) if hr.ndim == 3 else hr) + 0.5)
+        fine = imresize((y * 257).astype(np.uint16), 1 / scale, border="replicate")
+        sr = np.floor(imresize(fine, scale, border="replicate") / 257 + 0.5)
+        scores.append((psnr(sr, y, border=scale, luma=False), ssim(sr, y, border=0, luma=False)))
+    mean_psnr, mean_ssim = np.mean(scores, axis=0)
+    assert mean_psnr == pytest.approx(PUBLISHED_PSNR[case], abs=0.02)
+    assert mean_ssim == pytest.approx(expected, abs=0.0005)
+
+
+def test_psnr_of_a_known_error():
+    hr = np.full((20, 20, 3), 100, np.uint8)
+    assert psnr(hr + np.uint8(5), hr, border=0, luma=False) == pytest.approx(
+        20 * math.log10(255 / 5)
+    )
+    gain = (65.481 + 128.553 + 24.966) / 255  # five levels in all channels are 5 * 219 / 255 in Y
+    assert psnr(hr + np.uint8(5), hr, border=0, luma=True) == pytest.approx(
+        20 * math.log10(255 / (5 * gain))
+    )
+    assert psnr(hr, hr, border=3, luma=False) == math.inf
+
+
+def test_skimage_protocol_is_skimage(noisy, photo):
+    rules = PROTOCOLS["skimage-rgb"]
+    assert rules.psnr(noisy, photo, scale=4) == pytest.approx(
+        peak_signal_noise_ratio(photo, noisy), abs=1e-9
+    )
+    assert rules.ssim(noisy, photo, scale=4) == pytest.approx(
+        structural_similarity(photo, noisy, channel_axis=-1), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (43, 60), (75, 101, 3)])
+def test_ssim_is_skimage_s(shape, rng):
+    """Of all sizes, whole strips of rows or not, down to a single window; to 1e-8, by both windows."""
+    hr = rng.integers(0, 256, shape).astype(np.uint8)
+    sr = np.clip(hr + rng.normal(0, 20, shape), 0, 255).astype(np.uint8)
+    axis = -1 if len(shape) == 3 else None
+    papers = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    for window, options in (("gaussian", papers), ("uniform", {})):
+        theirs = structural_similarity(
+            sr.astype(float), hr.astype(float), data_range=255, channel_axis=axis, **options
+        )
+        assert ssim(sr, hr, border=0, luma=False, window=window) == pytest.approx(theirs, abs=1e-8)
+    flat = np.full_like(hr, 7)
+    assert ssim(flat, flat, border=0, luma=False) == pytest.approx(1, abs=1e-12)
+
+
+def test_ssim_against_a_second_implementation(noisy, photo):
+    """Wang et al. 2004 on Y, valid windows only, written out with one-dimensional filters."""
+    x, y = luma(noisy[4:-4, 4:-4]), luma(photo[4:-4, 4:-4])
+    window = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    window /= window.sum()
+
+    def mean(v):
+        return correlate1d(correlate1d(v, window, 0), window, 1)[5:-5, 5:-5]
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    expected = (
+        (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    ).mean()
+    assert PROTOCOLS["benchmark-y"].ssim(noisy, photo, scale=4) == pytest.approx(expected, abs=1e-9)
+    assert ssim(photo, photo, border=0, luma=True) == pytest.approx(1, abs=1e-12)
+
+
+def test_equal_to_basicsr(request):
+    """What basicsr 1.4.2 itself said about the same pictures, stored with its versions."""
+    stored = json.loads((request.config.rootpath / "tests/fixtures/basicsr.json").read_text())
+    for case in stored["values"]:
+        hr = read_image(
+            request.config.rootpath / f"data/sample/DIV2K_valid_HR/{case['photo']}.png"
+        ).rgb[:192, :240]
+        sr = imresize(imresize(hr, 1 / case["scale"]), case["scale"])
+        rules = PROTOCOLS[case["protocol"]]
+        assert rules.psnr(sr, hr, scale=case["scale"]) == pytest.approx(case["psnr"], abs=1e-4)
+        assert rules.ssim(sr, hr, scale=case["scale"]) == pytest.approx(case["ssim"], abs=1e-4)
+
+
+def test_agreement_with_lr(photo):
+    lr = imresize(photo, 1 / 4, border="replicate")
+    assert lr_psnr(photo, lr) == math.inf  # the truth agrees with its LR image to the bit
+    brighter = np.clip(lr.astype(int) + 3, 0, 255).astype(np.uint8)
+    flat = np.full_like(photo, 100)
+    assert lr_psnr(flat, flat[::4, ::4] + np.uint8(3)) == pytest.approx(20 * math.log10(255 / 3))
+    assert lr_psnr(photo[..., 0], lr[..., 0]) == math.inf and lr_psnr(photo, brighter) < 40
+    with pytest.raises(ValueError, match="one picture"):
+        lr_psnr(photo, lr[:, 1:])
+
+
+def test_floats_are_compared_as_they_are(noisy, photo):
+    sr, hr = noisy + 0.25, photo.astype(np.float64)
+    own, skimage = (
+        psnr(sr, hr, border=0, luma=False),
+        peak_signal_noise_ratio(hr, sr, data_range=255),
+    )
+    assert own == pytest.approx(skimage, abs=1e-9) and own != psnr(
+        noisy, photo, border=0, luma=False
+    )
+    whole = noisy.astype(np.float32)
+    assert psnr(whole, photo, border=4, luma=True) == psnr(noisy, photo, border=4, luma=True)
+    assert ssim(whole, photo, border=4, luma=True) == ssim(noisy, photo, border=4, luma=True)
+
+
+def test_luma_is_bt601():
+    corners = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], np.uint8)
+    assert luma(corners)[0].tolist() == pytest.approx([16, 235, 81.481])
+
+
+def test_borders_of_the_protocols():
+    assert {name: p.border(4) for name, p in PROTOCOLS.items()} == {
+        "benchmark-y": 4, "benchmark-y-matlab": 4, "div2k-rgb": 10, "rgb": 4, "skimage-rgb": 0,
+    }  # fmt: skip
+
+
+def test_protocols_disagree_about_one_picture(noisy, photo):
+    values = {name: p.psnr(noisy, photo, scale=4) for name, p in PROTOCOLS.items()}
+    assert len({round(v, 4) for v in values.values()}) == 5
+
+
+def test_gray_is_compared_as_it_is(noisy, photo):
+    a, b = noisy[..., 0], photo[..., 0]
+    assert psnr(a, b, border=2, luma=True) == psnr(a, b, border=2, luma=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (lambda i: i[:-1], ValueError, "one shape"),
+        (lambda i: i / 255, ValueError, "multiply it by 255"),
+        (lambda i: i * np.nan, ValueError, "not finite"),
+        (lambda i: i.astype(np.uint16), TypeError, "uint16"),
+        (lambda i: i, ValueError, "Nothing is left"),
+    ],
+)
+def test_says_what_is_wrong(photo, change, error, says):
+    border = 60 if says.startswith("Nothing") else 4
+    with pytest.raises(error, match=says):
+        psnr(change(photo), photo, border=border, luma=True)
+
+
+def test_protocols_take_only_uint8(photo):
+    with pytest.raises(TypeError, match="clamp to 0"):
+        PROTOCOLS["benchmark-y"].psnr(photo.astype(np.float32), photo, scale=4)
+
+
+def test_verdicts():
+    before = pd.Series({f"{i}": 30 + i / 10 for i in range(12)})
+    better = compare(before, before + 0.5)
+    assert (
+        str(better)
+        == "Better: +0.50 dB on average (95 % interval +0.50 to +0.50), 12 of 12 images improved."
+    )
+    assert str(compare(before, before - 0.1)).startswith("Worse: -0.10 dB")
+    mixed = compare(before, before + [0.3, -0.3] * 6)
+    assert str(mixed).startswith("No different") and mixed.low < 0 < mixed.high
+    shuffled = compare(before, (before + 0.5).iloc[::-1])
+    assert shuffled.mean == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="same images"):
+        compare(before, before.iloc[1:])
+
+
+def test_equal_pictures_are_no_gain():
+    perfect = pd.Series({"a": math.inf, "b": 30.0})
+    assert compare(perfect, perfect).mean == 0
+
+
+def test_tails_and_the_interval_of_the_gain():
+    """Forty images: the tails are two each; the interval is the textbook one for a normal mean, as far as a bootstrap goes."""
+    rng = np.random.default_rng(1)
+    bicubic, gain = np.linspace(25, 30, 40), rng.normal(0.5, 1.0, 40)
+    rows = [
+        (f"{i}", m, "psnr", v)
+        for m, column in (("bicubic", bicubic), ("ours", bicubic + gain))
+        for i, v in enumerate(column)
+    ]
+    summary = summarise(pd.DataFrame(rows, columns=["image", "method", "metric", "value"]))
+    ours = summary.loc[("ours", "psnr")]
+    ordered = np.sort(bicubic + gain)
+    assert (ours["top5"], ours["bottom5"]) == (
+        pytest.approx(ordered[-2:].mean()),
+        pytest.approx(ordered[:2].mean()),
+    )
+    assert ours["above_baseline"] == (gain > 0).mean() and ours["gain"] == pytest.approx(
+        gain.mean()
+    )
+    half = 1.96 * gain.std(ddof=1) / math.sqrt(40)
+    assert (ours["gain_low"], ours["gain_high"]) == (
+        pytest.approx(gain.mean() - half, abs=0.1 * half), pytest.approx(gain.mean() + half, abs=0.1 * half)
+    )  # fmt: skip
+    assert summary.loc[("bicubic", "psnr"), ["gain", "gain_low", "gain_high"]].isna().all()
+
+
+def test_a_summary_needs_its_baseline():
+    table = pd.DataFrame(
+        [("a", "ours", "psnr", 30.0)], columns=["image", "method", "metric", "value"]
+    )
+    with pytest.raises(ValueError, match="'bicubic', is not in the table"):
+        summarise(table)
+
+
+@pytest.mark.parametrize("height", [1, 31, 32, 33, 700])
+def test_psnr_in_bands_or_at_once(height):
+    first, second = np.random.default_rng(height).integers(
+        0, 256, (2, height, 9, 3), dtype=np.uint8
+    )
+    expected = peak_signal_noise_ratio(first, second)
+    assert psnr(first, second, border=0, luma=False) == pytest.approx(expected, abs=1e-9)

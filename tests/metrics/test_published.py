@@ -1,0 +1,62 @@
+"""The protocol sheet: that its reasons add up, and what it says about bicubic on Set5."""
+
+import re
+from functools import partial
+
+import pytest
+
+from srlib.data import PairedImages
+from srlib.data.patches import Pair
+from srlib.images.resize import imresize
+from srlib.metrics import PROTOCOLS, PUBLISHED, protocol_sheet
+
+
+@pytest.fixture(scope="module")
+def pairs(photo):
+    return [Pair(hr, imresize(hr, 1 / 4), name) for name, hr in (("a", photo), ("b", photo[::-1]))]
+
+
+def reasons(row):
+    return sum(float(amount) for amount in re.findall(r"[+-]\d+\.\d\d", row["why"]))
+
+
+@pytest.mark.parametrize(
+    "cell", [None, PUBLISHED["bicubic", "Set5", 4], PUBLISHED["edsr", "DIV2K", 4]]
+)
+def test_the_reasons_add_up_to_the_difference(pairs, cell):
+    sheet = protocol_sheet(partial(imresize, scale=4), pairs, scale=4, published=cell)
+    assert sheet.index.tolist() == list(PROTOCOLS)
+    start = cell.protocol if cell else "benchmark-y"
+    before = cell.psnr if cell else sheet.loc[start, "psnr"]
+    for _, row in sheet.iterrows():
+        assert row["difference"] == pytest.approx(row["psnr"] - before)
+        assert reasons(row) == pytest.approx(row["difference"], abs=0.02)  # each is rounded to 0.01
+
+
+def test_the_values_are_the_protocols(pairs):
+    sheet = protocol_sheet(partial(imresize, scale=4), pairs, scale=4)
+    for name, rules in PROTOCOLS.items():
+        psnr = [rules.psnr(imresize(lr, 4), hr, scale=4) for hr, lr, _ in pairs]
+        ssim = [rules.ssim(imresize(lr, 4), hr, scale=4) for hr, lr, _ in pairs]
+        assert sheet.loc[name, ["psnr", "ssim"]].tolist() == pytest.approx(
+            [sum(psnr) / 2, sum(ssim) / 2]
+        )
+    assert (
+        sheet.loc["div2k-rgb", "why"].startswith("RGB for Y")
+        and "border 10 for 4" in sheet.loc["div2k-rgb", "why"]
+    )
+
+
+def test_bicubic_on_set5_is_the_published_cell(benchmarks):
+    folder = benchmarks / "Set5" / "X4"
+    pairs = PairedImages(folder / "HR", folder / "LR", scale=4)
+    bicubic = partial(imresize, scale=4, border="replicate")
+    sheet = protocol_sheet(bicubic, pairs, scale=4, published=PUBLISHED["bicubic", "Set5", 4])
+    assert sheet.loc["benchmark-y", "difference"] == pytest.approx(0, abs=0.02)
+    assert sheet.loc["rgb", "difference"] < -1.5 and "RGB for Y -1.7" in sheet.loc["rgb", "why"]
+
+
+def test_the_table_is_whole():
+    assert len(PUBLISHED) == 3 * 3 * 5
+    assert all(PUBLISHED["bicubic", s, x].psnr < PUBLISHED["edsr-baseline", s, x].psnr < PUBLISHED["edsr", s, x].psnr
+               for _, s, x in PUBLISHED)  # fmt: skip

@@ -1,0 +1,203 @@
+"""What the figures show, read back from their artists and pixels."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import table_of
+from PIL import Image
+
+from srlib.metrics import luma, psnr
+from srlib.plots import pictures as plots
+
+
+@pytest.fixture
+def table():
+    return table_of({"bicubic": [30.0, 25.0, 28.0], "ours": [32.0, 24.0, 29.0]})
+
+
+def test_images_are_shown_as_they_are(photo):
+    figure = plots.show_images([photo, photo[::4, ::4]], ["HR", "LR"])
+    large, small = figure.axes
+    assert np.array_equal(large.images[0].get_array(), photo) and np.array_equal(
+        small.images[0].get_array(), photo[::4, ::4]
+    )
+    assert [axis.get_title() for axis in figure.axes] == ["HR", "LR"]
+    assert {axis.images[0].get_interpolation() for axis in figure.axes} == {"nearest"}
+
+
+def test_a_zoom_box_cuts_every_image_alike_and_is_drawn_in_the_overview(photo):
+    figure = plots.show_images(
+        [photo[::4, ::4], photo], ["LR", "HR"], zoom_box=(0.5, 0.25, 0.25, 0.5)
+    )
+    overview, low, high = figure.axes
+    assert np.array_equal(high.images[0].get_array(), photo[24:72, 60:90])
+    assert np.array_equal(low.images[0].get_array(), photo[::4, ::4][6:18, 15:22])
+    (box,) = overview.patches
+    assert (box.get_xy(), box.get_width(), box.get_height()) == ((60, 24), 30, 48)
+
+
+def test_error_maps_are_the_difference_of_luma(photo):
+    brighter = np.clip(photo.astype(int) + 10, 0, 255).astype(np.uint8)
+    figure = plots.error_maps([photo, brighter], ["same", "brighter"], photo)
+    same, other = (axis.images[0].get_array() for axis in figure.axes[:2])
+    assert not same.any()
+    np.testing.assert_allclose(other, np.abs(luma(brighter) - luma(photo)))
+    assert figure.axes[0].images[0].get_clim() == figure.axes[1].images[0].get_clim() == (0, 40)
+
+
+def test_gains_are_sorted_and_against_the_baseline(table):
+    (axis,) = plots.gains(table).axes
+    assert [bar.get_width() for bar in axis.patches] == [-1, 1, 2]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["001", "002", "000"]
+
+
+def test_gains_of_many_images_are_curves():
+    (axis,) = plots.gains(many()).axes
+    (line,) = (line for line in axis.lines if line.get_label() == "ours")
+    assert line.get_xdata().tolist() == pytest.approx(sorted(np.cos(np.arange(100))))
+    assert not axis.patches
+
+
+def many():
+    """A hundred images: bicubic scores 20 to 30 dB, ours cos(i) more."""
+    images = np.arange(100)
+    return table_of({"bicubic": 20 + images / 10, "ours": 20 + images / 10 + np.cos(images)})
+
+
+def test_distributions_are_cumulative_and_star_the_top_5_percent(table):
+    left, right = plots.distributions(table).axes
+    curves, stars = left.lines[:-1:2], left.lines[1:-1:2]
+    assert curves[1].get_xdata().tolist() == [24, 29, 32] and curves[1].get_ydata()[-1] == 100
+    assert [star.get_xdata().tolist() for star in stars] == [[30], [32]]
+    assert right.lines[0].get_xdata().tolist() == [0.625, 0.7, 0.75]
+    values = many().query("method == 'ours' and metric == 'psnr'")["value"]
+    star = plots.distributions(many()).axes[0].lines[3]
+    assert star.get_xdata().tolist() == sorted(values)[-5:]
+
+
+def test_agreement_is_the_rank_correlation():
+    table = many()
+    table.loc[table["metric"] == "ssim", "value"] *= -1  # the two metrics rank the other way round
+    (axis,) = plots.agreement(table).axes
+    assert axis.lines[0].get_label() == "bicubic, rank correlation -1.00"
+    assert axis.lines[0].get_xdata().tolist() == pytest.approx((20 + np.arange(100) / 10).tolist())
+
+
+def test_gain_by_texture(table):
+    texture = pd.Series({"002": 3.0, "000": 1.0, "001": 2.0}, name="texture")
+    (axis,) = plots.gain_by_texture(table, texture).axes
+    (points,) = (line for line in axis.lines if line.get_label().startswith("ours"))
+    assert dict(zip(points.get_xdata(), points.get_ydata(), strict=True)) == {1: 2, 2: -1, 3: 1}
+    assert axis.get_xlabel() == "texture" and [text.get_text() for text in axis.texts] == [
+        "000",
+        "001",
+        "002",
+    ]
+
+
+def test_a_model_of_unknown_quality_is_a_line_in_the_chart_of_costs():
+    published = pd.DataFrame(
+        {"cost": [1e5, 3e6], "psnr": [32.09, 32.46]}, index=["baseline", "edsr"]
+    )
+    measured = pd.DataFrame({"cost": [2e4], "psnr": [np.nan]}, index=["lite"])
+    figure = plots.quality_by_cost(published, measured, title="Set5")
+    (axis,) = figure.axes
+    assert axis.lines[0].get_ydata().tolist() == [32.09, 32.46] and axis.get_xscale() == "log"
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_label() == "lite: its cost"] == [
+        2e4
+    ]
+    assert "edsr 32.46 dB" in figure.alt and "lite" not in figure.alt
+
+
+def test_a_close_up_says_the_psnr_inside(photo):
+    brighter = np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8)
+    figure = plots.close_up(
+        {"LR": photo[::4, ::4], "brighter": brighter, "HR": photo}, 40, 20, 24, name="0801"
+    )
+    inside = np.s_[20:44, 40:64]
+    expected = psnr(brighter[inside], photo[inside], border=0, luma=True)
+    assert [axis.get_title() for axis in figure.axes] == [
+        "LR, 0801",
+        f"brighter\n{expected:.1f} dB here",
+        "HR, 0801",
+    ]
+    assert np.array_equal(figure.axes[2].images[0].get_array(), photo[inside])
+
+
+def test_figures_say_what_they_show(photo, table):
+    """The alt text is in the figure, in its plain-text form, and in the metadata of the PNG that Jupyter stores."""
+    figures = [
+        plots.show_images([photo], ["the photograph"]), plots.error_maps([photo], ["same"], photo), plots.distributions(table),
+        plots.gains(table), plots.agreement(table),
+    ]  # fmt: skip
+    for figure, word in zip(
+        figures,
+        ("the photograph", "same: 0.0", "ours 29.00 dB", "ours gains on 67%", "ours"),
+        strict=True,
+    ):
+        data, metadata = figure._repr_mimebundle_()
+        assert (
+            word in figure.alt
+            and data["text/plain"] == figure.alt
+            and metadata["image/png"] == {"alt": figure.alt}
+        )
+
+
+def test_training_curves_show_the_lines_to_beat():
+    epochs = [
+        SimpleNamespace(epoch=e, train_loss=1 / (e + 1), valid_loss=1 / (e + 2), valid_psnr=25 + e)
+        for e in range(4)
+    ]
+    history = SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+    loss, quality = plots.training_curves({"run": history}).axes
+    assert list(loss.lines[0].get_xdata()) == [
+        1,
+        2,
+        3,
+    ]  # there is no training loss before the first epoch
+    assert {
+        line.get_label(): line.get_ydata()[0]
+        for line in quality.lines
+        if line.get_label() in ("bicubic", "before fine-tuning")
+    } == {"bicubic": 24.5, "before fine-tuning": 25}
+    assert any(
+        list(line.get_ydata()) == [27] and line.get_marker() == "*" for line in quality.lines
+    )
+
+
+def test_no_star_hides_another():
+    """Two runs with the same best epoch and nearly the same values: each star shows its colour, over that very epoch."""
+    epochs = [
+        SimpleNamespace(epoch=e, train_loss=1 / (e + 1), valid_loss=1 / (e + 2), valid_psnr=25 + e)
+        for e in range(4)
+    ]
+    history = SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+    figure = plots.training_curves({"one": history, "two": history})
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        stars = [line for line in axis.lines if line.get_marker() == "*"]
+        places = [line.get_transform().transform(line.get_xydata())[0] for line in stars]
+        assert len({line.get_color() for line in stars}) == 2 and {
+            line.get_xdata()[0] for line in stars
+        } == {2}
+        across, apart = np.abs(places[0] - places[1]) / figure.dpi * 72
+        assert across < 1e-6 and apart > 0.7 * stars[0].get_markersize()  # in points
+
+
+def test_hr_is_black_among_the_curves():
+    x = np.arange(50)
+    (axis,) = plots.curves({"HR": (x, x), "bicubic": (x, 2 * x)}, xlabel="x", ylabel="y").axes
+    assert [line.get_color() == "black" for line in axis.lines] == [True, False]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("x", "y")
+
+
+def test_a_figure_becomes_a_png_without_a_backend(photo):
+    with Image.open(io.BytesIO(plots.show_images([photo], ["one"], width=3).png())) as image:
+        assert (
+            image.format == "PNG"
+            and image.mode == "RGB"
+            and image.width == pytest.approx(300, abs=2)
+        )

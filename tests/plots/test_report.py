@@ -1,0 +1,68 @@
+"""The report as a reader without a network gets it: everything is in the file, and nothing in it is taken for markup."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from conftest import table_of
+
+from srlib.plots import pictures as plots
+from srlib.plots.report import summary_text, write_report
+
+
+@pytest.fixture
+def table():
+    return table_of({"bicubic": [30.0, 25.0, 28.0], "<b>ours": [32.0, 24.5, 29.0]})
+
+
+class Addresses(HTMLParser):
+    """Whatever a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.tags = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.found += [value for name, value in attributes if name in ("src", "href")]
+
+
+def test_everything_is_in_the_file(table, tmp_path):
+    figures = {"Every photograph": plots.distributions(table), "Gains": plots.gains(table)}
+    path = write_report(
+        tmp_path / "report.html",
+        {"clean & new": table},
+        title="A <i>run",
+        protocol="benchmark-y",
+        figures=figures,
+    )
+    text = path.read_text(encoding="utf-8")
+    page = Addresses(text)
+    assert len(page.found) == 2 and all(
+        address.startswith("data:image/png;base64,") for address in page.found
+    )
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "b" not in page.tags and "i" not in page.tags and "clean &amp; new" in text
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_summary_in_words(table):
+    text = summary_text(table)
+    assert (
+        text.loc[("bicubic", "psnr"), "mean"] == "27.67"
+        and text.loc[("bicubic", "psnr"), "above bicubic"] == ""
+    )
+    ours = text.loc[("<b>ours", "psnr")]
+    assert ours["above bicubic"] == "67%" and ours["gain over bicubic, 95 % interval"].startswith(
+        "+0.83 (-0.50 to +"
+    )
+    assert text.loc[("<b>ours", "ssim"), "best"] == "0.8000"
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(table, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("the old one")
+    with pytest.raises(ValueError, match="baseline"):
+        write_report(path, {"clean": table}, title="A run", protocol="rgb", baseline="nearest")
+    assert path.read_text() == "the old one" and len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,157 @@
+"""The anatomy of every notebook, and the chain 01 to 06 through its files."""
+
+import json
+import re
+
+import nbformat
+import papermill
+import pytest
+from conftest import ROOT, SAMPLES
+from PIL import Image
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+NAMES = [
+    "00_image_wizard", "01_prepare_data", "02_download_model", "03_architecture",
+    "04_fine_tune", "05_visual_evaluation", "06_metric_evaluation",
+]  # fmt: skip
+# what makes the chain quick: few steps, and photographs of a fifth (the defaults are run by nbval)
+QUICK = {"scale": 2, "steps_per_epoch": 4, "max_epochs": 2}
+
+
+def cells(notebook, kind):
+    return [c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == kind]
+
+
+def test_the_course_is_complete():
+    assert [n.stem for n in NOTEBOOKS] == NAMES
+    assert [s.stem for s in SOLUTIONS] == [f"{n[:2]}_solutions" for n in NAMES[1:]]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda p: p.stem)
+def test_anatomy(path):
+    raw = path.read_text()
+    notebook = nbformat.reads(raw, as_version=4)
+    nbformat.validate(notebook)
+    code, prose = (cells(path, kind) for kind in ("code", "markdown"))
+    assert len(raw) < 400_000 and len(code) <= 25 and len(prose) > len(code)
+    assert (
+        set(notebook.metadata) == {"kernelspec", "language_info"}
+        and notebook.metadata.kernelspec.name == "python3"
+    )
+    ids = [c.id for c in notebook.cells]
+    assert len(set(ids)) == len(ids) and all(
+        re.fullmatch(r"[a-z][a-z0-9-]*", i) and not re.fullmatch(r"[0-9a-f]{8}", i) for i in ids
+    )
+    assert prose[0].source.startswith(f"# {path.stem[:2]} · ")
+    (parameters,) = (c for c in code if "parameters" in c.metadata.get("tags", []))
+    names = re.findall(r"^(\w+)(?:: [^=]+)? = ", parameters.source, re.M)
+    assert 1 <= len(names) <= 8
+    assert not re.search(r"/(work|root|home|tmp|Users)/", raw)
+    counted = [c for c in code if "skip-execution" not in c.metadata.get("tags", [])]
+    assert [c.execution_count for c in counted] == list(range(1, len(counted) + 1)), (
+        "render it: make render"
+    )
+    for cell in code:
+        assert set(cell.metadata) <= {"tags"}
+        assert len(cell.source.splitlines()) <= 20, cell.id
+        for output in cell.outputs:
+            assert output.output_type != "error" and output.get("name") != "stderr"
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_lesson_has_checks_and_working_links(path):
+    tags = [t for c in cells(path, "code") for t in c.metadata.get("tags", [])]
+    assert tags.count("nbval-check-output") >= 1
+    checked = [c for c in cells(path, "code") if "nbval-check-output" in c.metadata.get("tags", [])]
+    assert all(c.outputs for c in checked), "a tagged cell without output passes silently"
+    text = "\n".join(c.source for c in cells(path, "markdown"))
+    for target in re.findall(r"\]\((?!https?:|#|attachment:)([^)#\s]+)", text):
+        assert (path.parent / target).exists(), target
+
+
+def execute(path, out, **parameters):
+    known = set(papermill.inspect_notebook(str(path)))
+    chosen = {k: v for k, v in parameters.items() if k in known}
+    papermill.execute_notebook(
+        str(path),
+        str(out),
+        chosen,
+        cwd=path.parent,
+        kernel_name="python3",
+        progress_bar=False,
+        store_widget_state=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A part of each sample photograph, in the same layout."""
+    root = tmp_path_factory.mktemp("data")
+    for source in sorted(SAMPLES.glob("DIV2K_*_HR/*.png")):
+        target = root / source.relative_to(SAMPLES)
+        target.parent.mkdir(exist_ok=True)
+        with Image.open(source) as photo:
+            photo.crop((0, 0, 496, 240)).save(target)
+    return root
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[1:] + SOLUTIONS, ids=lambda p: p.stem)
+def test_chain(path, run_dir, data_dir):
+    """In order, each on the files of those before it, the solutions after the lessons."""
+    execute(path, run_dir / path.name, run_dir=str(run_dir), data_dir=str(data_dir), **QUICK)
+    written = {
+        "01": [
+            "data/DIV2K_train_LR/X2/0001.png",
+            "data/DIV2K_valid_LR/X2/0801.png",
+            "01_report.json",
+        ],
+        "02": ["pretrained_x2.safetensors", "02_model.json"],
+        "03": ["03_architecture.json"],
+        "04": [
+            "fine_tuned_x2.safetensors",
+            "control_x2.safetensors",
+            "04_history.json",
+            "04_task.json",
+        ],
+        "05": ["figures"],
+        "06": ["metrics.csv", "results.json", "report.html"],
+    }
+    assert all((run_dir / name).exists() for name in written[path.stem[:2]])
+
+
+def test_the_results_of_the_chain(run_dir):
+    results = json.loads((run_dir / "results.json").read_text())
+    assert results["clean"]["pretrained"]["psnr"] > results["clean"]["bicubic"]["psnr"] + 0.5
+    assert {"bicubic", "pretrained", "fine-tuned", "l1-control"} <= results["jpeg40"].keys()
+    assert list((run_dir / "figures").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("number", "needs"),
+    [(4, "01_prepare_data"), (5, "02_download_model"), (6, "02_download_model")],
+)
+def test_out_of_order_gets_a_sentence(number, needs, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(NOTEBOOKS[number], tmp_path / "out.ipynb", run_dir=str(tmp_path), **QUICK)
+    assert re.search(r"[Rr]un (01_prepare_data|02_download_model)", caught.value.evalue)
+
+
+def test_an_empty_data_folder_gets_a_sentence(tmp_path):
+    for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(
+            NOTEBOOKS[1],
+            tmp_path / "out.ipynb",
+            run_dir=str(tmp_path / "run"),
+            data_dir=str(tmp_path),
+            **QUICK,
+        )
+    assert "no pictures in" in caught.value.evalue.lower()

@@ -1,0 +1,133 @@
+"""The project as a whole: one list of dependencies, one way of imports, nothing left behind."""
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+import tomllib
+
+from conftest import ROOT
+
+import srlib
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ROOMS = [
+    "files",
+    "images",
+    "model",
+    "zoo",
+    "data",
+    "upscaling",
+    "metrics",
+    "training",
+    "plots",
+    "widgets",
+]
+
+
+def test_conda_installs_what_pyproject_says():
+    text = (ROOT / "environment.yml").read_text()
+    assert f"python {PYPROJECT['project']['requires-python']}" in text
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    listed = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    assert listed == [
+        "python >=3.11",
+        "pip",
+        "pip:",
+        "--constraint constraints.txt",
+        "--editable .[test]",
+    ]
+
+
+def test_every_dependency_has_a_tested_version():
+    tested = {
+        re.split("==", line)[0].lower()
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    wanted = (
+        PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["test"]
+    )
+    assert {re.split(r"[<>=]", name)[0].lower() for name in wanted} <= tested
+
+
+def imported_modules(source: str) -> set[str]:
+    """Every module that a piece of Python imports, functions' own imports among them."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def test_the_house_has_ten_rooms():
+    folders = {p.name for p in (ROOT / "srlib").iterdir() if (p / "__init__.py").exists()}
+    files = {p.name for p in (ROOT / "srlib").glob("*.py")}
+    assert folders == set(ROOMS)
+    assert files == {"__init__.py", "errors.py"}
+    assert {p.name for p in (ROOT / "tests").iterdir() if p.is_dir()} >= set(ROOMS)
+
+
+def test_imports_run_down_the_list():
+    for file in (ROOT / "srlib").glob("*/**/*.py"):
+        room = file.relative_to(ROOT / "srlib").parts[0]
+        for name in imported_modules(file.read_text()):
+            other = name.removeprefix("srlib.").split(".")[0] if name.startswith("srlib.") else room
+            if other in ROOMS:
+                assert ROOMS.index(other) <= ROOMS.index(room), f"{file.name} imports {name}"
+
+
+def test_no_two_modules_import_each_other():
+    needs = {}
+    for file in (ROOT / "srlib").glob("*/**/*.py"):
+        if file.name != "__init__.py":
+            name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            needs[name] = {m for m in imported_modules(file.read_text()) if m.startswith("srlib.")}
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError
+
+
+def test_notebooks_and_readme_import_from_rooms_only():
+    sources = {p.name: p.read_text() for p in (ROOT / "notebooks").rglob("*.ipynb")}
+    sources["README.md"] = (ROOT / "README.md").read_text()
+    for name, text in sources.items():
+        for module in re.findall(r"^\W*(?:from|import) (srlib[\w.]*)", text, re.M):
+            assert module == "srlib" or module.removeprefix("srlib.") in ROOMS, f"{name}: {module}"
+
+
+def test_importing_srlib_is_quick_and_needs_no_torch():
+    code = "import sys, srlib; print({'torch', 'numpy', 'PIL'} & sys.modules.keys() or 'none')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "none\n", "")
+
+
+def test_the_names_people_want_are_at_the_top():
+    for name in srlib.__all__:
+        assert getattr(srlib, name).__name__ == name
+
+
+def test_importing_prints_nothing_and_needs_no_display():
+    code = "import " + ", ".join(f"srlib.{room}" for room in ROOMS)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_srlib_does_not_print():
+    for file in (ROOT / "srlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"), (
+                file.name
+            )
+
+
+def test_readme_links_exist():
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert (ROOT / target).exists(), target

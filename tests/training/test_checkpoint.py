@@ -1,0 +1,190 @@
+"""Trainings that are cut off, by an exception, a signal or a full disk, and end as if nothing had happened."""
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_training import CONFIG, make_model, make_pairs, run, run_in_process, same_weights
+
+from srlib.training.state import load_state, save_state
+from srlib.training.history import Epoch, History
+from srlib.training.losses import SRLoss
+from srlib.training.checks import TrainingError
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [3, 5, 12])
+def test_an_interrupted_run_ends_the_same(tmp_path, step):
+    def interrupt(kind, done, _):
+        if kind == "step" and done == step:
+            raise Interrupted
+
+    straight, history = run(tmp_path / "straight")
+    with pytest.raises(Interrupted):
+        run(tmp_path / "broken", on_event=interrupt)
+    resumed, again = run(tmp_path / "broken", resume=True)
+    assert same_weights(straight, resumed)
+    assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
+    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("straight", "broken")]
+    assert same_weights(last[0]["model"], last[1]["model"]) and same_weights(last[0]["average"], last[1]["average"])
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes of their own, which begin in a moment: torch is imported once, by the server that they are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["srlib.training"])
+    return context
+
+
+def start(processes, *args):
+    process = processes.Process(target=run_in_process, args=args)
+    process.start()
+    return process
+
+
+def written_at(path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
+    """kill -9, SIGTERM and Ctrl-C in turn, at random moments: while it starts, while it trains, while it writes."""
+    config, rng = replace(CONFIG, max_epochs=60), np.random.default_rng(0)
+    run(tmp_path / "straight", config)
+    last = tmp_path / "killed" / "last.pt"
+    for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * 2):
+        before = written_at(last)
+        process = start(processes, tmp_path / "killed", config)
+        while hit != 3 and written_at(last) == before and process.is_alive():  # one of them does not get so far
+            time.sleep(0.001)
+        process.join(rng.uniform(0, 0.1))
+        while process.is_alive():  # Python loses a Ctrl-C that comes inside a destructor; one presses again
+            os.kill(process.pid, sent)
+            process.join(0.5)
+        assert process.exitcode not in (0, None), "the run came to its end before it was killed"
+    process = start(processes, tmp_path / "killed", config)
+    process.join(120)
+    assert process.exitcode == 0
+    assert same_weights(*(load_file(tmp_path / d / "best.safetensors") for d in ("killed", "straight")))
+    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("killed", "straight")]
+    assert same_weights(last[0]["model"], last[1]["model"]) and last[0]["optimizer"]["state"].keys()
+
+
+def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
+    """A process that may write no file larger than a part of the state stops with a sentence; what was there is whole."""
+    run(tmp_path / "straight")
+
+    def interrupt(kind, done, _):
+        if kind == "epoch" and done == 10:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(tmp_path / "full", on_event=interrupt)
+    before = (tmp_path / "full" / "last.pt").read_bytes()
+    process = start(processes, tmp_path / "full", CONFIG, len(before) // 2)
+    process.join(60)
+    assert process.exitcode == 1
+    said = (tmp_path / "full.txt").read_text()
+    assert said.startswith("TrainingError: last.pt cannot be written") and "resume=True" in said
+    assert (tmp_path / "full" / "last.pt").read_bytes() == before and not list((tmp_path / "full").glob("*.part"))
+    resumed, _ = run(tmp_path / "full", resume=True)
+    assert same_weights(resumed, load_file(tmp_path / "straight" / "best.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.json", "history.csv"])
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name, epoch):
+    """The disk is full when the file of an epoch is written: one sentence, and after a resume all files are as without it."""
+    straight, history = run(tmp_path / "straight")
+    writes, put = [], os.replace
+
+    def full(part, path):
+        writes.append(path.name)
+        if writes.count(name) == epoch + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(part, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srlib.files.whole.os.replace", full)
+        with pytest.raises(TrainingError, match=rf"^{name} cannot be written to .* \(No space left on device\).*resume=True"):
+            run(tmp_path / "full")
+    state = torch.load(tmp_path / "full" / "last.pt", weights_only=True)
+    assert len(state["history"]["epochs"]) == epoch + (name != "last.pt")
+    assert len(load_file(tmp_path / "full" / "best.safetensors")) == len(state["model"])
+    resumed, again = run(tmp_path / "full", resume=True)
+    assert same_weights(resumed, straight) and [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
+    assert json.loads((tmp_path / "full" / "history.json").read_text()) == asdict(again)
+    assert len((tmp_path / "full" / "history.csv").read_text().splitlines()) == 6
+
+
+def test_a_state_comes_back_as_it_was(tmp_path):
+    history, identity = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)]), {"model": "small"}
+    save_state(tmp_path, CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
+    state = load_state(tmp_path, CONFIG, identity=identity)
+    assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
+    with pytest.raises(TrainingError, match=r"other settings \(seed 0 -> 1\)"):
+        load_state(tmp_path, replace(CONFIG, seed=1), identity=identity)
+    with pytest.raises(TrainingError, match=r"other settings \(model small -> large\)"):
+        load_state(tmp_path, CONFIG, identity={"model": "large"})
+
+
+def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
+    """As if it had been begun when there was no ema_decay yet, and less was known of the pairs and the network."""
+    config = replace(CONFIG, ema_decay=0.0)
+
+    def interrupt(kind, done, _):
+        if kind == "step" and done == 12:
+            raise Interrupted
+
+    straight, _ = run(tmp_path / "straight", config)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "old", config, on_event=interrupt)
+    state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
+    del state["config"]["ema_decay"], state["identity"], state["history"]["protocol"]
+    torch.save(state, tmp_path / "old" / "last.pt")
+    with pytest.raises(TrainingError, match=r"\(ema_decay 0.0 -> 0.9\)"):
+        run(tmp_path / "old", CONFIG, resume=True)
+    resumed, history = run(tmp_path / "old", config, resume=True)
+    assert same_weights(resumed, straight) and history.ended == "complete"
+
+
+def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):
+    config = replace(CONFIG, max_epochs=1, perceptual=0.1)
+    monkeypatch.setattr("srlib.training.losses.vgg19_path", lambda: tmp_path / "none")  # "auto" is vgg16-lite
+    run(tmp_path, config)
+    frozen, scaled, pairs = make_model(), make_model(), make_pairs()
+    frozen.body.requires_grad_(False)
+    scaled.config = replace(scaled.config, res_scale=0.1)  # it has the same weights, and another answer
+    others = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2)]
+    changes = {
+        r"model \{.*'res_scale': 1.0\} -> \{.*'res_scale': 0.1\}": {"model": scaled},
+        r"trained parameters head.* -> head": {"model": frozen},
+        r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
+        r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},
+    }
+    for says, what in changes.items():
+        with pytest.raises(TrainingError, match=f"other settings .*{says}.*choose another run_dir"):
+            run(tmp_path, config, resume=True, **what)
+    monkeypatch.setattr(SRLoss, "backbone", "vgg19")  # as if it had been fetched since
+    with pytest.raises(TrainingError, match="perceptual backbone vgg16-lite -> vgg19"):
+        run(tmp_path, config, resume=True)
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    run(tmp_path, replace(CONFIG, max_epochs=1))
+    whole = (tmp_path / "last.pt").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"no state"):
+        (tmp_path / "last.pt").write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"last\.pt cannot be read .* delete it to begin again"):
+            run(tmp_path, replace(CONFIG, max_epochs=1), resume=True)

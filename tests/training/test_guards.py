@@ -1,0 +1,136 @@
+"""Mistakes made on purpose, each found by its name, and tasks that only look like mistakes."""
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from scipy.ndimage import gaussian_filter
+
+from srlib.data import PairedImages
+from srlib.images import Degradation
+from srlib.training.checks import TrainingError, check_pairs
+from srlib.images.picture import read_image
+from srlib.data.patches import Pair
+from srlib.images.resize import imresize
+
+PHOTOS = {p.stem: read_image(p).rgb[40:424, 40:424] for p in sorted((SAMPLES / "DIV2K_train_HR").glob("*.png"))[:3]}
+
+
+def pairs(change=lambda lr: lr, *, scale=4, hr_change=lambda hr: hr) -> list[Pair]:
+    """Pairs of 384 pixels made by MATLAB's bicubic, each then changed."""
+    return [Pair(hr_change(hr), np.ascontiguousarray(change(imresize(hr, 1 / scale))), name) for name, hr in PHOTOS.items()]
+
+
+MISTAKES = {
+    "values from 0 to 1 had been cast": lambda lr: (lr / 255).round().astype(np.uint8),
+    "float32 values up to 0.898.*multiply by 255": lambda lr: (lr / 255).astype(np.float32),
+    "float32 values up to 229.*0 to 255: convert": lambda lr: lr.astype(np.float32),
+    "order BGR": lambda lr: lr[..., ::-1],
+    "order GBR": lambda lr: lr[..., [1, 2, 0]],
+    "LR is a negative": lambda lr: 255 - lr,
+    "LR is mirrored": lambda lr: lr[:, ::-1],
+    "LR is upside down": lambda lr: lr[::-1],
+    "turned by 180": lambda lr: lr[::-1, ::-1],
+    r"turned by 90 degrees\.": lambda lr: np.rot90(lr, -1),
+    "turned by 90 degrees the other way": lambda lr: np.rot90(lr),
+    "rows and columns": lambda lr: lr.swapaxes(0, 1),
+    r"misaligned: LR must move \+4\.0 HR pixels down and -8\.0 to the right": lambda lr: np.roll(lr, (-1, 2), (0, 1)),
+    "LR was enlarged already": lambda lr: imresize(lr, 4),
+    "LR and HR are in each other's place": lambda lr: imresize(lr, 16),
+    "scale 2, and the model's is 4": lambda lr: imresize(lr, 2),
+    "that is not 4 times; crop HR to 380 x 384": lambda lr: lr[:, 1:],
+}
+
+
+@pytest.mark.parametrize("named", MISTAKES)
+def test_a_mistake_is_named(named):
+    with pytest.raises(TrainingError, match=named):
+        check_pairs(pairs(MISTAKES[named]), scale=4, kind="training")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (np.uint8, "training pairs are black: no value in LR or HR is above 1"),
+        (np.float32, "float32 values up to .*multiply by 255, round and"),
+    ],
+)
+def test_values_to_1_in_both(kind, says):
+    cast = [pair._replace(hr=(pair.hr / 255).astype(kind), lr=(pair.lr / 255).astype(kind)) for pair in pairs()]
+    with pytest.raises(TrainingError, match=says):
+        check_pairs(cast, scale=4, kind="training")
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_photograph_on_its_side(by):
+    """Not square, so that its sizes do not fit: as when the EXIF orientation was heeded for one of the two."""
+    turned = [pair._replace(hr=pair.hr[:240], lr=np.rot90(pair.lr[:60], by)) for pair in pairs()]
+    with pytest.raises(TrainingError, match="384 x 240 pixels and LR 60 x 96: one of them lies on its side; turn it by 90"):
+        check_pairs(turned, scale=4, kind="training")
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_shift_of_hr_is_found(scale):
+    """Half an LR pixel, as when HR was cropped at another place than LR."""
+    moved = pairs(scale=scale, hr_change=lambda hr: np.roll(hr, (scale // 2, 0), (0, 1)))
+    with pytest.raises(TrainingError, match=r"misaligned: LR must move \+\d"):
+        check_pairs(moved, scale=scale, kind="training")
+
+
+def test_pictures_of_something_else():
+    mixed = pairs()
+    others = [pair._replace(lr=mixed[(i + 1) % len(mixed)].lr) for i, pair in enumerate(mixed)]
+    with pytest.raises(TrainingError, match="LR shows other pictures than HR"):
+        check_pairs(others, scale=4, kind="validation")
+
+
+def test_no_pairs():
+    with pytest.raises(TrainingError, match="no validation pairs"):
+        check_pairs([], scale=4, kind="validation")
+
+
+TASKS = {
+    "matlab": lambda lr: lr,
+    "darker": lambda lr: lr // 2,
+    "gray": lambda lr: np.repeat(lr.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
+    "blur": lambda lr: gaussian_filter(lr, (1.5, 1.5, 0)),
+    "noise": lambda lr: (lr + np.random.default_rng(0).normal(0, 50, lr.shape)).clip(0, 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_network_may_learn_passes(task):
+    check_pairs(pairs(TASKS[task]), scale=4, kind="training")
+
+
+def test_bright_pictures_made_dark_are_no_negatives():
+    check_pairs(pairs(lambda lr: lr // 4, hr_change=lambda hr: 192 + hr // 4), scale=4, kind="training")
+
+
+@pytest.mark.parametrize("quality", [5, 40])
+@pytest.mark.parametrize("method", ["matlab", "pillow"])
+def test_degraded_pictures_pass(quality, method):
+    of = Degradation(2, method, blur=1.0, noise=5.0, jpeg_quality=quality)
+    check_pairs(PairedImages(SAMPLES / "DIV2K_valid_HR", None, scale=2, make_lr=of), scale=2, kind="validation")
+
+
+def test_simple_downscalers_pass():
+    """Every fourth pixel: shifted by three eighths of an LR pixel, which a network can learn."""
+    check_pairs([Pair(hr, hr[::4, ::4], name) for name, hr in PHOTOS.items()], scale=4, kind="training")
+
+
+def test_what_matlab_made_passes(benchmarks):
+    for folder in ("Set5", "Set14"):
+        found = PairedImages(benchmarks / folder / "X4" / "HR", benchmarks / folder / "X4" / "LR", scale=4)
+        check_pairs(found, scale=4, kind="validation")
+
+
+def test_gray_and_even_pictures_pass():
+    even = Pair(np.full((64, 64, 3), 90, np.uint8), np.full((16, 16, 3), 90, np.uint8), "even")
+    gray = [pair._replace(hr=pair.hr[..., 1], lr=imresize(pair.hr[..., 1], 1 / 4)) for pair in pairs()]
+    check_pairs([even, *gray], scale=4, kind="training")
+
+
+def test_one_odd_pair_among_many_is_the_data_doctors_affair():
+    found = pairs()
+    found[2] = found[2]._replace(lr=found[2].lr[..., ::-1])
+    check_pairs(found, scale=4, kind="training")

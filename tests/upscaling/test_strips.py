@@ -1,0 +1,164 @@
+import sys
+from threading import Thread
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from PIL.ExifTags import Base
+
+from srlib.images.picture import ImageError, Picture, read_image, write_image
+from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.upscaling import strips
+from srlib.upscaling.enlarge import upscale
+from srlib.upscaling.strips import upscale_to_tiff
+
+TALL = 300  # LR rows: more than one strip of the tests
+
+
+@pytest.fixture(autouse=True)
+def low_strips(monkeypatch):
+    monkeypatch.setattr(strips, "_STRIP", 256)
+
+
+def tiny(scale: int) -> EDSR:
+    torch.manual_seed(scale)
+    return EDSR(EDSRConfig(scale, 1, 4)).eval()
+
+
+def picture(kind: str) -> Picture:
+    rng = np.random.default_rng(0)
+    depth = np.uint16 if "16" in kind else np.uint8
+    rgb = rng.integers(0, np.iinfo(depth).max, (TALL, 40, 3), dtype=depth)
+    mode = "L" if "gray" in kind else "RGB"
+    if mode == "L":
+        rgb = np.repeat(rgb[..., :1], 3, axis=2)
+    exif = Image.Exif()
+    exif[0x010F], exif.get_ifd(0x8769)[0xA434] = "A maker", "A lens"
+    alpha = (
+        rng.integers(0, np.iinfo(depth).max, (TALL, 40), dtype=depth) if "alpha" in kind else None
+    )
+    return Picture(rgb, alpha, mode, b"a profile", exif.tobytes())
+
+
+@pytest.mark.parametrize(("scale", "big"), [(2, False), (3, False), (2, True)])
+@pytest.mark.parametrize("kind", ["rgb", "gray", "rgb16 alpha", "gray16", "rgb alpha"])
+def test_the_file_holds_what_upscale_gives(tmp_path, monkeypatch, kind, scale, big):
+    monkeypatch.setattr(strips, "_CLASSIC", 0 if big else 4 * 10**9)
+    lr, model = picture(kind), tiny(scale)
+    expected = upscale(lr, model)
+    path = upscale_to_tiff(lr, tmp_path / "a.tif", model)
+    there = read_image(path)
+    top = np.iinfo(lr.rgb.dtype).max // 255  # ties of rounding
+    assert np.abs(there.rgb.astype(int) - expected.rgb).max() <= top and there.mode == lr.mode
+    assert (there.rgb != expected.rgb).mean() < 0.01
+    assert there.rgb.dtype == lr.rgb.dtype and there.icc_profile == b"a profile"
+    assert (there.alpha is None) == (lr.alpha is None)
+    if lr.alpha is not None:
+        assert np.array_equal(there.alpha, expected.alpha)
+    exif = Image.Exif()
+    exif.load(there.exif)
+    assert exif[0x010F] == "A maker" and exif.get_ifd(0x8769)[0xA434] == "A lens"
+    with tifffile.TiffFile(path) as file:  # a reader with which nothing here was written
+        assert file.pages.first.is_tiled and file.is_bigtiff == big
+        array = file.pages.first.asarray()
+    colours = 1 if lr.mode == "L" else 3
+    assert np.array_equal(array.reshape(*there.size, -1)[..., :colours], there.rgb[..., :colours])
+
+
+def test_progress_cancel_and_what_is_left(tmp_path):
+    seen = []
+    upscale_to_tiff(
+        picture("rgb"), tmp_path / "a.tif", tiny(2), tile=64, on_progress=lambda *p: seen.append(p)
+    )
+    assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and seen[-1][0] == seen[-1][
+        1
+    ]
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done, total):
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        upscale_to_tiff(picture("rgb"), tmp_path / "b.tif", tiny(2), tile=64, on_progress=cancel)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    path = write_image(tmp_path / "a.tif", np.zeros((3, 3, 3), np.uint8))
+    with pytest.raises(
+        FileExistsError, match=r"a.tif exists; choose another name, or overwrite=True"
+    ):
+        upscale_to_tiff(picture("rgb"), path, tiny(2))
+    assert read_image(path).size == (3, 3)
+    assert read_image(upscale_to_tiff(picture("rgb"), path, tiny(2), overwrite=True)).size == (
+        2 * TALL,
+        80,
+    )
+
+
+def test_only_a_tiff(tmp_path):
+    with pytest.raises(ImageError, match=r"a.png cannot be written by strips: name it .tif"):
+        upscale_to_tiff(picture("rgb"), tmp_path / "a.png", tiny(2))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the gap of 4 GB takes no disk where files may have holes"
+)
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_tiles_beyond_four_gigabytes(tmp_path, monkeypatch, endian):
+    monkeypatch.setattr(strips, "_CLASSIC", 0)
+    exif = Image.Exif()
+    exif.endian, exif[Base.Make] = endian, "A maker"
+    strip = np.random.default_rng(0).integers(0, 2**16, (256, 300, 3), dtype=np.uint16)
+
+    def after_a_gap():
+        file.seek(2**32 + 2)
+        yield strip
+
+    with open(tmp_path / "a.tif", "wb") as file:
+        strips.write_tiff(
+            file, after_a_gap(), 256, 300, Picture(strip[:1], exif=exif.tobytes()), alpha=False
+        )
+    with tifffile.TiffFile(tmp_path / "a.tif") as there:
+        assert there.is_bigtiff and there.pages.first.tags["Make"].value == "A maker"
+        assert min(there.pages.first.dataoffsets) > 2**32 and np.array_equal(there.asarray(), strip)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.size == (300, 256)
+
+
+def test_what_may_not_fit_into_a_classic_tiff_is_big(tmp_path):
+    """Its tags alone; a picture of 1.4 gigapixels would be no test."""
+    for height, version in ((40_000, 42), (50_000, 43)):
+        with open(tmp_path / "a.tif", "wb") as file:
+            strips.write_tiff(
+                file,
+                iter([np.zeros((256, 256, 3), np.uint8)]),
+                height,
+                30_000,
+                picture("rgb"),
+                alpha=False,
+            )
+        with open(tmp_path / "a.tif", "rb") as file:
+            assert version in file.read(4)[2:]
+
+
+def test_two_at_once_are_not_in_each_others_way(tmp_path):
+    def another(done, total):
+        if done == 1:
+            thread = Thread(
+                target=upscale_to_tiff,
+                args=(picture("gray"), target, tiny(2)),
+                kwargs={"overwrite": True},
+            )
+            thread.start()
+            thread.join()
+            assert read_image(target).mode == "L"
+
+    target = tmp_path / "a.tif"
+    upscale_to_tiff(picture("rgb"), target, tiny(2), overwrite=True, on_progress=another)
+    assert read_image(target).mode == "RGB" and list(tmp_path.iterdir()) == [target]

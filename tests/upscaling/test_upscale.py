@@ -1,0 +1,328 @@
+import math
+import os
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from PIL.ExifTags import Base
+
+from srlib.images.picture import ImageError, Picture, read_image, to_tensor, write_image
+from srlib.images.resize import imresize
+from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.upscaling.enlarge import large_size, super_resolve, upscale
+from srlib.upscaling.tiling import SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
+from srlib.zoo.checkpoints import load_pretrained
+
+
+def tiny(scale: int) -> EDSR:
+    """Two blocks with weights strong enough that a wrong border or seam is seen: not near the identity."""
+    torch.manual_seed(scale)
+    return EDSR(EDSRConfig(scale, 2, 8)).eval()
+
+
+def plain(model: EDSR, rgb: np.ndarray) -> np.ndarray:
+    """The whole image at once, through the network as it is written, in float: (H, W, 3) in grey levels."""
+    with torch.inference_mode():
+        return model(to_tensor(rgb)[None])[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from([2, 3, 4]),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 50),
+    st.integers(0, 9),
+)
+def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, tile, seed):
+    rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    model = tiny(scale)
+    answer, exact = super_resolve(rgb, model, tile=tile), plain(model, rgb)
+    assert answer.shape == (height * scale, width * scale, 3)
+    assert (
+        np.abs(answer - exact).max() <= 0.5 + 1e-3
+    )  # the rounding to uint8, and a thousandth of a grey level
+
+
+@given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
+def test_tiles_cover_every_pixel_once(size, width, tile, halo):
+    covered = np.zeros((size, width), int)
+    for place in tiles((slice(0, size), slice(0, width)), tile):
+        covered[place] += 1
+        seen, kept = with_halo(place, halo, (size, width, 3))
+        for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
+            assert s.start == max(0, p.start - halo) and s.stop == min(end, p.stop + halo)
+            assert (s.start + k.start, s.start + k.stop) == (
+                p.start,
+                p.stop,
+            ) and p.stop - p.start <= tile
+    assert (covered == 1).all()
+
+
+def test_what_comes_in_goes_out(photo, tmp_path):
+    model, lr = tiny(2), photo[:30, :40]
+    gray = np.ascontiguousarray(lr[..., 0])
+    assert upscale(lr, model).shape == (60, 80, 3)
+    assert upscale(gray, model).shape == (60, 80)
+    assert upscale(gray.astype(np.uint16) * 257, model).dtype == np.uint16
+    assert upscale(np.dstack([lr, gray]), model).shape == (60, 80, 4)
+    image = upscale(Image.fromarray(lr), model)
+    assert isinstance(image, Image.Image) and image.size == (80, 60) and image.mode == "RGB"
+    assert upscale(Image.fromarray(gray), model).mode == "L"
+    path = write_image(tmp_path / "a.png", lr)
+    for source in (path, str(path), read_image(path)):
+        assert isinstance(upscale(source, model), Picture)
+    assert np.array_equal(upscale(path, model).rgb, upscale(lr, model))
+
+
+def test_profile_and_exif_go_along(photo):
+    picture = Picture(photo[:20, :20], icc_profile=b"profile", exif=b"exif")
+    larger = upscale(picture, tiny(2))
+    assert (larger.icc_profile, larger.exif, larger.size) == (b"profile", b"exif", (40, 40))
+
+
+def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
+    """As Pillow itself hands them from a file it opens to one it saves."""
+    profile, exif = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), Image.Exif()
+    exif[Base.Artist], exif[Base.Orientation] = "A. Photographer", 6
+    Image.fromarray(photo[:20, :30]).save(tmp_path / "a.jpg", icc_profile=profile, exif=exif)
+    with Image.open(tmp_path / "a.jpg") as image:
+        larger = upscale(image, tiny(2))
+    larger.save(tmp_path / "b.png", exif=larger.getexif())
+    with Image.open(tmp_path / "b.png") as there:
+        assert there.size == (40, 60) and there.info["icc_profile"] == profile
+        assert (
+            there.getexif()[Base.Artist] == "A. Photographer"
+            and Base.Orientation not in there.getexif()
+        )
+
+
+def test_sixteen_bits_are_used(photo):
+    lr, model = photo[:20, :20], tiny(2)
+    eight, sixteen = upscale(lr, model), upscale(lr.astype(np.uint16) * 257, model)
+    assert np.abs(sixteen / 257 - eight).max() <= 0.51
+    assert len(np.unique(sixteen)) > 256
+
+
+@pytest.mark.parametrize("scale", [1, 1.5, 2, 3.7, 8])
+def test_any_factor_is_the_model_then_bicubic(photo, scale):
+    lr, model = photo[:21, :33], tiny(2)
+    answer = upscale(lr, model, scale=scale)
+    assert answer.shape == (int(np.ceil(21 * scale)), int(np.ceil(33 * scale)), 3)
+    expected = (
+        super_resolve(lr, model) if scale == 2 else imresize(super_resolve(lr, model), scale / 2)
+    )
+    assert np.array_equal(answer, expected)
+    alpha = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
+    assert alpha.shape == (*answer.shape[:2], 4)
+
+
+@given(st.integers(1, 20_000), st.integers(100, 800), st.sampled_from([2, 3, 4]))
+@example(50, 110, 4)
+@example(85, 220, 4)
+def test_the_size_is_that_of_decimal_arithmetic(side, hundredths, model_scale):
+    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(
+        Fraction(side * hundredths, 100)
+    )
+
+
+@pytest.mark.parametrize(("side", "scale", "expected"), [(50, 1.1, 55), (85, 2.2, 187)])
+def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expected):
+    lr, model = photo[:side, :20], tiny(4)
+    answer = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
+    assert answer.shape == (expected, 20 * scale, 4)
+    deep = imresize(super_resolve(lr, model), scale / 4)
+    assert len(deep) == expected + 1 and np.array_equal(
+        upscale(lr, model, scale=scale), deep[:expected]
+    )
+    assert upscale(lr, model, scale=scale, adjust_to_lr=True).shape == (expected, 20 * scale, 3)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2])
+def test_no_dark_fringe_around_what_is_cut_out(scale):
+    """A red disc on transparent black: wherever it can be seen it stays red."""
+    y, x = np.mgrid[-20:20, -20:20]
+    disc = np.zeros((40, 40, 4), np.uint8)
+    disc[np.hypot(x, y) < 14] = (255, 0, 0, 255)
+    answer = upscale(disc, load_pretrained("edsr-lite", 2), scale=scale)
+    seen = answer[answer[..., 3] > 0]
+    assert (
+        0 < len(seen) < answer[..., 3].size
+        and (seen[:, 0] > 235).all()
+        and (seen[:, 1:3] < 20).all()
+    )
+
+
+def test_progress_and_cancel(photo):
+    seen = []
+    upscale(photo, tiny(2), tile=50, on_progress=lambda *p: seen.append(p))
+    assert seen == [(i, 6) for i in range(1, 7)]
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done, total):
+        seen.append(done)
+        if done == 2:
+            raise Cancelled
+
+    seen.clear()
+    with pytest.raises(Cancelled):
+        upscale(photo, tiny(2), tile=50, on_progress=cancel)
+    assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("options", [{"scale": 0.5}, {"scale": 9}, {"tile": 0}])
+def test_impossible_requests(photo, options):
+    with pytest.raises(ValueError, match=r"scale is|tile has"):
+        upscale(photo, tiny(2), **options)
+
+
+WRONG_TYPES = {
+    "tensor": ({"image": torch.zeros(3, 8, 8)}, ImageError, "tensor is no picture: .*to_array"),
+    "bytes": ({"image": b"\x89PNG"}, ImageError, "not from bytes; io.BytesIO makes a stream"),
+    "list": ({"image": [[0]]}, ImageError, "not from list.$"),
+    "no tile": ({"tile": None}, TypeError, 'tile is a number of LR pixels or "auto", not None'),
+    "half a tile": ({"tile": 64.5}, TypeError, "not 64.5"),
+    "a word for a tile": ({"tile": "large"}, TypeError, "not 'large'"),
+    "scale": ({"scale": "2"}, TypeError, "scale is a number from 1 to 8, not '2'"),
+    "a model's name": (
+        {"model": "edsr-lite"},
+        TypeError,
+        r"model is an EDSR, such as .*load_pretrained.*, not 'edsr-lite'",
+    ),
+    "another network": ({"model": torch.nn.ReLU()}, TypeError, "not ReLU"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TYPES)
+def test_something_else_gets_a_sentence(photo, case):
+    wrong, error, says = WRONG_TYPES[case]
+    with pytest.raises(error, match=says):
+        upscale(**{"image": photo[:8, :8], "model": tiny(2)} | wrong)
+
+
+@pytest.mark.parametrize(("free", "expected"), [(2**30, 100), (2**36, 512), (2**20, 64)])
+def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expected):
+    """A quarter of it; 0.5 GB more lie in PyTorch's own store."""
+    config = EDSRConfig(4, 32, 256, 0.1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free // 2, 2**37))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: free // 2)
+    side = tile_side("auto", config, "cuda")
+    assert (
+        side == expected
+        if expected in (64, 512)
+        else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
+    )
+
+
+class Cramped(EDSR):
+    """Fails with `error` when it is to look at more than `limit` pixels."""
+
+    limit, error, asked = 0, None, 0
+
+    def features(self, lr):
+        self.asked += 1
+        if lr.shape[-2] * lr.shape[-1] > self.limit:
+            self.error()
+        return super().features(lr)
+
+
+def cramped(limit: int, error) -> Cramped:
+    torch.manual_seed(2)
+    model = Cramped(EDSRConfig(2, 1, 4)).eval()
+    model.limit, model.error = limit, error
+    return model
+
+
+def gpu_is_full():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+SHORT_OF_MEMORY = {  # the last two are real: no machine has 2^60 bytes
+    "cuda": gpu_is_full,
+    "cpu": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "numpy": lambda: np.empty(2**60, np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", SHORT_OF_MEMORY)
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
+    model, seen = cramped(60 * 50, SHORT_OF_MEMORY[kind]), []
+    sr = super_resolve(
+        photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p)
+    )
+    roomy = cramped(photo.size, SHORT_OF_MEMORY[kind])
+    expected = super_resolve(photo, roomy, tile=500, self_ensemble=self_ensemble)
+    differ = sr.astype(int) - expected
+    assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-3  # ties of rounding
+    assert seen == [
+        (i, 16) for i in range(1, 17)
+    ]  # halved twice: 60 x 48 pixels and their halo were too many
+
+
+def test_what_is_done_is_not_done_again(photo):
+    """The first tile, in the corner, has less of a halo than those in the middle: it fits, and they do not."""
+    model, seen = cramped(40 * 40, gpu_is_full), []
+    super_resolve(photo, model, tile=32, on_progress=lambda *p: seen.append(p))
+    assert seen[0] == (1, 12) and seen[-1][0] == seen[-1][1] > 12
+    assert model.asked == seen[-1][1] + 1  # each tile once, and one in vain
+
+
+def test_too_little_memory_is_said_in_a_sentence(photo):
+    model = cramped(10, gpu_is_full)
+    with pytest.raises(
+        MemoryError,
+        match=r"Even a piece of \d+ x \d+ pixels .* does not fit into the free memory \(cpu\); close",
+    ):
+        super_resolve(photo, model, tile=100)
+    assert model.asked == 3  # 100, 50, 25, and 12 is under the smallest
+    assert SMALLEST_TILE == 16
+
+
+def test_other_errors_are_not_taken_for_too_little_memory(photo):
+    def broken():
+        raise RuntimeError("expected scalar type Float but found Half")
+
+    model = cramped(10, broken)
+    with pytest.raises(RuntimeError, match="but found Half"):
+        super_resolve(photo, model, tile=100)
+    assert model.asked == 1
+
+
+SHORT = """
+import resource, sys
+import numpy as np, psutil, torch
+from srlib.upscaling.enlarge import super_resolve
+from srlib.zoo.checkpoints import load_pretrained
+torch.set_num_threads(1)
+model, rgb = load_pretrained("edsr-lite", 2), np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+whole = super_resolve(rgb, model, tile=150)
+resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 100 * 2**20, resource.RLIM_INFINITY))
+total = 0
+def on_progress(done, tiles):
+    global total
+    total = tiles
+print((super_resolve(rgb, model, tile=600, on_progress=on_progress) != whole).mean() < 1e-5, total > 1)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)"
+)
+def test_a_process_that_really_runs_out_of_memory():
+    """600 x 600 pixels at once need several maps of 46 MB each; the process is allowed 100 MB more than it has."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr

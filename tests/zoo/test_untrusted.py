@@ -1,0 +1,186 @@
+import argparse
+import pickle
+import shutil
+import subprocess
+import sys
+import traceback
+import zipfile
+
+import pytest
+import torch
+from conftest import ROOT
+from official import official_state_dict
+from safetensors.torch import save_file
+
+from srlib.model.edsr import EDSRConfig
+from srlib.zoo.checkpoints import load_pretrained
+from srlib.zoo.passport import inspect_checkpoint
+from srlib.zoo.reader import WeightsError, has_checksums
+
+ADVICE = ("weights_only", "`False`", "add_safe_globals", "torch.jit.load")
+
+
+TEXTS = {
+    "a web page": "\ufeff\n<!DOCTYPE html><title>Log in</title>",
+    "an answer in XML": '<?xml version="1.0"?><Error/>',
+    "a pointer": "version https://git-lfs.github.com/spec/v1\n",
+    "a letter": "Dear reader, the weights follow.",
+    "nothing": "",
+}
+
+
+@pytest.fixture
+def weights():
+    return official_state_dict(2, 2, 8)
+
+
+def refusal(path):
+    with pytest.raises(WeightsError) as caught:
+        inspect_checkpoint(path)
+    seen = "".join(traceback.format_exception(caught.value))  # all that a notebook would show
+    assert not [advice for advice in ADVICE if advice in seen], seen
+    return str(caught.value)
+
+
+def test_every_flipped_bit_of_a_tensor_is_found(tmp_path, weights):
+    torch.save(weights, tmp_path / "a.pt")
+    whole = (tmp_path / "a.pt").read_bytes()
+    for value in weights.values():
+        damaged = bytearray(whole)
+        damaged[whole.index(value.numpy().tobytes())] ^= (
+            1  # the lowest bit of one mantissa: torch.load takes it as it is
+        )
+        (tmp_path / "a.pt").write_bytes(damaged)
+        assert "a.pt is damaged: the checksum of " in refusal(tmp_path / "a.pt")
+
+
+def test_a_file_saved_without_checksums_loads(tmp_path, weights):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(weights, tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert inspect_checkpoint(tmp_path / "a.pt").loads and not has_checksums(tmp_path / "a.pt")
+    torch.save(weights, tmp_path / "a.pt")
+    assert has_checksums(tmp_path / "a.pt")
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a global", "wants to run argparse.Namespace"),
+        ("a global in the old format", "wants to run argparse.Namespace"),
+        ("a blocked one", "wants to run posix.system"),
+        ("a plain pickle", "damaged or no weights file"),
+        ("a letter", "no state dict as torch.save writes one"),
+        ("TorchScript", "TorchScript program"),
+        ("a web page", "is a web page"),
+        ("an answer in XML", "is a web page"),
+        ("a pointer", "`git lfs pull` brings that"),
+        ("nothing", "damaged or no weights file"),
+        ("a folder", "cannot be read: Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_what_is_no_state_dict_gets_a_sentence_and_no_advice_to_run_it(
+    tmp_path, content, says, suffix
+):
+    path = tmp_path / f"a{suffix}"
+    if content.startswith("a global"):
+        torch.save(
+            {"a": argparse.Namespace()},
+            path.open("wb"),
+            _use_new_zipfile_serialization="old" not in content,
+        )
+    elif content == "a blocked one":
+        path.write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    elif content == "a plain pickle":
+        path.write_bytes(pickle.dumps({"a": 1}, 2))
+    elif content == "TorchScript":
+        torch.jit.script(torch.nn.Conv2d(1, 1, 1)).save(str(path))
+    elif content == "a folder":
+        path.mkdir()
+    else:
+        path.write_text(TEXTS[content])
+    assert says in refusal(path)
+
+
+def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path, weights):
+    save_file(weights, tmp_path / "a.pt")
+    torch.save(weights, tmp_path / "b.pt")
+    shutil.move(tmp_path / "b.pt", tmp_path / "b.safetensors")
+    assert (
+        load_pretrained(tmp_path / "a.pt", 2).config
+        == load_pretrained(tmp_path / "b.safetensors", 2).config
+        == EDSRConfig(2, 2, 8)
+    )
+
+
+HUGE = """
+import resource, sys
+from srlib.zoo.reader import WeightsError
+from srlib.zoo.passport import inspect_checkpoint
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+try:
+    inspect_checkpoint(sys.argv[1])
+except WeightsError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_small_file_does_not_take_all_the_memory(tmp_path, weights, dtype):
+    """Four million million values that are all one and the same: a view with strides of 0, which torch.save keeps as it is."""
+    torch.save(
+        weights | {"extra": torch.zeros(1, dtype=dtype).expand(1 << 21, 1 << 21)}, tmp_path / "a.pt"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", HUGE, tmp_path / "a.pt"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert "it is not what it pretends to be" in done.stdout, done.stderr
+
+
+def test_a_view_of_one_value_is_no_network(tmp_path, weights):
+    """Every shape right, an EDSR of 320 features in 4 kB."""
+    flat = {
+        key: torch.zeros(1).expand([n if n in (1, 3, 9) else 40 * n for n in value.shape])
+        for key, value in weights.items()
+    }
+    torch.save(flat, tmp_path / "a.pt")
+    assert "claims" in refusal(tmp_path / "a.pt")
+
+
+def test_a_compressed_file_does_not_grow(tmp_path, weights):
+    torch.save(weights | {"extra": torch.zeros(1 << 20)}, tmp_path / "a.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as a,
+        zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as b,
+    ):
+        for record in a.infolist():
+            b.writestr(record.filename, a.read(record))
+    assert "compressed" in refusal(tmp_path / "b.pt")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["meta", "quantised", "sparse", "complex", "bits"])
+def test_tensors_that_are_not_plain_numbers(tmp_path, weights, kind):
+    value = weights["head.0.weight"]
+    weights["head.0.weight"] = {
+        "meta": lambda: torch.empty_like(value, device="meta"),
+        "quantised": lambda: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8),
+        "sparse": value.to_sparse,
+        "complex": lambda: value.to(torch.complex64),
+        "bits": lambda: torch.empty(value.shape, dtype=torch.bits8),
+    }[kind]()
+    torch.save(weights, tmp_path / "a.pt")
+    says = (
+        "cannot be calculated with"
+        if kind == "bits"
+        else "something else than the weights of one network"
+    )
+    assert says in refusal(tmp_path / "a.pt")
