@@ -102,17 +102,17 @@ class FolderJob(ABC):
         there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
             faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
-            report.failed.update((str(name), fault) for name, fault in faults.items())
+            report.failed.update((_printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
             outcomes = self._outcomes(sound, scratch, executor)
             with closing(outcomes):  # cancels those not begun, if on_progress raises
                 for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
                     if state == "failed":
-                        report.failed[str(name)] = reason
+                        report.failed[_printable(name)] = _printable(reason)
                     else:
                         kept = state == "skipped" and name in there
                         made = report.skipped if kept else report.written
-                        made.append(str(name.with_suffix(self.suffix)))
+                        made.append(_printable(name.with_suffix(self.suffix)))
                     if on_progress:
                         on_progress(done, len(names))
         return report
@@ -191,7 +191,7 @@ class FolderJob(ABC):
                 if (made and made.steps != steps) or self._is_sound(target):
                     raise DataError(_difference(target, steps, made and made.steps))
                 cut = None if made else target.read_bytes()
-        self.make(source, name.with_suffix("").as_posix(), half_made)
+        self.make(source, _printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
         if cut is not None and not half_made.read_bytes().startswith(cut):
             raise DataError(_difference(target, steps, None))
@@ -205,6 +205,11 @@ class FolderJob(ABC):
         except ValueError:
             return False
         return True
+
+
+def _printable(text: Path | str) -> str:
+    """The text of a path, with the bytes escaped that are no UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _difference(target: Path, steps: dict, found: dict | None) -> str:

@@ -27,6 +27,7 @@ from srlib.files.whole import hash_of, may_live, process_stamp, short_name
 
 _CHUNK = 1 << 18  # bytes
 _USEFUL = 1 << 16  # bytes; a try that brings fewer counts as fruitless
+_MOST_REDIRECTS = 10
 _REDIRECT = (301, 302, 303, 307, 308)
 _BUSY = (408, 429, 500, 502, 503, 504)  # a later answer may be another one
 _PAGE = re.compile(
@@ -299,8 +300,10 @@ def _answer(
     Redirects are followed here, since requests would read their bodies, which may have no end.
     """
     timeout = (patience.connect, patience.stall)
-    for step in range(session.max_redirects):
+    location = ""
+    for _ in range(_MOST_REDIRECTS + 1):
         try:
+            url = urljoin(url, location)
             request = session.prepare_request(requests.Request("GET", url, headers=headers))
             settings = session.merge_environment_settings(request.url, {}, True, None, None)
             adapter = session.get_adapter(request.url)
@@ -308,19 +311,18 @@ def _answer(
         except InvalidHeader:
             raise
         except ValueError as error:
-            start = f"redirects to {url[:200]!r}, which is" if step else "is"
+            start = f"redirects to {location[:200]!r}, which is" if location else "is"
             raise Refused(f"{start} no web address") from error
         with response:
-            location = response.headers.get("Location")
+            # headers arrive as Latin-1; addresses that are not ASCII are UTF-8
+            location = response.headers.get("Location", "")
+            location = location.encode("latin-1").decode("utf-8", "replace")
             if response.status_code not in _REDIRECT or not location:
                 yield response
                 # requests' own iterator collects a whole chunk, and loses it after a cut
                 while piece := response.raw.read1(_CHUNK):
                     yield piece
                 return
-            # headers arrive as Latin-1; addresses that are not ASCII are UTF-8
-            location = location.encode("latin-1").decode("utf-8", "replace")
-        url = urljoin(request.url, location)
     raise Refused("redirects in circles")
 
 
