@@ -94,15 +94,19 @@ def lock(target: Path) -> Iterator[None]:
 
     The lock is a file beside the target, so that it is shared by all users, containers and
     machines that see the target. It is removed at the end; a process that waits notices that.
+    On a disk without locks the block runs all the same: a lock saves work, and is no protection.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f".{short_name(target.name)}.lock")
-    with FileLock(path, mode=0o666):
-        try:
-            yield
-        finally:
+    file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)
+    with contextlib.suppress(OSError):
+        file_lock.acquire()
+    try:
+        yield
+    finally:
+        if file_lock.is_locked:
             with contextlib.suppress(OSError):  # Windows: it is open
-                path.unlink()
+                os.unlink(file_lock.lock_file)
+            file_lock.release()
 
 
 def _is_there(target: Path, hashes: dict[str, str]) -> bool:

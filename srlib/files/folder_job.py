@@ -14,7 +14,7 @@ from pathlib import Path
 
 from srlib.errors import DataError, SRError
 from srlib.files.progress import Progress
-from srlib.files.recipe import read_recipe, write_recipe
+from srlib.files.recipe import Recipe, read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
 
 _SOURCE = "source picture"  # the step of a recipe that names the source by its hash
@@ -180,7 +180,8 @@ class FolderJob(ABC):
         source = self.source_dir / name
         target = self.target(name)
         steps = self.recipe() | {_SOURCE: hash_of(source)}
-        cut = None  # the bytes of a file that may be a part of the one to make
+        made = None  # the recipe of a file that is there
+        beginning = b""  # of the result, if that file is a part of it
         if os.path.lexists(target):
             if not target.is_file():
                 raise DataError(f"{target} is there and is not a regular file; remove it.")
@@ -188,13 +189,15 @@ class FolderJob(ABC):
                 made = read_recipe(target)
                 if made and made.steps == steps and made.intact:
                     return "skipped"
-                if (made and made.steps != steps) or self._is_sound(target):
-                    raise DataError(_difference(target, steps, made and made.steps))
-                cut = None if made else target.read_bytes()
+                is_sound = self._is_sound(target)
+                if (made and made.steps != steps) or (not made and is_sound):
+                    raise DataError(_difference(target, steps, made))
+                if is_sound or not made:  # cut by a little, or in front of its recipe?
+                    beginning = target.read_bytes()
         self.make(source, _printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
-        if cut is not None and not half_made.read_bytes().startswith(cut):
-            raise DataError(_difference(target, steps, None))
+        if beginning and not half_made.read_bytes().startswith(beginning):
+            raise DataError(_difference(target, steps, made))
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(half_made, target)
         return "written"
@@ -212,13 +215,14 @@ def _printable(text: Path | str) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
-def _difference(target: Path, steps: dict, found: dict | None) -> str:
+def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
     """The reason why a file that is there is neither kept as the result nor replaced."""
-    if found is None:
+    if made is None:
         how = "does not say how it was made"
-    elif found == steps:
+    elif made.steps == steps:
         how = "was changed since it was made"
     else:
+        found = made.steps
         names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
         how = f"was made with another {' and another '.join(sorted(names))}"
     return f"{target} is there already and {how}; use another folder or overwrite=True."

@@ -45,10 +45,10 @@ def write_recipe(path: Path, steps: dict) -> None:
     """
     content = path.read_bytes()
     place = _place(content)
-    digest = hashlib.sha256(content).hexdigest()
-    note = {"srlib": steps, "sha256": digest}
     # default: numpy's numbers, which JSON does not know
-    packed = _pack(json.dumps(note, sort_keys=True, default=float).encode(), content)
+    steps = json.loads(json.dumps(steps, default=float))
+    note = {"srlib": steps, "sha256": _seal(steps, content)}
+    packed = _pack(json.dumps(note, sort_keys=True).encode(), content)
     path.write_bytes(content[:place] + packed + content[place:])
 
 
@@ -65,8 +65,13 @@ def read_recipe(path: Path) -> Recipe | None:
         return None
     note, start, stop = found
     bare = content[:start] + content[stop:]
-    intact = hashlib.sha256(bare).hexdigest() == note["sha256"]
-    return Recipe(note["srlib"], intact)
+    return Recipe(note["srlib"], _seal(note["srlib"], bare) == note["sha256"])
+
+
+def _seal(steps: dict, content: bytes) -> str:
+    """The hash of a recipe and of the file without it."""
+    text = json.dumps(steps, sort_keys=True).encode()
+    return hashlib.sha256(text + content).hexdigest()
 
 
 def _place(content: bytes) -> int:

@@ -1,5 +1,6 @@
 import contextlib
 import email.utils
+import errno
 import hashlib
 import os
 import shutil
@@ -558,3 +559,12 @@ def test_a_mirror_that_offers_more_than_the_disk_holds_does_not_end_it(server, t
     assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=FAST).read_bytes() == CONTENT
     with pytest.raises(DownloadError, match=r"boast/a\.bin: b\.bin needs .* MB and the disk of"):
         fetch(urls[:1], tmp_path / "b.bin", sha256=SHA256, patience=FAST)
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES, errno.ENOLCK])
+def test_a_disk_without_locks(server, tmp_path, monkeypatch, number):
+    def no_lock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", no_lock)
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
