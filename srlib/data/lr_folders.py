@@ -59,6 +59,15 @@ def create_low_res_images_recursive(
         DataError: There are no pictures, the target cannot be written, or one folder lies in the
             other.
         ValueError: The scale or method is unknown, or the degradation has another scale.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     hr = Path(folder, "HR")
+        ...     hr.mkdir()
+        ...     photo = write_image(hr / "photo.png", np.zeros((90, 120, 3), np.uint8))
+        ...     print(create_low_res_images_recursive(hr, Path(folder, "LR"), scale=4))
+        1 written, 0 already there, 0 failed
     """
     degradation = _degradation(method, scale)
     source_dir = Path(source_dir).expanduser()
@@ -99,7 +108,10 @@ class _LowRes(FolderJob):
 
     def recipe(self) -> dict:
         # Without noise the seed makes no difference.
-        return asdict(self.degradation) | {"seed": self.seed if self.degradation.noise else None}
+        return asdict(self.degradation) | {
+            "degradation": type(self.degradation).__name__,
+            "seed": self.seed if self.degradation.noise else None,
+        }
 
     def make(self, source: Path, name: str, result: Path) -> None:
         if os.getpid() != self.coordinator:

@@ -29,8 +29,8 @@ def fetch(
 ) -> Path:
     """Fetch a file from the first mirror that has it, unless it is there already.
 
-    The file gets its name when the bytes on the disk have every hash that is given. A cut or
-    stalled transfer is resumed, in this call and by the next one, from a file beside the target.
+    The file gets its name once the bytes on the disk match every hash given. A cut or stalled
+    transfer is resumed, in this call and by the next one, from a file beside the target.
     Another process that wants the same file waits. Redirects are followed, and proxies are taken
     from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
 
@@ -40,8 +40,8 @@ def fetch(
         sha256: The file's SHA-256 in hex.
         md5: The file's MD5 in hex.
         size: Bytes of the file, if known; a mirror that sends more is given up at once.
-        on_progress: Called with the bytes so far and in all; the number of bytes goes back where
-            a mirror makes the transfer start over.
+        on_progress: Called with the bytes so far and in all. The number of bytes falls when a
+            transfer has to start over.
         describe: Says what a file with another hash seems to be; joins the mirror's answer.
         patience: How long to wait, and how often to ask again.
 
@@ -94,7 +94,7 @@ def lock(target: Path) -> Iterator[None]:
 
     The lock is a file beside the target, so that it is shared by all users, containers and
     machines that see the target. It is removed at the end; a process that waits notices that.
-    On a disk without locks the block runs all the same: a lock saves work, and is no protection.
+    On a disk without locks the block runs anyway: the lock saves work, but nothing relies on it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)

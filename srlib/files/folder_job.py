@@ -6,8 +6,8 @@ import os
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,10 +43,9 @@ class FolderReport:
 
 @dataclass(frozen=True)
 class FolderJob(ABC):
-    """The making of one file for each picture of a folder; subclasses say how one is made.
+    """Makes one file from each picture of a folder; a subclass says how.
 
-    The job travels to the workers of an executor, so it holds only small things that can be
-    pickled.
+    The job is pickled for the workers of an executor, so it should be small.
 
     Attributes:
         source_dir: The folder of the pictures, seen by all workers under this path.
@@ -154,18 +153,18 @@ class FolderJob(ABC):
             yield from (self.attempt(name, scratch) for name in names)
             return
         job = self.for_workers(scratch)
-        futures = [(name, executor.submit(job.attempt, name, scratch)) for name in names]
+        futures = [_submit(executor, job.attempt, name, scratch) for name in names]
         try:
-            for name, future in futures:
+            for name, future in zip(names, futures, strict=True):
                 try:
                     yield future.result()
                 except Exception as error:
                     yield name, "failed", f"The worker died, so call again ({_reason(error)})."
         finally:
-            wait([future for _, future in futures if not future.cancel()])
+            wait([future for future in futures if not future.cancel()])
 
     def attempt(self, name: Path, scratch: Path) -> tuple[Path, str, str]:
-        """Keep or make one file, in a worker; whatever goes wrong becomes the reason."""
+        """Keep or make one file, in a worker. Any exception becomes the reason of the failure."""
         half_made = scratch / f"{os.urandom(8).hex()}{self.suffix}"
         try:
             return name, self._keep_or_make(name, half_made), ""
@@ -208,6 +207,16 @@ class FolderJob(ABC):
         except ValueError:
             return False
         return True
+
+
+def _submit(executor: Executor, function: Callable, *args) -> Future:
+    """`executor.submit`; for an executor whose workers have died, a future that says so."""
+    try:
+        return executor.submit(function, *args)
+    except BrokenExecutor as error:
+        future: Future = Future()
+        future.set_exception(error)
+        return future
 
 
 def _printable(text: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""One file from one mirror: resumed after a cut, every answer judged, and no wait without end."""
+"""One file from one mirror: transfers are resumed after a cut, and no wait is endless."""
 
 from __future__ import annotations
 
@@ -137,11 +137,11 @@ class Part:
         self.done = self.path.stat().st_size  # bytes so far
 
     def _take_over(self) -> None:
-        left_behind = self.path.parent.glob(f"{glob.escape(self.name)}.*part")
-        for left in sorted(left_behind, key=lambda path: path.lstat().st_size):
+        for left in self.path.parent.glob(f"{glob.escape(self.name)}.*part"):
             stamp = left.name.removeprefix(self.name).removesuffix("part").strip(".")
-            free = not stamp or not may_live(stamp, left)
-            if free and left.is_file() and not left.is_symlink() and os.access(left, os.W_OK):
+            is_free = not stamp or not may_live(stamp, left)
+            is_ours = left.is_file() and not left.is_symlink() and os.access(left, os.W_OK)
+            if is_free and is_ours:
                 with contextlib.suppress(OSError):  # another process was quicker
                     os.replace(left, self.path)
 
@@ -157,7 +157,7 @@ class Part:
                 self.path.unlink()
 
     def append(self, piece: bytes) -> None:
-        """Raises DownloadError if the disk is full."""
+        """Write the next bytes. Raises DownloadError if that is not possible."""
         rest = memoryview(piece)
         try:
             while rest:
@@ -171,11 +171,12 @@ class Part:
             ) from error
 
     def start_over(self) -> None:
+        """Discard the bytes that came."""
         self.file.truncate(0)
         self.done = 0
 
     def fault(self) -> str | None:
-        """Why the part is not the file, by the bytes on the disk; None if it is."""
+        """The reason why the part is not the whole file; None if it is. Reads it from the disk."""
         if self.size and self.done != self.size:
             return f"gave {self.done:,} bytes, expected {self.size:,}"
         for algorithm, right in self.hashes.items():
@@ -185,14 +186,22 @@ class Part:
                 return f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
         return None
 
+    def description(self) -> str:
+        """The caller's words for a wrong file, after a colon; empty if there are none."""
+        with contextlib.suppress(Exception):  # the bytes of a wrong file may cause any
+            if self.describe and (text := self.describe(self.path)):
+                return f": {text}"
+        return ""
+
     def becomes_target(self) -> None:
+        """Give the finished file its name."""
         os.fsync(self.file.fileno())
         self.file.close()
         os.replace(self.path, self.target)
 
 
 class Mirror:
-    """One address, asked until the part is complete or the patience is at its end."""
+    """One address, asked for the missing bytes until the part is complete or patience runs out."""
 
     def __init__(
         self,
@@ -224,7 +233,7 @@ class Mirror:
             except Interrupted as error:
                 if self.part.fault() is None:  # only the stated length was wrong
                     return None
-                # Bytes that came before, and were discarded since, are no progress.
+                # Bytes that came once before and were discarded count as no progress.
                 fruitless = 0 if self.part.done - furthest >= _USEFUL else fruitless + 1
                 furthest = max(furthest, self.part.done)
                 retries = self.patience.retries
@@ -284,8 +293,7 @@ class Mirror:
         if part.size and part.done < part.size:
             raise Interrupted(_BROKEN_OFF)
         if fault := part.fault():
-            description = part.describe(part.path) if part.describe else ""
-            fault += f": {description}" if description else ""
+            fault += part.description()
             part.start_over()
             if start:  # perhaps the beginning came from another file
                 raise Interrupted(fault)
@@ -295,7 +303,7 @@ class Mirror:
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> Iterator[requests.Response | bytes]:
-    """The response of the mirror, for its head, and then the bytes of its body as they come.
+    """Yield the response of a mirror, to read its head, and then the bytes of its body.
 
     Redirects are followed here, since requests would read their bodies, which may have no end.
     """
@@ -361,10 +369,11 @@ def _retry_after(text: str) -> float:
 
 
 def _in_time(items: Iterator, patience: Patience) -> Iterator:
-    """The items of a mirror's answer, read in a thread of its own, and none of them late.
+    """Yield the items of a mirror's answer, and give up when they come too late or too slowly.
 
-    A time limit on the socket is not enough: a mirror can send its headers or the lengths of its
-    chunks letter by letter. Raises Refused or Interrupted for whatever goes wrong in the thread.
+    They are read in a thread of their own. A time limit on the socket is not enough, since a mirror
+    can send its headers or the lengths of its chunks letter by letter. Any exception in the thread
+    is raised as Refused or Interrupted.
     """
     queue: Queue = Queue(8)
     given_up = threading.Event()
@@ -410,7 +419,7 @@ def _in_time(items: Iterator, patience: Patience) -> Iterator:
 
 
 def _failure(error: Exception) -> Refused | Interrupted:
-    """Any exception of a mirror, as a failure of this mirror in words."""
+    """Put any exception of a mirror into words."""
     if isinstance(error, Refused | Interrupted):
         return error
     cause = error.args[0] if error.args else None

@@ -34,14 +34,20 @@ def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = Fals
     Args:
         path: The file to write.
         content: Its bytes.
-        to_disk: Wait until the content has reached the disk, so that a power failure does no harm
-            either. This takes time.
+        to_disk: Wait until the content has reached the disk, which protects it from a power
+            failure too, but takes time.
 
     Returns:
         The path.
 
     Raises:
         OSError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(Path(folder, "a.txt"), b"hello").read_bytes()
+        b'hello'
     """
     with whole_file(path) as part, open(part, "wb") as file:
         file.write(content)
@@ -155,7 +161,7 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
 
 
 def open_regular(path: str | os.PathLike) -> BinaryIO:
-    """Open a file for reading. Pipes, sockets and devices, which could block for ever, are refused.
+    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever.
 
     Raises:
         OSError: The file cannot be opened, or is not a regular file.

@@ -3,8 +3,9 @@
 import os
 import shutil
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -194,24 +195,25 @@ def test_one_picture_s_trouble_is_one_line(source, tmp_path, trouble, threads):
         assert reason == f"{tmp_path / 'target' / 'a.out'}: No space left on device."
 
 
-class Breaking(ThreadPoolExecutor):
-    """Loses the first task, as a pool whose worker was killed."""
+@dataclass(frozen=True)
+class Deadly(Reversal):
+    """Kills the worker, as a lack of memory or a broken decoder does."""
 
-    lost = False
-
-    def submit(self, function, *args):
-        if not self.lost:
-            self.lost = True
-            future = Future()
-            future.set_exception(RuntimeError("a worker was killed"))
-            return future
-        return super().submit(function, *args)
+    def make(self, source, name, result):
+        if source.name == "a.txt":
+            os._exit(1)
+        super().make(source, name, result)
 
 
-def test_a_dead_worker_costs_its_pictures(source, tmp_path):
-    with Breaking(1) as executor:
-        report = run(source, tmp_path / "target", executor=executor)
-    assert report.written == ["deep/b.out"] and "a worker was killed" in report.failed["a.txt"]
+def test_a_dead_worker_is_reported(source, tmp_path):
+    names = [Path("a.txt"), Path("deep/b.txt")]
+    job = Deadly(source, tmp_path / "target", ".out", False)
+    with ProcessPoolExecutor(1, get_context("fork")) as executor:
+        report = job.run(names, executor)
+        assert "call again" in report.failed["a.txt"]
+        again = job.run(names, executor)  # submit itself raises now
+    assert list(again.failed) == ["a.txt", "deep/b.txt"] and all(again.failed.values())
+    assert not list((tmp_path / "target").glob(".*"))
 
 
 def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
@@ -240,6 +242,17 @@ def test_a_folder_of_the_target_that_is_a_file_costs_its_pictures(source, tmp_pa
     report = run(source, tmp_path / "target")
     assert report.written == ["a.out"] and "deep is not a folder" in report.failed["deep/b.txt"]
     assert (tmp_path / "target" / "deep").read_text() == "precious"
+
+
+def test_a_folder_of_the_target_without_permission_costs_its_pictures(
+    source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("os.access", lambda path, mode: path.name != "deep")
+    (tmp_path / "target" / "deep").mkdir(parents=True)
+    report = run(source, tmp_path / "target")
+    assert (
+        report.written == ["a.out"] and str(tmp_path / "target/deep") in report.failed["deep/b.txt"]
+    )
 
 
 def test_long_names(source, tmp_path):
