@@ -7,3 +7,7 @@ class SRError(Exception):
     Every error class of srlib inherits from this one besides its built-in class, so that `except SRError` catches them
     all and `except ValueError` or `except OSError` still works.
     """
+
+
+class DataError(SRError, ValueError):
+    """A data folder is not what it should be; the message says what to do."""

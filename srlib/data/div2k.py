@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from srlib.files.download import Meter, fetch, lock
+from srlib.files.download import fetch, lock
+from srlib.files.progress import Meter
 from srlib.files.transfer import PATIENCE, DownloadError, Patience, need_room
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from srlib.errors import DataError
 from srlib.images.picture import SUFFIXES
-
-
-class DataError(ValueError):
-    """A data folder is not what it should be; the message is a finished sentence with what to do."""
 
 
 def find_images(folder: str | os.PathLike) -> list[Path]:
