@@ -1,4 +1,4 @@
-"""Photographs in and out, MATLAB's bicubic, and what happens to pictures in the wild (lesson 01)."""
+"""Photographs in and out, MATLAB's bicubic, and degradations of real photographs (lesson 01)."""
 
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
@@ -13,12 +13,11 @@ from srlib.images.picture import (
     from_array,
     from_pil,
     read_image,
-    to_array,
     to_pil,
-    to_tensor,
     write_image,
 )
 from srlib.images.resize import crop_to_multiple, cubic, imresize
+from srlib.images.tensors import to_array, to_tensor
 
 __all__ = [
     "MAX_PIXELS",

@@ -25,12 +25,11 @@ from srlib.images.picture import (
     from_array,
     from_pil,
     read_image,
-    to_array,
     to_pil,
-    to_tensor,
     write_image,
 )
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array, to_tensor
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> io.BytesIO:
