@@ -2,7 +2,7 @@
 
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import DataError, Listing, find_images, list_pictures
 from srlib.images.picture import (
     MAX_PIXELS,
     SUFFIXES,
@@ -12,6 +12,7 @@ from srlib.images.picture import (
     encode,
     from_array,
     from_pil,
+    luma,
     read_image,
     to_pil,
     write_image,
@@ -25,6 +26,7 @@ __all__ = [
     "DataError",
     "Degradation",
     "ImageError",
+    "Listing",
     "Picture",
     "crop_to_multiple",
     "cubic",
@@ -37,6 +39,8 @@ __all__ = [
     "imresize",
     "jpeg_quality",
     "jpeg_round_trip",
+    "list_pictures",
+    "luma",
     "read_image",
     "to_array",
     "to_pil",

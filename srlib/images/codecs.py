@@ -21,8 +21,7 @@ TILE = 256  # pixels a side of the tiles in a tiled TIFF
 # Bytes of pixels. Noise compresses to a little more than itself, and a classic TIFF ends at 2^32.
 CLASSIC_LIMIT = 4 * 10**9
 
-# (H, W, 1 to 4) samples, Pillow's info, EXIF, PNG text
-Samples = tuple[np.ndarray, dict[str, Any], Image.Exif, dict[str, str]]
+Samples = tuple[np.ndarray, dict[str, Any], Image.Exif]  # (H, W, 1 to 4), Pillow's info, EXIF
 
 
 def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
@@ -32,6 +31,7 @@ def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Sampl
     uint16 samples is not premultiplied, and the orientation is not applied. A damaged file raises
     any error.
     """
+    stream.seek(0)
     head = stream.read(26)
     stream.seek(0)
     if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) == 26 and head[24] == 16:
@@ -46,10 +46,11 @@ def _read_png(stream: BinaryIO) -> Samples:
 
     with Image.open(stream) as image:
         image.load()  # EXIF may follow the pixels
-        metadata = (image.info, exif_of(image), image.text)
+        info = image.info | {"format": "PNG", "text": image.text}
+        exif = exif_of(image)
     stream.seek(0)
     samples = imagecodecs.png_decode(stream.read())
-    return samples.reshape(*samples.shape[:2], -1), *metadata
+    return samples.reshape(*samples.shape[:2], -1), info, exif
 
 
 def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
@@ -91,7 +92,21 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     except Exception:  # as in exif_of
         exif = Image.Exif()
     xmp = page.tags.valueof("XMP")
-    return samples, {"icc_profile": page.iccprofile, "xmp": xmp}, exif, {}
+    return samples, {"format": "TIFF", "icc_profile": page.iccprofile, "xmp": xmp}, exif
+
+
+def tiff_kind(stream: BinaryIO) -> str | None:
+    """Say which pixels a TIFF holds, such as "5 channels of uint8"; None for any other file."""
+    import tifffile
+
+    try:
+        stream.seek(0)
+        page = tifffile.TiffFile(stream).pages.first
+        photometric = tifffile.PHOTOMETRIC(page.photometric).name
+        channels = "1 channel" if page.samplesperpixel == 1 else f"{page.samplesperpixel} channels"
+        return f"{channels} of {page.dtype} ({photometric})" if page.dtype else None
+    except Exception:  # no TIFF, or a broken one
+        return None
 
 
 def encode_png(samples: np.ndarray, shell: bytes) -> bytes:
@@ -116,8 +131,8 @@ def write_tiff(
 
     Args:
         file: A binary file at its start.
-        data: The samples, (H, W, C), or an iterator of tiles, row by row: (TILE, TILE, C), or less at
-            the right and lower edges.
+        data: The samples, (H, W, C), or an iterator of tiles, row by row: (TILE, TILE, C), or less
+            at the right and lower edges.
         like: The picture with the dtype, the channels and the metadata. Its pixels are not written.
         size: (height, width) of all tiles together. The file is then tiled, and compressed without
             loss, and a BigTIFF if it may grow beyond a classic one.

@@ -20,7 +20,7 @@ def matlab(hr: np.ndarray, scale: int) -> np.ndarray:
 def pillow(
     hr: np.ndarray, scale: int, *, method: Image.Resampling = Image.Resampling.BICUBIC
 ) -> np.ndarray:
-    """Pillow's resize of uint8, or of uint16 gray. Its bicubic is not MATLAB's in one of six values."""
+    """Pillow's resize of uint8 or gray uint16; one in six values of its bicubic is not MATLAB's."""
     size = (hr.shape[1] // scale, hr.shape[0] // scale)
     return np.asarray(Image.fromarray(hr).resize(size, method))
 
@@ -32,15 +32,15 @@ METHODS = {"matlab": matlab, "pillow": pillow}  # name -> downscaler(hr, scale)
 class Degradation:
     """The way from HR to LR in the order of a real photograph: blur, shrink, noise, JPEG.
 
-    The lens blurs before the sensor samples, and the sensor adds noise before the camera compresses.
-    With blur, noise and JPEG off this is the downscaler alone, exactly.
+    The lens blurs before the sensor samples, and the sensor adds noise before the camera
+    compresses. With blur, noise and JPEG off this is the downscaler alone, exactly.
 
     Attributes:
         scale: How many times smaller, a whole number; 1 shrinks nothing.
         method: The downscaler, a name in METHODS.
         blur: Standard deviation of a Gaussian in HR pixels; the image is mirrored at its edges.
-        noise: Standard deviation of Gaussian noise in grey levels of 255, independent in every pixel
-            and channel.
+        noise: Standard deviation of Gaussian noise in grey levels of 255, independent in every
+            pixel and channel.
         jpeg_quality: 1 to 95, or None for no JPEG.
 
     Raises:

@@ -40,9 +40,9 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
     * "opencv", "opencv-linear", "opencv-area": `cv2.resize` with INTER_CUBIC (no antialiasing, as
       torch's bicubic), INTER_LINEAR and INTER_AREA; "subsampling": every scale-th pixel.
 
-    Two names can mean the same. At odd scales INTER_CUBIC and INTER_LINEAR both take the middle pixel
-    ("opencv"). At scale 2 INTER_LINEAR is INTER_AREA ("opencv-area"). If the whole border of a
-    picture is flat, both borders of MATLAB give "matlab".
+    Two names can mean the same. At odd scales INTER_CUBIC and INTER_LINEAR both take the middle
+    pixel ("opencv"). At scale 2 INTER_LINEAR is INTER_AREA ("opencv-area"). If the whole border of
+    a picture is flat, both borders of MATLAB give "matlab".
 
     Args:
         lr: uint8, (H, W) or (H, W, 3).
@@ -50,8 +50,8 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
         scale: A whole number from 2.
 
     Returns:
-        The name, with " + jpeg" if the LR image was stored as JPEG in between, or "unknown": another
-        program, a flat picture, or sizes or channels that do not fit.
+        The name, with " + jpeg" if the LR image was stored as JPEG in between. "unknown" stands for
+        another program, a flat picture, and sizes or channels that do not fit.
 
     Raises:
         TypeError: An image is not a uint8 array.
@@ -154,7 +154,7 @@ def _log_likelihood(coefficients: np.ndarray, table: np.ndarray, spread: np.ndar
 
 
 def _luma_dct(image: np.ndarray) -> np.ndarray:
-    """The DCT of luma, (blocks, 8, 8), without blocks that have a clipped value, which hides steps."""
+    """The DCT of luma, (blocks, 8, 8), without blocks that hide the steps by a clipped value."""
     from scipy.fft import dctn  # slow to import
 
     rows, columns = (size // 8 for size in image.shape[:2])

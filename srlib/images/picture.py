@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -16,17 +19,55 @@ from PIL.PngImagePlugin import PngInfo
 
 from srlib.errors import SRError
 from srlib.files.whole import write_whole
-from srlib.images.codecs import encode_png, read_deep, to_depth, write_tiff
+from srlib.images.codecs import encode_png, read_deep, tiff_kind, to_depth, write_tiff
 from srlib.images.metadata import exif_of, fields_of, with_dpi
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+# The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
+# which runs Ghostscript, videos and icons. The last two need a plug-in.
+FORMATS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # .mpo: several JPEGs, by 3D cameras
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "PSD": (".psd",),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "PCX": (".pcx",),
+    "DDS": (".dds",),
+    "QOI": (".qoi",),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
+    "JXL": (".jxl",),
+}
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 MAX_PIXELS = 150_000_000  # a file that claims more is taken for a decompression bomb
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # BT.601, full range
 _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, after mirroring
+_SRGB_GAMMA = 1 / 2.2
 _MIRRORED = (2, 4, 5, 7)
 _WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
 _WITH_DPI = ("PNG", "JPEG", "BMP")
 _JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
+
+
+class _PlugIn(NamedTuple):
+    signature: re.Pattern[bytes]  # of the files it reads
+    module: str
+    package: str
+
+
+_PLUG_INS = {
+    "HEIF": _PlugIn(
+        re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
+        "pillow_heif",
+        "pillow-heif",
+    ),
+    "JXL": _PlugIn(re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
+}
 
 
 class ImageError(SRError, ValueError):
@@ -45,6 +86,7 @@ class Picture:
         exif: EXIF, raw, or None. The orientation has been applied and removed.
         xmp: XMP, raw, or None, without orientation and size.
         dpi: Pixels per inch of the print, across and down, or None.
+        format: The format of the file it came from, a key of FORMATS, or None.
         text: The text chunks of a PNG, by keyword.
     """
 
@@ -55,6 +97,7 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    format: str | None = None
     text: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -78,12 +121,12 @@ class Picture:
 def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
     """Read the first picture in a file or binary stream, upright.
 
-    The EXIF orientation is applied once and removed. 16-bit gray and RGB of PNG and TIFF keep 16 bits;
-    deeper colour of other formats becomes 8 bits. Gray and black-and-white stay gray. A palette, YCbCr
-    and HSV become RGB, with alpha where the file has transparency; premultiplied alpha is divided out.
-    CMYK becomes sRGB by its own profile, or by Pillow's plain formula without one, and Lab becomes
-    sRGB; their profiles are dropped, since they no longer fit. Of an animation the first frame is
-    read, of a TIFF the first page.
+    The EXIF orientation is applied once and removed. 16-bit gray and RGB of PNG and TIFF keep 16
+    bits; deeper colour of other formats becomes 8 bits. Gray and black-and-white stay gray. A
+    palette, YCbCr and HSV become RGB, with alpha where the file has transparency; premultiplied
+    alpha is divided out. CMYK becomes sRGB by its own profile, or by Pillow's plain formula
+    without one, and Lab becomes sRGB; their profiles are dropped, since they no longer fit. Of an
+    animation the first frame is read, of a TIFF the first page.
 
     Args:
         source: A path, or a binary stream that can seek.
@@ -107,26 +150,17 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
     name = _name_of(source)
     try:
         if isinstance(source, str | os.PathLike):
+            if os.path.exists(source) and not os.path.isfile(source):  # a pipe would never end
+                kind = "a folder" if os.path.isdir(source) else "a pipe or a device"
+                raise ImageError(f"{name} is {kind}, not a file with a picture.")
             with open(source, "rb") as stream:
                 return _decode(stream, name)
         return _decode(source, name)
-    except (FileNotFoundError, ImageError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name} claims so many pixels that it may be a decompression bomb; it was not opened."
-        ) from None
-    except Image.UnidentifiedImageError:
-        raise ImageError(
-            f"{name} is not a picture that can be read, or is cut short at its very start."
-        ) from None
-    except Exception as error:  # a decoder meets damage with any error, even TypeError
-        reason = str(error).rstrip(".") or type(error).__name__
-        if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
-            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
-        raise ImageError(
-            f"{name} cannot be read: {reason}. The file is damaged or incomplete."
-        ) from error
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or not error.strerror:
+            raise
+        # no permission, a failing disk
+        raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
 
 
 def _name_of(source: str | os.PathLike | BinaryIO) -> str:
@@ -142,25 +176,104 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         if not width * height:
             raise ImageError(f"{name} has no pixels.")
 
-    with warnings.catch_warnings():
+    lacks_end = False
+    with _decoder_errors(name, stream), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of sizes below our limit and of broken EXIF
-        stream.seek(0)
         if deep := read_deep(stream, check_size):
             return _picture(*deep)
+        formats = _readable(stream, name)
         stream.seek(0)
-        with Image.open(stream) as image:
+        with Image.open(stream, formats=formats) as image:
             check_size(image.width, image.height)
-            return from_pil(image, name=name)
+            kind = image.format
+            try:
+                picture = from_pil(image, name=name)
+            except ImageError:
+                picture = _without_end_marker(stream, name) if kind in ("JPEG", "MPO") else None
+                lacks_end = True
+                if picture is None:
+                    raise
+    if lacks_end:
+        warnings.warn(
+            f"{name} has no end marker. All its pixels are there; it was read.", stacklevel=3
+        )
+    return picture
 
 
-def _picture(
-    samples: np.ndarray, info: dict[str, Any], exif: Image.Exif, text: Mapping[str, str]
-) -> Picture:
-    """The picture of (H, W, 1 to 4) samples, turned upright, with Pillow's `info` of the file."""
-    orientation, fields = fields_of(info, exif, text)
+def _without_end_marker(stream: BinaryIO, name: str) -> Picture | None:
+    """A JPEG that lacks nothing but its end, where no other bytes can change the pixels, or None."""
+    stream.seek(0)
+    content = stream.read()
+    end = b"\xff\xd9"
+    completed, disturbed = (
+        from_pil(Image.open(io.BytesIO(content + more), formats=["JPEG"]), name=name)
+        for more in (end, bytes(range(1, 255)) + end)
+    )
+    return completed if np.array_equal(completed.rgb, disturbed.rgb) else None
+
+
+@contextmanager
+def _decoder_errors(name: str, stream: BinaryIO | None = None) -> Iterator[None]:
+    """Turn every error of a decoder into an ImageError with the file's name."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"{name} claims so many pixels that it may be a decompression bomb; it was not opened."
+        ) from None
+    except Image.UnidentifiedImageError:
+        kind = tiff_kind(stream)
+        if kind:
+            raise ImageError(
+                f"{name} is a TIFF of {kind}; it can be read with gray or RGB of 8 or 16 bits."
+            ) from None
+        raise ImageError(
+            f"{name} is not a picture that can be read, or is cut short at its very start."
+        ) from None
+    except Exception as error:  # damage causes any error, even TypeError
+        if isinstance(error, OSError) and error.strerror:  # the system's
+            raise
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ImageError(
+            f"{name} cannot be read: {reason}. The file is damaged or incomplete."
+        ) from error
+
+
+def _readable(stream: BinaryIO, name: str) -> list[str]:
+    """The formats that Pillow can read here, with the plug-in that the file needs."""
+    Image.init()
+    stream.seek(0)
+    head = stream.read(32)
+    for kind, plug_in in _PLUG_INS.items():
+        if plug_in.signature.match(head) and b"avif" not in head:
+            _load_plug_in(kind, f"{name} cannot be read")
+    return [kind for kind in FORMATS if kind in Image.OPEN]
+
+
+def _load_plug_in(kind: str, failure: str) -> None:
+    if kind in Image.OPEN:
+        return
+    plug_in = _PLUG_INS[kind]
+    try:
+        module = importlib.import_module(plug_in.module)
+    except ImportError:  # also a plug-in built for another system
+        raise ImageError(
+            f"{failure}: {kind} needs a plug-in of Pillow; pip install {plug_in.package}."
+        ) from None
+    if kind == "HEIF":  # the other one registers itself
+        module.register_heif_opener()
+
+
+def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
+    """The picture of (H, W, 1 to 4) samples, upright, with the file's `info` as Pillow gives it."""
+    orientation, fields = fields_of(info, exif)
     if orientation in _MIRRORED:
         samples = samples[:, ::-1]
     samples = np.rot90(samples, _QUARTER_TURNS.get(orientation, 0))
+    if not fields["icc_profile"] and "srgb" not in info:
+        samples = _with_gamma(samples, info.get("gamma", _SRGB_GAMMA))
     channels = samples.shape[2]
     alpha = samples[..., -1].copy() if channels in (2, 4) else None
     if channels < 3:
@@ -168,18 +281,33 @@ def _picture(
     return Picture(samples[..., :3].copy(), alpha, "RGB", **fields)
 
 
-def from_pil(image: Image.Image, *, name: str = "The picture") -> Picture:
+def _with_gamma(samples: np.ndarray, gamma: float) -> np.ndarray:
+    """Colour stored with a PNG's gamma as it looks in sRGB; alpha is left alone."""
+    exponent = _SRGB_GAMMA / gamma if gamma > 0 else 1.0
+    if abs(exponent - 1) < 0.02 or not 0.1 < exponent < 10:  # the usual one, or nonsense
+        return samples
+    top = np.iinfo(samples.dtype).max
+    curve = np.floor(top * (np.arange(top + 1) / top) ** exponent + 0.5).astype(samples.dtype)
+    colours = samples.shape[2] - (samples.shape[2] in (2, 4))
+    return np.dstack([curve[samples[..., :colours]], samples[..., colours:]])
+
+
+def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
     """Convert a PIL image of any mode to a picture, upright, as `read_image` does.
 
     Args:
         image: The image.
-        name: Its name in the message of an ImageError.
+        name: Its name in the message of an ImageError; that of its file if None.
 
     Raises:
-        ImageError: The pixels are floating-point numbers, or integers beyond 16 bits.
+        ImageError: The pixels are floating-point numbers, integers beyond 16 bits, or damaged.
     """
-    image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
-    metadata = [image.info, exif_of(image), getattr(image, "text", {})]
+    name = name or Path(getattr(image, "filename", "")).name or "The picture"
+    with _decoder_errors(name):
+        image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
+    kind = "JPEG" if image.format == "MPO" else image.format
+    info = image.info | {"format": kind, "text": getattr(image, "text", {})}
+    exif = exif_of(image)
     if image.mode == "F":
         raise ImageError(
             f"{name} has floating-point pixels, whose white is unknown; save it with 8 or 16 bits."
@@ -190,16 +318,16 @@ def from_pil(image: Image.Image, *, name: str = "The picture") -> Picture:
             raise ImageError(
                 f"{name} has values from {gray.min()} to {gray.max()}; save it with 8 or 16 bits."
             )
-        return _picture(gray.astype(np.uint16), *metadata)
+        return _picture(gray.astype(np.uint16), info, exif)
     if image.mode in ("CMYK", "LAB"):
         image = _to_srgb(image, image.info.get("icc_profile"))
-        metadata[0] = {key: value for key, value in image.info.items() if key != "icc_profile"}
+        info["icc_profile"] = None
     elif image.mode == "La":
         image = image.convert("LA")
     alpha = "A" if image.has_transparency_data or image.mode == "RGBa" else ""
     colour = "L" if image.mode in ("L", "LA", "1") else "RGB"
     samples = np.asarray(image.convert(colour + alpha))
-    return _picture(samples.reshape(*samples.shape[:2], -1), *metadata)
+    return _picture(samples.reshape(*samples.shape[:2], -1), info, exif)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -232,17 +360,17 @@ def from_array(array: np.ndarray) -> Picture:
 def to_pil(picture: Picture) -> Image.Image:
     """Convert a picture to a PIL image: L, LA, RGB or RGBA, or I;16 for 16-bit gray.
 
-    PIL has no mode for other 16-bit pictures; they get 8 bits. Profile and EXIF are in the image's
-    `info`, where Pillow's own decoders leave them: `save` writes the profile, and the EXIF if given
-    `exif=image.getexif()`.
+    PIL has no mode for other 16-bit pictures; they get 8 bits. Profile, EXIF, XMP and dpi are in
+    the image's `info`, where Pillow's own decoders leave them: `save` writes the profile, and the
+    others if it is given them, as by `exif=image.getexif()`.
     """
     deep_gray = picture.rgb.dtype == np.uint16 and picture.mode == "L" and picture.alpha is None
     samples = (picture if deep_gray else eight_bit(picture)).samples
     image = Image.fromarray(
         np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     )
-    image.info |= {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
-    image.info |= {"exif": picture.exif} if picture.exif else {}
+    metadata = {name: getattr(picture, name) for name in ("icc_profile", "exif", "xmp", "dpi")}
+    image.info |= {name: value for name, value in metadata.items() if value}
     return image
 
 
@@ -253,7 +381,7 @@ def eight_bit(picture: Picture) -> Picture:
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """The gray version, (H, W), of (H, W, 3) colour: its luma in the same dtype, rounded half up."""
+    """Convert (H, W, 3) colour to gray, (H, W), of the same dtype: its luma, rounded half up."""
     return np.floor(rgb @ LUMA_WEIGHTS + 0.5).astype(rgb.dtype)
 
 
@@ -279,11 +407,15 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
     """
     path = Path(path)
     picture = picture if isinstance(picture, Picture) else from_array(picture)
-    kind = Image.registered_extensions().get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    kind = next((kind for kind, suffixes in FORMATS.items() if suffix in suffixes), None)
+    Image.init()
+    if kind in _PLUG_INS:
+        _load_plug_in(kind, f"{path.name} cannot be written")
     if kind not in Image.SAVE:
-        suffix = path.suffix or "no suffix"
         raise ImageError(
-            f"{path.name} cannot be written: {suffix} is not a picture format; use .png."
+            f"{path.name} cannot be written: {suffix or 'no suffix'} is not a format that can be "
+            "written; use .png."
         )
     try:
         content = encode(picture, kind)
@@ -295,12 +427,20 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
 def encode(picture: Picture, kind: str = "PNG") -> bytes:
     """Encode a picture as the bytes of a file.
 
-    PNG and TIFF keep 16 bits and transparency; other formats get 8 bits, and in JPEG, BMP and PPM the
-    picture is laid on white. JPEG and WebP are written with quality 95, JPEG in full colour resolution.
+    Kept in all formats that can hold it: the profile, EXIF, XMP and the resolution (dpi). The text
+    of a PNG is kept in PNG. 16 bits are kept in PNG and TIFF; other formats get 8. Transparency is
+    kept but in JPEG, BMP and PPM, where the picture is laid on white.
+
+    Not kept: orientation and a PNG's gamma, since the pixels have been changed to need none; the
+    sizes in EXIF and XMP; a profile of CMYK or Lab; embedded thumbnails; IPTC, comments, further
+    frames, pages, layers and depth maps; EXIF or XMP of more than 65,000 bytes in JPEG; XMP in
+    formats for which Pillow does not write it (JPEG 2000, BMP, GIF and older ones).
+
+    JPEG and WebP are written with quality 95, JPEG in full colour resolution.
 
     Args:
         picture: The picture.
-        kind: One of Pillow's formats: "PNG", "JPEG", "TIFF", "WEBP" and so on.
+        kind: One of FORMATS: "PNG", "JPEG", "TIFF", "WEBP" and so on.
 
     Raises:
         ImageError: The format cannot hold the picture.
@@ -327,7 +467,7 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
 
 def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
     """Quality and metadata as Pillow's encoders take them."""
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
+    options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
     exif = picture.exif or b""
     if kind not in _WITH_DPI:
         exif = with_dpi(exif, picture.dpi)
@@ -338,9 +478,12 @@ def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
         for keyword, text in picture.text.items():
             options["pnginfo"].add_text(keyword, text)
         if picture.xmp:
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode())
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
     elif picture.xmp and not (kind == "JPEG" and len(picture.xmp) > _JPEG_SEGMENT):
         options["xmp"] = picture.xmp
-    if kind == "JPEG" and len(exif) > _JPEG_SEGMENT:
-        exif = b""
-    return options | {"icc_profile": picture.icc_profile, "exif": exif}
+    if kind == "JPEG":
+        options["subsampling"] = "4:4:4"
+        exif = exif if len(exif) <= _JPEG_SEGMENT else b""
+    if exif:  # a plug-in refuses b""
+        options["exif"] = exif
+    return options | {"icc_profile": picture.icc_profile}

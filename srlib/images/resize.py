@@ -67,7 +67,7 @@ def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> n
 
 
 def bicubic(image: np.ndarray, scale: float, border: str = "symmetric") -> np.ndarray:
-    """`imresize` without its checks; a float image is not rounded, which is how most ports differ."""
+    """`imresize` without its checks; of floats too, which are not rounded, as in most ports."""
     rows_done = _resize_rows(image, scale, border)
     return _resize_rows(rows_done.swapaxes(0, 1), scale, border).swapaxes(0, 1).copy()
 

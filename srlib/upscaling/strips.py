@@ -37,8 +37,8 @@ def upscale_to_tiff(
 
     Memory holds the source, one strip of the result and the network's tiles: less than 2 GB at any
     height. Depth, gray, alpha and metadata are kept as by `write_image`. The file is tiled and
-    compressed without loss (deflate), and appears once it is complete. It is a BigTIFF if it may not
-    fit into the 4 GB of a classic TIFF.
+    compressed without loss (deflate), and appears once it is complete. It is a BigTIFF if it may
+    not fit into the 4 GB of a classic TIFF.
 
     Args:
         source: A picture or its path.
