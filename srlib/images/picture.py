@@ -148,19 +148,14 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
             "io.BytesIO makes a stream of bytes."
         )
     name = _name_of(source)
-    try:
-        if isinstance(source, str | os.PathLike):
-            if os.path.exists(source) and not os.path.isfile(source):  # a pipe would never end
-                kind = "a folder" if os.path.isdir(source) else "a pipe or a device"
-                raise ImageError(f"{name} is {kind}, not a file with a picture.")
-            with open(source, "rb") as stream:
-                return _decode(stream, name)
-        return _decode(source, name)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) or not error.strerror:
-            raise
-        # no permission, a failing disk
-        raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
+    with _decoder_errors(name):
+        if not isinstance(source, str | os.PathLike):
+            return _decode(source, name)
+        if os.path.exists(source) and not os.path.isfile(source):  # a pipe would never end
+            kind = "a folder" if os.path.isdir(source) else "a pipe or a device"
+            raise ImageError(f"{name} is {kind}, not a file with a picture.")
+        with open(source, "rb") as stream:
+            return _decode(stream, name)
 
 
 def _name_of(source: str | os.PathLike | BinaryIO) -> str:
@@ -177,22 +172,30 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
             raise ImageError(f"{name} has no pixels.")
 
     lacks_end = False
-    with _decoder_errors(name, stream), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of sizes below our limit and of broken EXIF
         if deep := read_deep(stream, check_size):
             return _picture(*deep)
         formats = _readable(stream, name)
         stream.seek(0)
-        with Image.open(stream, formats=formats) as image:
-            check_size(image.width, image.height)
-            kind = image.format
-            try:
-                picture = from_pil(image, name=name)
-            except ImageError:
-                picture = _without_end_marker(stream, name) if kind in ("JPEG", "MPO") else None
-                lacks_end = True
-                if picture is None:
-                    raise
+        try:
+            image = Image.open(stream, formats=formats)
+        except Image.UnidentifiedImageError:
+            if kind := tiff_kind(stream):
+                raise ImageError(
+                    f"{name} is a TIFF of {kind}; it can be read with gray or RGB of 8 or 16 bits."
+                ) from None
+            raise
+        check_size(image.width, image.height)
+        try:
+            picture = from_pil(image, name=name)
+        except ImageError:
+            if image.format not in ("JPEG", "MPO"):
+                raise
+            lacks_end = True
+            picture = _without_end_marker(stream, name)
+            if picture is None:
+                raise
     if lacks_end:
         warnings.warn(
             f"{name} has no end marker. All its pixels are there; it was read.", stacklevel=3
@@ -201,40 +204,36 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
 
 
 def _without_end_marker(stream: BinaryIO, name: str) -> Picture | None:
-    """A JPEG that lacks nothing but its end, where no other bytes can change the pixels, or None."""
+    """Read a JPEG that lacks only its end marker; None if pixels are missing too."""
     stream.seek(0)
     content = stream.read()
     end = b"\xff\xd9"
-    completed, disturbed = (
-        from_pil(Image.open(io.BytesIO(content + more), formats=["JPEG"]), name=name)
-        for more in (end, bytes(range(1, 255)) + end)
+    # Where pixels are missing, other bytes in their place change the picture.
+    with_end, with_bytes_before_it = (
+        from_pil(Image.open(io.BytesIO(content + rest), formats=["JPEG"]), name=name)
+        for rest in (end, bytes(range(1, 255)) + end)
     )
-    return completed if np.array_equal(completed.rgb, disturbed.rgb) else None
+    return with_end if np.array_equal(with_end.rgb, with_bytes_before_it.rgb) else None
 
 
 @contextmanager
-def _decoder_errors(name: str, stream: BinaryIO | None = None) -> Iterator[None]:
+def _decoder_errors(name: str) -> Iterator[None]:
     """Turn every error of a decoder into an ImageError with the file's name."""
     try:
         yield
-    except (ImageError, MemoryError):
+    except (FileNotFoundError, ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise ImageError(
             f"{name} claims so many pixels that it may be a decompression bomb; it was not opened."
         ) from None
     except Image.UnidentifiedImageError:
-        kind = tiff_kind(stream)
-        if kind:
-            raise ImageError(
-                f"{name} is a TIFF of {kind}; it can be read with gray or RGB of 8 or 16 bits."
-            ) from None
         raise ImageError(
             f"{name} is not a picture that can be read, or is cut short at its very start."
         ) from None
     except Exception as error:  # damage causes any error, even TypeError
-        if isinstance(error, OSError) and error.strerror:  # the system's
-            raise
+        if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
+            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
         reason = str(error).rstrip(".") or type(error).__name__
         raise ImageError(
             f"{name} cannot be read: {reason}. The file is damaged or incomplete."

@@ -12,10 +12,10 @@ import torch
 
 from srlib.images.alpha import bleed
 from srlib.images.codecs import TILE, write_tiff
-from srlib.images.picture import ImageError, Picture, read_image
+from srlib.images.picture import ImageError, Picture, luma, read_image
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
-from srlib.upscaling.enlarge import chosen_model, gray_of, super_resolve
+from srlib.upscaling.enlarge import chosen_model, super_resolve
 
 _STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
 _BICUBIC_REACH = 3  # LR rows above and below a strip that bicubic needs
@@ -111,7 +111,7 @@ def _strips(
         before = done
         strips_left = len(starts) - number
         rgb = super_resolve(lr.rgb, model, rows=rows, on_progress=progress, **options)
-        layers = [gray_of(rgb)[..., None] if lr.mode == "L" else rgb]
+        layers = [luma(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
             layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))
         yield np.dstack(layers)
