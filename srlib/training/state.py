@@ -19,7 +19,7 @@ from torch import Tensor
 
 from srlib.training.checks import TrainingError
 from srlib.training.history import History
-from srlib.images.picture import to_array
+from srlib.images.tensors import to_array
 from srlib.files.whole import write_whole
 
 LAST, BEST = "last.pt", "best.safetensors"  # the state after the last whole epoch, and the best weights so far

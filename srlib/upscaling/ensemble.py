@@ -82,7 +82,7 @@ def _matrix(size: int, target: int, scale: float) -> csr_array:
     """Bicubic resizing of one axis as a sparse matrix, (target, size)."""
     from scipy.sparse import csr_array  # slow to import, seldom needed
 
-    source, weights = taps(size, target, scale)
+    source, weights = taps(target, scale)
     rows = np.repeat(np.arange(target), source.shape[1])
     columns = BORDERS["symmetric"](source, size).ravel()
     return csr_array((weights.astype(np.float32).ravel(), (rows, columns)), shape=(target, size))

@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from srlib.images.picture import to_tensor
+from srlib.images.tensors import to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig, receptive_field
 from srlib.upscaling.engines import Network, network_for
 

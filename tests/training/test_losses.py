@@ -11,7 +11,7 @@ from torchvision.models import VGG19_Weights, vgg19
 from srlib.training import losses
 from srlib.files.transfer import DownloadError
 from srlib.files.download import sha256_of
-from srlib.images.picture import to_tensor
+from srlib.images.tensors import to_tensor
 from srlib.training.losses import PerceptualLoss, SRLoss, ssim_loss
 from srlib.zoo.checkpoints import WEIGHTS_DIR
 

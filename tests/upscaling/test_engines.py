@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srlib.images.degrade import Degradation
-from srlib.images.picture import to_array, to_tensor
+from srlib.images.tensors import to_array, to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling import engines

@@ -7,8 +7,9 @@ from conftest import SAMPLES
 from PIL import Image
 from scipy.stats import spearmanr
 
-from srlib.images.picture import Picture, read_image, to_tensor
+from srlib.images.picture import Picture, read_image
 from srlib.images.resize import crop_to_multiple, imresize
+from srlib.images.tensors import to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import super_resolve, uncertainty_map, upscale

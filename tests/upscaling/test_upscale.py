@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images.picture import ImageError, Picture, read_image, to_tensor, write_image
+from srlib.images.picture import ImageError, Picture, read_image, write_image
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
 from srlib.upscaling.tiling import SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo

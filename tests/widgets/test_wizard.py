@@ -14,15 +14,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from srlib.images.picture import (
-    ImageError,
-    from_array,
-    read_image,
-    to_array,
-    to_tensor,
-    write_image,
-)
+from srlib.images.picture import ImageError, from_array, read_image, write_image
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.ensemble import mean_of_eight
