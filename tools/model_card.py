@@ -20,7 +20,7 @@ from srlib.data import PairedImages
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
-from srlib.model.edsr import count_parameters
+from srlib.model.cost import count_parameters
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import WEIGHTS_DIR, load_pretrained
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from srlib.images.picture import to_tensor
-from srlib.model.edsr import EDSR, EDSRConfig, receptive_field
+from srlib.model.cost import receptive_field
+from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.engines import Network, network_for
 
 SMALLEST_TILE = (

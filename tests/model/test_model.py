@@ -4,14 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import official_forward, official_state_dict
 
+from srlib.model.cost import count_macs, count_parameters, receptive_field
 from srlib.model.edsr import (
     EDSR,
     EDSRConfig,
     config_from_state_dict,
-    count_macs,
-    count_parameters,
     forward_interior,
-    receptive_field,
 )
 
 # parameters of the official checkpoints, without the 24 values of the mean shifts (EDSR-PyTorch)

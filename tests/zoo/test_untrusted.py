@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from srlib.model.edsr import EDSRConfig
 from srlib.zoo.checkpoints import load_pretrained
 from srlib.zoo.passport import inspect_checkpoint
-from srlib.zoo.reader import WeightsError, has_checksums
+from srlib.zoo.reader import WeightsError
 
 ADVICE = ("weights_only", "`False`", "add_safe_globals", "torch.jit.load")
 
@@ -60,9 +60,7 @@ def test_a_file_saved_without_checksums_loads(tmp_path, weights):
         torch.save(weights, tmp_path / "a.pt")
     finally:
         torch.serialization.set_crc32_options(True)
-    assert inspect_checkpoint(tmp_path / "a.pt").loads and not has_checksums(tmp_path / "a.pt")
-    torch.save(weights, tmp_path / "a.pt")
-    assert has_checksums(tmp_path / "a.pt")
+    assert inspect_checkpoint(tmp_path / "a.pt").loads
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -77,9 +75,9 @@ def test_a_file_saved_without_checksums_loads(tmp_path, weights):
         ("TorchScript", "TorchScript program"),
         ("a web page", "is a web page"),
         ("an answer in XML", "is a web page"),
-        ("a pointer", "`git lfs pull` brings that"),
+        ("a pointer", "`git lfs pull`"),
         ("nothing", "damaged or no weights file"),
-        ("a folder", "cannot be read: Is a directory"),
+        ("a folder", "is a folder"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -142,7 +140,7 @@ def test_a_small_file_does_not_take_all_the_memory(tmp_path, weights, dtype):
         cwd=ROOT,
         timeout=60,
     )
-    assert "it is not what it pretends to be" in done.stdout, done.stderr
+    assert "claims" in done.stdout, done.stderr
 
 
 def test_a_view_of_one_value_is_no_network(tmp_path, weights):
@@ -179,8 +177,6 @@ def test_tensors_that_are_not_plain_numbers(tmp_path, weights, kind):
     }[kind]()
     torch.save(weights, tmp_path / "a.pt")
     says = (
-        "cannot be calculated with"
-        if kind == "bits"
-        else "something else than the weights of one network"
+        "unusable kind" if kind == "bits" else "something else than plain numbers in head.0.weight"
     )
     assert says in refusal(tmp_path / "a.pt")
