@@ -197,9 +197,10 @@ def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     weights = {
         name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()
     }
-    config = json.dumps(asdict(model.config))
-    metadata = {"format": "pt", "edsr_config": config, "checksum": checksum(config, weights)}
-    return write_whole(Path(path), save(weights, metadata), to_disk=True)
+    stated = asdict(model.config) | {"checksum": checksum(model.config, weights)}
+    # One entry only: safetensors writes several in random order.
+    content = save(weights, {"edsr_config": json.dumps(stated)})
+    return write_whole(Path(path), content, to_disk=True)
 
 
 def _is_path(name: str | os.PathLike) -> bool:

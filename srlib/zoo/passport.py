@@ -134,8 +134,9 @@ def open_checkpoint(
     model = None
     if not problems:
         model = assemble(weights, config)
+        extremes = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)).round()
         with torch.inference_mode():
-            answer = model(torch.linspace(0, 1, 3 * 8 * 8).view(1, 3, 8, 8))
+            answer = model(extremes)
         if not answer.isfinite().all():
             problems.append("Its values are so large that a small picture comes out infinite.")
     passport = Passport(

@@ -96,20 +96,27 @@ def read_file(path: str | os.PathLike) -> StoredWeights:
     try:
         path = _regular_file(path)
         content, metadata = _content(path)
-    except FileNotFoundError:
+    except WeightsError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
         raise WeightsError(f"There is no weights file {path}.") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f"{path} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"{path} cannot be read: {reason}.") from error
     weights, place = _network_in(content, path)
     config = None
-    if stated := metadata.get("edsr_config"):
+    # A flipped bit may be in the entry's name too.
+    signed = (text for text in metadata.values() if '"checksum"' in text)
+    if stated := metadata.get("edsr_config") or next(signed, None):
         try:
-            config = EDSRConfig(**json.loads(stated))
+            fields = dict(json.loads(stated))
+            stored_checksum = fields.pop("checksum", None)
+            config = EDSRConfig(**fields)
         except (ValueError, TypeError) as error:
-            raise WeightsError(f"{path.name} states a config that is none: {error}") from error
-        if metadata.get("checksum") not in (None, checksum(stated, weights)):
+            raise WeightsError(
+                f"{path.name} has an unusable config in its metadata: {error}"
+            ) from error
+        if stored_checksum not in (None, checksum(config, weights)):
             raise WeightsError(
                 f"{path.name} is damaged: its checksum does not fit. Fetch it again."
             )
@@ -126,9 +133,9 @@ def tensors_sha256(weights: Weights) -> str:
     return digest.hexdigest()
 
 
-def checksum(edsr_config: str, weights: Weights) -> str:
-    """Make the checksum that srlib's own files carry, of the stored config and the tensors."""
-    return hashlib.sha256(f"{edsr_config} {tensors_sha256(weights)}".encode()).hexdigest()
+def checksum(config: EDSRConfig, weights: Weights) -> str:
+    """Make the checksum that srlib's own files carry, of their config and tensors."""
+    return hashlib.sha256(f"{config} {tensors_sha256(weights)}".encode()).hexdigest()
 
 
 def _regular_file(path: Path) -> Path:
@@ -266,6 +273,10 @@ def _as_float(tensors: Weights, path: Path) -> Weights:
     if claimed > size:
         raise WeightsError(f"{path.name} claims {claimed:,} bytes of weights and has {size:,}.")
     try:
-        return {name: value.detach().float() for name, value in tensors.items()}
+        # Copied, since safetensors maps the file, which may be overwritten while the model lives.
+        return {
+            name: value.detach().to(torch.float32, copy=True).contiguous()
+            for name, value in tensors.items()
+        }
     except RuntimeError as error:
         raise WeightsError(f"{path.name} holds numbers of an unusable kind: {error}.") from error
