@@ -42,12 +42,12 @@ from srlib.data.patches import Pair, PairedPatches
 from srlib.files.whole import write_whole
 from srlib.images.degrade import Degradation
 from srlib.images.resize import crop_to_multiple, imresize
+from srlib.model.cost import count_parameters
 from srlib.model.edsr import (
     EDSR,
     TAIL_REACH,
     EDSRConfig,
     config_from_state_dict,
-    count_parameters,
     forward_interior,
 )
 

@@ -168,7 +168,7 @@ def _luma_dct(image: np.ndarray) -> np.ndarray:
 
 @cache
 def _luma_tables() -> np.ndarray:
-    """libjpeg's quantisation tables of luma for qualities 1 to 100, (100, 8, 8)."""
+    """Libjpeg's quantisation tables of luma for qualities 1 to 100, (100, 8, 8)."""
     stream = io.BytesIO()
     Image.new("L", (8, 8)).save(stream, "JPEG", quality=50)
     with Image.open(stream) as saved:

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import torch
 
-from srlib.model.edsr import EDSR, EDSRConfig, count_macs, receptive_field
+from srlib.model.cost import count_macs, receptive_field
+from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.engines import compiles, network_for
 from srlib.upscaling.tiling import chosen_device, tile_memory, tile_side, tiles, with_halo
 

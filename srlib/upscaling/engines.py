@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pixel_shuffle
 
-from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, count_macs, folded_tail
+from srlib.model.cost import count_macs
+from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, folded_tail
 
 Network = Callable[
     [Tensor], Tensor

@@ -1,4 +1,5 @@
-from srlib.model.edsr import EDSRConfig, receptive_field
+from srlib.model.cost import receptive_field
+from srlib.model.edsr import EDSRConfig
 from srlib.upscaling import cost as predict
 from srlib.upscaling.cost import predict_cost
 
