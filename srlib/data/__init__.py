@@ -6,7 +6,7 @@ from srlib.data.doctor import check_dataset
 from srlib.data.findings import DatasetReport, Finding
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
 from srlib.data.pairs import PairedImages, find_lr_dir
-from srlib.data.patches import Pair, PairedPatches, PatchBatches, PixelStore
+from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Pair",
     "PairedImages",
     "PairedPatches",
-    "PatchBatches",
     "PixelStore",
     "check_dataset",
     "create_low_res_images_recursive",
