@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,7 +76,8 @@ def memory_map(
             return store
         for outdated in filter(Path.is_dir, folder.iterdir()):
             shutil.rmtree(outdated, ignore_errors=True)
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
+        part = folder / f"part-{uuid.uuid4().hex[:8]}"
+        part.mkdir()
         try:
             _write(pairs, part, on_progress)
             if _state(pairs) != state:
