@@ -2,8 +2,7 @@
 
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
-from srlib.data.doctor import check_dataset
-from srlib.data.findings import DatasetReport, Finding
+from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
 from srlib.data.pairs import PairedImages, find_lr_dir
 from srlib.data.patches import Pair, PairedPatches, PixelStore
@@ -11,7 +10,6 @@ from srlib.data.pixel_cache import memory_map
 
 __all__ = [
     "DatasetReport",
-    "Finding",
     "LowResReport",
     "Pair",
     "PairedImages",

@@ -330,6 +330,8 @@ def test_the_disk_is_checked_before_anything_is_fetched(web, tmp_path, monkeypat
     "asked_for", [{"subset": "test"}, {"tracks": ["HR", "X4"]}, {"tracks": "HR"}]
 )
 def test_unknown_names_are_named(web, tmp_path, asked_for):
-    with pytest.raises(ValueError, match=r"not 'test'|tracks is a sequence with any of HR, bicubic_X4"):
+    with pytest.raises(
+        ValueError, match=r"not 'test'|tracks is a sequence with any of HR, bicubic_X4"
+    ):
         get(web, tmp_path, **asked_for)
     assert web.asked == []

@@ -45,13 +45,15 @@ def root(tmp_path, photos) -> Path:
 def only(root: Path, problem: str, severity: str, scale: int = 4) -> tuple[str, ...]:
     """The files of the finding with this in its problem; there must be no other finding."""
     report = check_dataset(root, scale=scale)
-    assert [problem in finding.problem for finding in report.findings] == [True], str(report)
-    assert (
-        report.findings[0].severity == severity
-        and report.findings[0].effect
-        and report.findings[0].fix
-    )
-    return report.findings[0].files
+    assert [problem in found for found in report.findings["problem"]] == [True], str(report)
+    (finding,) = report.findings.itertuples()
+    assert finding.severity == severity and finding.effect and finding.fix
+    return finding.files
+
+
+def files_by_problem(root: Path) -> dict[str, tuple[str, ...]]:
+    findings = check_dataset(root, scale=4).findings
+    return dict(zip(findings["problem"], findings["files"], strict=True))
 
 
 def test_nothing_to_find(root):
@@ -59,7 +61,8 @@ def test_nothing_to_find(root):
     report = check_dataset(
         root, scale=4, on_progress=lambda done, total: calls.append((done, total))
     )
-    assert report.findings == () and report.ok and report.pictures == 10
+    assert report.findings.empty and report.ok and report.pictures == 10
+    assert list(report.findings) == ["severity", "problem", "files", "effect", "fix"]
     assert calls == [(done, 10) for done in range(1, 11)]
 
 
@@ -71,25 +74,25 @@ def test_other_layouts(tmp_path, photos, hr_dir, lr_dir):
     for name, photo in zip("abc", photos, strict=False):
         save(tmp_path / hr_dir / f"{name}.png", photo)
         save(tmp_path / lr_dir / f"{name}.png", imresize(photo, 1 / 4))
-    assert check_dataset(tmp_path, scale=4).findings == ()
+    assert check_dataset(tmp_path, scale=4).findings.empty
     (tmp_path / lr_dir / "b.png").unlink()
-    assert only(tmp_path, "no LR picture", "error") == (f"{hr_dir}/b.png",)
+    assert only(tmp_path, "no LR image", "error") == (f"{hr_dir}/b.png",)
 
 
 def test_hr_alone(tmp_path, photos):
     save(tmp_path / "holiday.png", photos[0])
-    assert only(tmp_path, "without an LR folder", "info") == ("holiday.png",)
+    assert only(tmp_path, "no LR folder of this scale", "info") == ("holiday.png",)
     assert check_dataset(tmp_path, scale=4).ok
 
 
 def test_names_that_do_not_pair(root):
     (root / "DIV2K_train_HR/0002.png").unlink()
-    assert only(root, "no HR picture", "error") == ("DIV2K_train_LR_bicubic/X4/0002x4.png",)
+    assert only(root, "no HR image", "error") == ("DIV2K_train_LR_bicubic/X4/0002x4.png",)
 
 
 def test_one_name_twice(root, photos):
     save(root / "DIV2K_train_HR/0001.bmp", photos[0][::-1].copy())
-    assert only(root, "same name but for the suffix", "error") == ("DIV2K_train_HR/0001.png",)
+    assert only(root, "differ only in their suffix", "error") == ("DIV2K_train_HR/0001.png",)
 
 
 def test_wrong_size_and_other_picture(root, photos):
@@ -125,8 +128,8 @@ def test_alpha_gray_and_16_bit(root, photos):
         "DIV2K_train_LR_bicubic/X4/0001x4.png",
     )
     save(hr / "0001.png", gray.astype(np.uint16) * 257)
-    deep = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
-    assert deep["Pictures have 16 bits a channel."] == ("DIV2K_train_HR/0001.png",)
+    deep = files_by_problem(root)
+    assert deep["Images have 16 bits per channel."] == ("DIV2K_train_HR/0001.png",)
 
 
 def test_jpeg_by_format_and_by_its_traces(root, photos):
@@ -151,17 +154,17 @@ def test_another_downscaler(root, photos):
 def test_leaks_and_copies(root, photos):
     """Copies are told by their pixels, not their bytes; a copy that was compressed or resized is nearly the same."""
     for name, severity, split, number, make in [
-        ("The same picture is in two splits", "error", "valid", "0803", lambda image: image),
+        ("The same image is in two splits", "error", "valid", "0803", lambda image: image),
         (
-            "Nearly the same picture is in two splits",
+            "Nearly the same image is in two splits",
             "warning",
             "valid",
             "0803",
             lambda image: image.convert("YCbCr").convert("RGB"),
         ),
-        ("The same picture is there twice", "warning", "train", "0004", lambda image: image),
+        ("The same image occurs twice", "warning", "train", "0004", lambda image: image),
         (
-            "Pictures are nearly the same",
+            "Images are nearly the same",
             "info",
             "train",
             "0004",
@@ -188,15 +191,15 @@ def test_damaged_and_empty(root):
     assert found == "DIV2K_train_HR/0002.png"
     shutil.rmtree(root / "DIV2K_train_HR")
     (root / "DIV2K_train_HR").mkdir()
-    problems = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
+    problems = files_by_problem(root)
     assert problems["Folders are empty."] == ("DIV2K_train_HR/",)
-    assert len(problems["LR pictures have no HR picture of the same name."]) == 3
+    assert len(problems["LR images have no HR image of the same name."]) == 3
 
 
 def test_not_a_data_set(tmp_path):
     assert only(tmp_path / "nowhere", "There is no folder", "error") == ()
     (tmp_path / "notes.txt").write_text("nothing")
-    assert only(tmp_path, "There are no pictures", "error") == ()
+    assert only(tmp_path, "There are no images", "error") == ()
     with pytest.raises(ValueError, match="whole number"):
         check_dataset(tmp_path, scale=1)
 
@@ -206,7 +209,7 @@ def test_the_report_reads_well(root):
     report = check_dataset(root, scale=4)
     text = str(report)
     assert text.startswith(
-        f"{root}, scale 4: 10 pictures; 2 errors, 0 warnings, 0 info.\n\nERROR: HR pictures have no LR"
+        f"{root}, scale 4: 10 images; 2 errors, 0 warnings, 0 info.\n\nERROR: HR images have no LR"
     )
     assert "  files:  DIV2K_train_HR/<b>.png\n  effect: " in text and "\n  fix:    " in text
     assert max(map(len, text.splitlines()[1:])) <= 100
@@ -216,6 +219,4 @@ def test_the_report_reads_well(root):
 def test_the_shared_pairs_are_in_order(benchmarks):
     report = check_dataset(benchmarks / "Set5", scale=4)
     assert report.ok and report.pictures == 10
-    assert [f.problem for f in report.findings] == [
-        "LR pictures were made by MATLAB's older bicubic."
-    ]
+    assert list(report.findings["problem"]) == ["LR images were made by MATLAB's older bicubic."]
