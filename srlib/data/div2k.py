@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from srlib.data.lr_folders import scratch_folder
 from srlib.files.download import fetch, lock
-from srlib.files.transfer import PATIENCE, DownloadError, Patience, need_room
+from srlib.files.transfer import PATIENCE, DownloadError, Patience, Progress, need_room
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")
 _IMAGE_NUMBERS = {"train": range(1, 801), "valid": range(801, 901)}
 # PNG files hardly shrink in an archive: one that claims to unpack to more is not DIV2K's
 _MOST_UNPACKED = 1.2
-
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -181,23 +178,25 @@ def _disk_needed(missing: list[Archive], root: Path, keep_archives: bool) -> int
 
 def _unpack(path: Path, archive: Archive, root: Path, on_image: Progress) -> None:
     """Unpack the images of an archive, and nothing else, into a folder named at the end."""
-    for leftover in root.glob(f".{archive.name}.*.unpacking"):  # by a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    unfinished = root / f".{archive.name}.{uuid.uuid4().hex[:8]}.unpacking"
-    unfinished.mkdir()
-    try:
-        with zipfile.ZipFile(path) as file:
-            size = sum(file.getinfo(str(image)).file_size for image in archive.images)
-            if size > archive.unpacked_size:
-                raise zipfile.BadZipFile(f"it claims to unpack to {size:,} bytes")
-            for image in archive.images:
-                (unfinished / image.name).write_bytes(file.read(str(image)))
-                on_image(archive.size, archive.size)
-        (root / archive.folder).parent.mkdir(exist_ok=True)
-        unfinished.rename(root / archive.folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise DownloadError(
-            f"{path} cannot be unpacked ({error}): move it away, then call again."
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    target = root / archive.folder
+    with scratch_folder(root) as scratch:
+        unfinished = scratch / target.name
+        unfinished.mkdir()
+        try:
+            with zipfile.ZipFile(path) as file:
+                size = sum(file.getinfo(str(image)).file_size for image in archive.images)
+                if size > archive.unpacked_size:
+                    raise zipfile.BadZipFile(f"it claims to unpack to {size:,} bytes")
+                for image in archive.images:
+                    (unfinished / image.name).write_bytes(file.read(str(image)))
+                    on_image(archive.size, archive.size)
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+            raise DownloadError(
+                f"{path} cannot be unpacked ({error}): move it away, then call again."
+            ) from error
+        target.parent.mkdir(exist_ok=True)
+        try:
+            unfinished.rename(target)
+        except OSError:  # a process that the lock did not stop may have been quicker
+            if not _is_unpacked(archive, root):
+                raise

@@ -6,7 +6,7 @@ import html
 import os
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +15,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from srlib.data.facts import Facts, difference, examine, find_pictures
+from srlib.data.facts import Facts, difference, examine
+from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_of, split_sides
+from srlib.files.transfer import Progress
 from srlib.images.downscalers import identify_downscaler
-from srlib.images.picture import SUFFIXES, read_image
+from srlib.images.finder import DataError, find_images
+from srlib.images.picture import read_image
 
 _SEVERITIES = ("error", "warning", "info")
 _PATCH = 48  # LR pixels per side, the patch of the EDSR paper
@@ -26,8 +29,7 @@ _OTHER = 20  # bits in which an LR image differs from its HR image if it shows s
 _SAMPLE = 3  # pairs of a folder whose downscaler is identified, since one program made them all
 _MAKE = "create_low_res_images_recursive"
 
-Progress = Callable[[int, int | None], None]
-Groups = dict[str, list[tuple[Facts, Facts]]]
+Pairs = list[tuple[Facts, Facts]]  # LR first
 
 
 class Finding(NamedTuple):
@@ -104,19 +106,27 @@ def _first_three(files: tuple[str, ...]) -> str:
 
 
 def check_dataset(
-    root: str | os.PathLike, *, scale: int, on_progress: Progress | None = None
+    root: str | os.PathLike,
+    *,
+    scale: int,
+    on_progress: Progress | None = None,
+    hr_names: str | None = None,
+    lr_names: str | None = None,
 ) -> DatasetReport:
     """Examine a folder of HR and LR images, and report its faults.
 
-    The layouts it knows are DIV2K_train_HR with DIV2K_train_LR/X4 (as made in this course) or
-    DIV2K_train_LR_bicubic/X4/0001x4.png (the official one), and plain hr and lr folders, such as
-    train/hr and Set5/X4/HR. A folder of images without such names is taken for HR. Every file is
-    decoded once, on all cores. Faults are reported and not raised, even a missing folder.
+    HR and LR files are told apart by folders whose names have the word HR or LR, or else by such
+    words in the names of the files. Partners are found as in `PairedImages`. Without LR files, all
+    are HR. Every file is decoded once, on all cores. Faults are reported and not raised, even a
+    missing folder.
 
     Args:
         root: The folder above the HR and LR folders.
-        scale: HR pixels per LR pixel, in each direction.
+        scale: HR pixels per LR pixel, in each direction. Folders of other scales are ignored.
         on_progress: Called as on_progress(done, total) after each image.
+        hr_names: A pattern of the names of HR files without suffix, such as "*_HR", in which "*"
+            stands for the part that partners share. By default the rule is found by the names.
+        lr_names: The same for LR files. Files that do not fit a pattern are not paired.
 
     Raises:
         ValueError: The scale is not a whole number from 2.
@@ -130,24 +140,41 @@ def check_dataset(
     """
     if int(scale) != scale or scale < 2:
         raise ValueError(f"The scale of a data set is a whole number from 2, not {scale}.")
-    root = Path(root)
-    places = find_pictures(root, scale)
+    root = Path(root).expanduser()
+    found: list[Finding] = []
+    try:
+        files = find_images(root)
+    except DataError as error:
+        files = []
+        effect = "There is nothing to train on."
+        fix = "Give the folder above the HR and LR folders."
+        found.append(Finding("error", str(error), (), effect, fix))
+    hr_files, lr_files = split_sides(files, scale=scale)
+    places = [Facts(path.as_posix(), "hr") for path in hr_files]
+    places += [Facts(path.as_posix(), "lr") for path in lr_files]
     facts = []
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         for fact in executor.map(partial(examine, root), places):
             facts.append(fact)
             if on_progress:
                 on_progress(len(facts), len(places))
-    readable = [fact for fact in facts if not fact.error]
-    found = [
-        *_nothing(root, facts),
-        *_unreadable(facts),
-        *_empty_folders(root),
-        *_names(facts),
-        *_single_images(readable, scale),
-        *_copies(readable),
-        *_pairs(root, readable, scale),
+    readable = {fact.path: fact for fact in facts if not fact.error}
+    found += _unreadable(facts)
+    found += _empty_folders(root)
+    rule = NameRule(hr_names or "*", lr_names or "*") if hr_names or lr_names else None
+    found += _same_names(hr_files + lr_files)
+    groups = pair_files(_by_name(hr_files), _by_name(lr_files), scale=scale, rule=rule)
+    for group in groups:
+        found += _names(group)
+    found += _single_images(list(readable.values()), scale)
+    found += _copies([fact for fact in readable.values() if fact.side == "hr"])
+    pairs = [
+        (readable[lr.as_posix()], readable[hr.as_posix()])
+        for group in groups
+        for hr, lr in group.pairs
+        if {hr.as_posix(), lr.as_posix()} <= readable.keys()
     ]
+    found += _pairs(root, pairs, scale)
     findings = pd.DataFrame(found, columns=Finding._fields)
     ranks = findings["severity"].map(_SEVERITIES.index)
     findings = findings.iloc[ranks.argsort(kind="stable")].reset_index(drop=True)
@@ -160,19 +187,6 @@ def _finding(
     """The finding, or nothing if no file is concerned."""
     if concerned := tuple(files):
         yield Finding(severity, problem, concerned, effect, fix)
-
-
-def _nothing(root: Path, facts: list[Facts]) -> Iterator[Finding]:
-    if not facts:
-        missing = "There are no images in" if root.is_dir() else "There is no folder"
-        yield Finding(
-            "error",
-            f"{missing} {root}.",
-            (),
-            "There is nothing to train on.",
-            "Give the folder above the HR and LR folders. Images are files with the suffix "
-            f"{', '.join(sorted(SUFFIXES))}.",
-        )
 
 
 def _unreadable(facts: list[Facts]) -> Iterator[Finding]:
@@ -188,60 +202,88 @@ def _unreadable(facts: list[Facts]) -> Iterator[Finding]:
 
 
 def _empty_folders(root: Path) -> Iterator[Finding]:
-    folders = [
-        f"{path.relative_to(root).as_posix()}/"
-        for path in sorted(root.rglob("*"))
-        if path.is_dir() and not path.name.startswith(".") and not any(path.iterdir())
-    ]
+    empty = []
+    for folder, subfolders, files in os.walk(root):
+        if not subfolders and not files and folder != str(root):
+            empty.append(f"{Path(folder).relative_to(root).as_posix()}/")
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "@")))
     yield from _finding(
         "warning",
         "Folders are empty.",
-        folders,
+        empty,
         "Images that belong there are missing from training.",
         "Fill the folders (a download or an unpacking may have stopped early) or remove them.",
     )
 
 
-def _names(facts: list[Facts]) -> Iterator[Finding]:
-    """Images without a partner, and names that occur twice."""
-    sides: dict[str, dict[tuple[str, str], Facts]] = {"hr": {}, "lr": {}}
-    same_name = []
-    for fact in facts:
-        named = sides[fact.side]
-        if (fact.group, fact.key) in named:
-            same_name.append(fact.path)
-        named[fact.group, fact.key] = fact
-    hr = sides["hr"]
-    lr = sides["lr"]
-    groups_with_lr = {group for group, _ in lr}
+def _by_name(files: list[Path]) -> list[Path]:
+    """The files, only one of those that differ in their suffix."""
+    return list({file.with_suffix(""): file for file in files}.values())
+
+
+def _same_names(files: list[Path]) -> Iterator[Finding]:
+    kept = {file.with_suffix(""): file for file in files}
     yield from _finding(
         "error",
         "Two images in one folder differ only in their suffix.",
-        same_name,
-        "Either of them may be paired.",
+        (
+            f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
+            for file in files
+            if kept[file.with_suffix("")] != file
+        ),
+        "Either of them could be paired, so loading the folder fails.",
         "Rename one of the two.",
     )
-    yield from _finding(
-        "error",
-        "HR images have no LR image of the same name.",
-        sorted(hr[key].path for key in hr.keys() - lr.keys() if key[0] in groups_with_lr),
-        "They cannot be paired, and loading the folder fails.",
-        f"Make the missing LR images with {_MAKE}.",
-    )
-    yield from _finding(
-        "error",
-        "LR images have no HR image of the same name.",
-        sorted(lr[key].path for key in lr.keys() - hr.keys()),
-        "They cannot be paired, and loading the folder fails.",
-        "Add the missing HR images.",
-    )
-    yield from _finding(
-        "info",
-        "HR images have no LR folder of this scale.",
-        sorted(hr[key].path for key in hr if key[0] not in groups_with_lr),
-        "LR images are made during training.",
-        f"Nothing has to be done; {_MAKE} would make them once and for all.",
-    )
+
+
+def _names(group: PairedGroup) -> Iterator[Finding]:
+    """Images without a partner."""
+    effect = "They cannot be paired, and loading the folder fails."
+    hr_alone = sorted(path.as_posix() for path in group.hr_alone)
+    lr_alone = sorted(path.as_posix() for path in group.lr_alone)
+    if not group.pairs and hr_alone and lr_alone:
+        example = f"{hr_alone[0]} and {lr_alone[0]}"
+        patterns = group.rule or 'patterns, such as hr_names="*", lr_names="*x4"'
+        yield Finding(
+            "error",
+            f"No HR image pairs with an LR image by its name, such as {example}.",
+            (*hr_alone, *lr_alone),
+            effect,
+            f"This is a question of names, and the images may be fine. If they belong together, "
+            f"pass {patterns}; otherwise check the names of the folders.",
+        )
+    elif not group.pairs and hr_alone:
+        yield Finding(
+            "info",
+            "HR images have no LR folder of this scale.",
+            tuple(hr_alone),
+            "LR images are made during training.",
+            f"Nothing has to be done; {_MAKE} would make them once and for all.",
+        )
+    else:
+        yield from _finding(
+            "error",
+            "HR images have no LR image of the same name.",
+            hr_alone,
+            effect,
+            f"Make the missing LR images with {_MAKE}{_expected(group, 'hr')}.",
+        )
+        yield from _finding(
+            "error",
+            "LR images have no HR image of the same name.",
+            lr_alone,
+            effect,
+            f"Add the missing HR images{_expected(group, 'lr')}.",
+        )
+
+
+def _expected(group: PairedGroup, side: str) -> str:
+    """The name of a missing partner, by the rule of its group."""
+    alone = group.hr_alone if side == "hr" else group.lr_alone
+    if not alone or not group.rule:
+        return ""
+    partner = group.rule.partner(min(alone), side)
+    return f": by the rule {group.rule}, {min(alone).name} needs {partner}"
 
 
 def _single_images(facts: list[Facts], scale: int) -> Iterator[Finding]:
@@ -292,17 +334,16 @@ def _single_images(facts: list[Facts], scale: int) -> Iterator[Finding]:
     )
 
 
-def _copies(facts: list[Facts]) -> Iterator[Finding]:
+def _copies(hr: list[Facts]) -> Iterator[Finding]:
     """HR images that occur twice, in one split or in two."""
-    hr = [fact for fact in facts if fact.side == "hr"]
     files = defaultdict(list)
     for number, one in enumerate(hr):
         for other in hr[number + 1 :]:
             same = one.digest == other.digest
             if same or difference(one, other) <= _COPY:
-                leak = bool(one.split and other.split and one.split != other.split)
+                splits = {split_of(Path(fact.path)) for fact in (one, other)} - {""}
                 relation = "=" if same else "~"
-                files[leak, same].append(f"{one.path} {relation} {other.path}")
+                files[len(splits) == 2, same].append(f"{one.path} {relation} {other.path}")
     leak_effect = (
         "Validation measures memory: its PSNR is too high, and early stopping comes too late."
     )
@@ -337,22 +378,24 @@ def _copies(facts: list[Facts]) -> Iterator[Finding]:
     )
 
 
-def _pairs(root: Path, facts: list[Facts], scale: int) -> Iterator[Finding]:
+def _pairs(root: Path, pairs: Pairs, scale: int) -> Iterator[Finding]:
     """The size, the content and the downscaler of LR images, compared with their HR images."""
-    hr_facts = {(fact.group, fact.key): fact for fact in facts if fact.side == "hr"}
     wrong_size = []
+    rounded_up = []
     wrong_content = []
-    good: Groups = defaultdict(list)
-    for lr in facts:
-        hr = hr_facts.get((lr.group, lr.key)) if lr.side == "lr" else None
-        if hr is None:
-            continue
-        if (lr.height, lr.width) != (hr.height // scale, hr.width // scale):
+    good: dict[str, Pairs] = defaultdict(list)
+    for lr, hr in pairs:
+        smallest = (hr.height // scale, hr.width // scale)
+        largest = (-(-hr.height // scale), -(-hr.width // scale))
+        if not (smallest[0] <= lr.height <= largest[0] and smallest[1] <= lr.width <= largest[1]):
             wrong_size.append(f"{lr.path} ({lr.width} x {lr.height} for {hr.width} x {hr.height})")
-        elif difference(lr, hr) > _OTHER:
+            continue
+        if (lr.height, lr.width) != smallest:
+            rounded_up.append(lr.path)
+        if difference(lr, hr) > _OTHER:
             wrong_content.append(lr.path)
         else:
-            good[lr.group].append((lr, hr))
+            good[lr.path.rpartition("/")[0]].append((lr, hr))
     yield from _finding(
         "error",
         f"LR images are not 1/{scale} of their HR images.",
@@ -367,18 +410,29 @@ def _pairs(root: Path, facts: list[Facts], scale: int) -> Iterator[Finding]:
         "The network learns to paint one picture from another.",
         "Find the right partners, or make the LR images again from HR.",
     )
+    yield from _finding(
+        "info",
+        "The sizes of LR images were rounded up.",
+        rounded_up,
+        "None: the last row or column, which covers only a part of HR, is cropped.",
+        "Nothing has to be done.",
+    )
     for downscaler, files in _downscalers(root, good, scale).items():
         yield from _downscaler_finding(downscaler, files)
 
 
-def _downscalers(root: Path, groups: Groups, scale: int) -> dict[str, list[str]]:
-    """The LR images whose downscaler was looked for, a sample of each group, by its name."""
+def _downscalers(root: Path, folders: dict[str, Pairs], scale: int) -> dict[str, list[str]]:
+    """The LR images whose downscaler was looked for, a sample of each folder, by its name."""
     made_by = defaultdict(list)
-    for group in groups.values():
-        pairs = [(lr, hr) for lr, hr in group if not (lr.deep or hr.deep)]
+    for folder in folders.values():
+        pairs = [(lr, hr) for lr, hr in folder if not (lr.deep or hr.deep)]
         for lr, hr in pairs[:: max(1, -(-len(pairs) // _SAMPLE))]:
-            lr_image, hr_image = (read_image(root / fact.path).array for fact in (lr, hr))
-            name = identify_downscaler(lr_image, hr_image, scale=scale)
+            try:
+                lr_image, hr_image = (read_image(root / fact.path).array for fact in (lr, hr))
+                lr_image = lr_image[: hr.height // scale, : hr.width // scale]
+                name = identify_downscaler(lr_image, hr_image, scale=scale)
+            except (MemoryError, OSError, ValueError):  # a file may change, or memory run out
+                continue
             # the JPEG has a finding of its own
             made_by[name.removesuffix(" + jpeg") if lr.jpeg else name].append(lr.path)
     return made_by

@@ -1,9 +1,8 @@
-"""The images of a data folder: their sides, their partners and their properties."""
+"""The properties of the image files of a data set."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from srlib.images.downscalers import jpeg_quality
-from srlib.images.picture import SUFFIXES, ImageError, read_image
+from srlib.images.picture import read_image
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,6 @@ class Facts:
     Attributes:
         path: Below the root of the data set.
         side: "hr" or "lr".
-        group: The same for two folders that belong together.
-        key: The same for two images of a group that belong together.
         error: Why the file cannot be read, or "".
         height: In pixels.
         width: In pixels.
@@ -36,8 +33,6 @@ class Facts:
 
     path: str
     side: str
-    group: str
-    key: str
     error: str = ""
     height: int = 0
     width: int = 0
@@ -47,47 +42,6 @@ class Facts:
     jpeg: bool = False
     digest: str = ""
     shape_bits: int | None = None
-
-    @property
-    def split(self) -> str:
-        """ "train", "valid", "test" or "", by the names of its folders."""
-        words = re.findall(r"train|val|test", str(Path(self.path).parent).lower())
-        return words[-1] if words else ""
-
-
-def find_pictures(root: Path, scale: int) -> list[Facts]:
-    """Every image of this scale, with its side, group and key by its name."""
-    files = sorted(
-        p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
-    places = []
-    for file in files:
-        if any(part.startswith(".") for part in file.parts):
-            continue
-        side = ""
-        group = []
-        inner = []
-        other_scale = False
-        for part in file.parts[:-1]:
-            words = re.split(r"[_\-. ]+", part.lower())
-            other_scale |= any(
-                re.fullmatch(r"x\d+", word) and word != f"x{scale}" for word in words
-            )
-            below = bool(side)  # the folder that says hr or lr is above this one
-            if not below and (named := {"hr", "lr"} & set(words)):
-                side = named.pop()
-                words = [word for word in words if word not in ("hr", "lr", "bicubic", "unknown")]
-            (inner if below else group).extend(word for word in words if word != f"x{scale}")
-        if not other_scale:
-            stem = file.stem.removesuffix(f"x{scale}") if side == "lr" else file.stem
-            places.append(Facts(file.as_posix(), side, "/".join(group), "/".join([*inner, stem])))
-    lr_groups = {place.group for place in places if place.side == "lr"}
-    if not lr_groups:
-        return [replace(place, side="hr") for place in places]
-    places = [place for place in places if place.side]
-    if len(lr_groups) == len({place.group for place in places if place.side == "hr"}) == 1:
-        return [replace(place, group="") for place in places]
-    return places
 
 
 def examine(root: Path, place: Facts) -> Facts:
@@ -114,8 +68,10 @@ def examine(root: Path, place: Facts) -> Facts:
             digest=hashlib.blake2b(repr(rgb.shape).encode() + pixels.tobytes()).hexdigest(),
             shape_bits=_difference_hash(eight_bit),
         )
-    except (ImageError, OSError) as error:
-        return replace(place, error=str(error))
+    except MemoryError:
+        return replace(place, error=f"{place.path} needs more memory than there is.")
+    except Exception as error:  # whatever a file does to a decoder, it is one line of the report
+        return replace(place, error=str(error) or f"{place.path} cannot be read.")
 
 
 def _difference_hash(rgb: np.ndarray) -> int | None:

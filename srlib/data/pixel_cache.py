@@ -8,23 +8,22 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
+from srlib.data.lr_folders import scratch_folder
 from srlib.data.pairs import PairedImages
 from srlib.data.patches import Pair, PixelStore, flat_pixels
+from srlib.files.download import lock
+from srlib.files.transfer import Progress
 from srlib.images.finder import DataError
 
 _FORMAT = 1  # files with another number are made again
-
-Progress = Callable[[int, int | None], None]
 
 
 def memory_map(
@@ -71,23 +70,21 @@ def memory_map(
             f"Nothing can be written to {' or '.join(map(str, places))}: pass a cache_dir that is "
             "writable."
         )
-    with FileLock(folder / "lock"):
+    with lock(folder / state), scratch_folder(folder) as scratch:
         if store := _open(folder / state):  # another process made it while this one waited
             return store
-        for outdated in filter(Path.is_dir, folder.iterdir()):
+        for outdated in folder.glob("[!.]*/"):
             shutil.rmtree(outdated, ignore_errors=True)
-        part = folder / f"part-{uuid.uuid4().hex[:8]}"
+        part = scratch / state
         part.mkdir()
-        try:
-            _write(pairs, part, on_progress)
-            if _state(pairs) != state:
-                raise DataError(
-                    f"Images in {pairs.hr_dir} changed while they were read: call again when "
-                    "nothing writes to the folder."
-                )
-            os.replace(part, folder / state)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        _write(pairs, part, on_progress)
+        if _state(pairs) != state:
+            raise DataError(
+                f"Images in {pairs.hr_dir} changed while they were read: call again when nothing "
+                "writes to the folder."
+            )
+        with contextlib.suppress(OSError):  # a process that the lock did not stop was quicker
+            os.rename(part, folder / state)
     return PixelStore.open(folder / state)
 
 
@@ -190,6 +187,6 @@ def _check_room(pairs: PairedImages, folder: Path) -> None:
     if needed > free:
         raise DataError(
             f"The decoded images of {pairs.hr_dir} take {needed / 1e9:.1f} GB, and "
-            f"{folder.parents[1]} has {free / 1e9:.1f} GB free: make room, or pass another "
+            f"{folder} has {free / 1e9:.1f} GB free: make room, or pass another "
             "cache_dir."
         )

@@ -1,0 +1,385 @@
+"""Which HR and LR files belong together, by the names of their folders and files."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
+
+_HR_WORDS = {"hr", "gt", "hq"}
+_LR_WORDS = {"lr", "lq", "lrbi"}
+# these name a side only where none of the words above does
+_WEAK_HR_WORDS = {"high", "highres", "original", "originals", "orig", "large", "full", "target"}
+_WEAK_LR_WORDS = {"low", "lowres", "small", "input", "bicubic", "downsampled", "down", "degraded"}
+_TRACKS = {"bicubic", "unknown", "mild", "wild", "difficult"}  # of DIV2K
+_SPLIT = re.compile(r"train|val(?=id|$)|test")  # at the start of a word
+_SAMPLE = 12  # HR names that are compared with all LR names to find a rule
+_CANDIDATES = 60  # rules that are tried on all names
+
+Items = Sequence[tuple[str, str, Path]]  # group, name without suffix, path
+
+
+@dataclass(frozen=True)
+class NameRule:
+    """How the names of HR and LR files correspond, such as "*" and "*x4" for 0801 and 0801x4.
+
+    Attributes:
+        hr: A pattern for HR names without suffix. "*" stands for the part that partners share.
+        lr: The same for LR names.
+    """
+
+    hr: str = "*"
+    lr: str = "*"
+
+    def __str__(self) -> str:
+        return f'hr_names="{self.hr}", lr_names="{self.lr}"'
+
+    def partner(self, path: Path, side: str) -> str:
+        """The name, without suffix, of the partner of a file on this side; or its pattern."""
+        own, other = (self.hr, self.lr) if side == "hr" else (self.lr, self.hr)
+        key = shared_part(own, path.stem)
+        return other if key is None or other.count("*") != 1 else other.replace("*", key)
+
+
+@dataclass
+class PairedGroup:
+    """Files of folders that belong together.
+
+    Attributes:
+        pairs: HR files, each with its LR file.
+        hr_alone: HR files without a partner.
+        lr_alone: LR files without a partner.
+        rule: The rule that pairs most of the files. Without any pair, one that would pair them,
+            or None.
+    """
+
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    hr_alone: list[Path] = field(default_factory=list)
+    lr_alone: list[Path] = field(default_factory=list)
+    rule: NameRule | None = None
+
+
+def shared_part(pattern: str, name: str) -> str | None:
+    """The part of a name that "*" stands for, or None if the name does not fit the pattern."""
+    expression = "(.*)".join(re.escape(text) for text in pattern.split("*"))
+    match = re.fullmatch(expression, name, re.DOTALL)
+    return "".join(match.groups()) if match else None
+
+
+def pair_files(
+    hr_files: Iterable[Path], lr_files: Iterable[Path], *, scale: int, rule: NameRule | None = None
+) -> list[PairedGroup]:
+    """Pair HR and LR files, given by their paths below a common root or two separate roots.
+
+    Folders correspond if their names agree but for words such as HR, LR, X4 and bicubic, and for
+    folders around all files. Names correspond by the rule, or else by the rule that pairs most of
+    them. Files of train, valid and test folders are never mixed.
+
+    Args:
+        hr_files: The HR files.
+        lr_files: The LR files. Those of another scale by their names (0801x2) are ignored.
+        scale: HR pixels per LR pixel, in each direction.
+        rule: The rule to use. Files that do not fit it are ignored.
+
+    Returns:
+        The files in groups. One without pairs has files on one side only, or its names do not
+        correspond by any safe rule.
+    """
+    hr = list(hr_files)
+    lr = _without_other_scales(lr_files, scale)
+    if rule:
+        hr = [path for path in hr if shared_part(rule.hr, path.stem) is not None]
+        lr = [path for path in lr if shared_part(rule.lr, path.stem) is not None]
+    groups: list[PairedGroup] = []
+    # from folders that agree in all words to files that lie anywhere
+    for group_of in (_folder_words, _last_folder, split_of, _anywhere):
+        if group_of is _anywhere and len({split_of(path) for path in [*hr, *lr]} - {""}) > 1:
+            break
+        hr_items = [(group_of(path), path.stem, path) for path in hr]
+        lr_items = [(group_of(path), path.stem, path) for path in lr]
+        found: dict[str, PairedGroup] = {}
+        partners = {}
+        for found_rule, pairs in _rounds(hr_items, lr_items, scale, rule):
+            for hr_path, lr_path in pairs:
+                group = found.setdefault(group_of(hr_path), PairedGroup(rule=found_rule))
+                group.pairs.append((hr_path, lr_path))
+                partners[hr_path] = lr_path
+        for name, _, path in hr_items:
+            if name in found and path not in partners:
+                found[name].hr_alone.append(path)
+        paired_lr = set(partners.values())
+        for name, _, path in lr_items:
+            if name in found and path not in paired_lr:
+                found[name].lr_alone.append(path)
+        groups += found.values()
+        hr = [path for name, _, path in hr_items if name not in found]
+        lr = [path for name, _, path in lr_items if name not in found]
+    for split in sorted({split_of(path) for path in [*hr, *lr]}):
+        group = PairedGroup(
+            hr_alone=[path for path in hr if split_of(path) == split],
+            lr_alone=[path for path in lr if split_of(path) == split],
+        )
+        group.rule = rule or _suggestion(group, scale)
+        groups.append(group)
+    return groups
+
+
+def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[Path]]:
+    """Divide the files of a data folder into HR and LR files, by their folders or else by name.
+
+    Files in folders of another scale are left out, and so are files outside the HR and LR folders.
+    Without any LR file, all are HR.
+    """
+    files = [file for file in files if not _scales(file.parent) - {scale}]
+    weak_hr_words = _HR_WORDS | _WEAK_HR_WORDS
+    weak_lr_words = _LR_WORDS | _WEAK_LR_WORDS | {f"x{scale}", f"{scale}x"}
+    for hr_words, lr_words in ((_HR_WORDS, _LR_WORDS), (weak_hr_words, weak_lr_words)):
+        for by_name in (False, True):
+            hr = []
+            lr = []
+            neither = []
+            for file in files:
+                side = _side(Path(file.stem) if by_name else file.parent, hr_words, lr_words)
+                {"hr": hr, "lr": lr, "": neither}[side].append(file)
+            hr = hr or neither
+            if lr and (not by_name or 2 * len(lr) >= len(hr)):  # a single name may mean anything
+                return hr, lr
+    return files, []
+
+
+def folder_words(folder: Path) -> str:
+    """The words of a folder's path that tell it from others, without those for side and scale."""
+    parts = []
+    for part in folder.parts:
+        words = [word for word in _words(part) if not _is_layout(word)]
+        if words and parts[-1:] != ["_".join(words)]:  # archives often hold a folder of their name
+            parts.append("_".join(words))
+    return "/".join(parts)
+
+
+def is_lr_folder(folder: Path, scale: int) -> bool:
+    """Whether a folder's name says that it holds LR images, perhaps of other scales too."""
+    return _side(Path(folder.name), _HR_WORDS, _LR_WORDS | {f"x{scale}", f"{scale}x"}) == "lr"
+
+
+def has_scale(folder: Path, scale: int) -> bool | None:
+    """Whether a folder's name has this scale (True) or only others (False); None without any."""
+    scales = _scales(Path(folder.name))
+    return scale in scales if scales else None
+
+
+def track_of(folder: Path) -> str:
+    """The track of DIV2K in a folder's name, such as "unknown"; "bicubic" if there is none."""
+    return next((word for word in _words(folder.name) if word in _TRACKS), "bicubic")
+
+
+def split_of(path: Path) -> str:
+    """ "train", "val", "test" or "", by the names of a file's folders."""
+    return (_splits(word for part in path.parent.parts for word in _words(part)) or [""])[-1]
+
+
+def _splits(words: Iterable[str]) -> list[str]:
+    return [match[0] for word in words if (match := _SPLIT.match(word))]
+
+
+def _words(name: str) -> list[str]:
+    """The words and numbers of a name in lower case: ["train", "lr", "x4"] for trainLRx4."""
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    scale = r"x\d+|\d+x(?![a-z])"
+    return re.findall(rf"(?:\d+|[^\W\d_]+?)(?=x\d)|{scale}|\d+|[^\W\d_]+", separated)
+
+
+def _scale_of(word: str) -> int | None:
+    match = re.fullmatch(r"x([2-9]|16)|([2-9]|16)x", word)
+    return int(match[1] or match[2]) if match else None
+
+
+def _scales(path: Path) -> set[int]:
+    scales = {_scale_of(word) for part in path.parts for word in _words(part)}
+    return {scale for scale in scales if scale}
+
+
+def _is_layout(word: str) -> bool:
+    return word in _HR_WORDS | _LR_WORDS | _TRACKS or _scale_of(word) is not None
+
+
+def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
+    """ "hr", "lr" or "", by the innermost part of a path that names one side and not both."""
+    for part in reversed(path.parts):
+        words = set(_words(part))
+        if bool(words & hr_words) != bool(words & lr_words):
+            return "hr" if words & hr_words else "lr"
+    return ""
+
+
+def _folder_words(path: Path) -> str:
+    return folder_words(path.parent)
+
+
+def _last_folder(path: Path) -> str:
+    return _folder_words(path).rpartition("/")[2]
+
+
+def _anywhere(path: Path) -> str:
+    return ""
+
+
+def _without_other_scales(files: Iterable[Path], scale: int) -> list[Path]:
+    """The files of this scale, by their folders and, if any name ends in it, by their names."""
+    here = [file for file in files if not _scales(file.parent) - {scale}]
+    endings = {file: re.search(r"x(\d)$", file.stem, re.IGNORECASE) for file in here}
+    if not any(ending and int(ending[1]) == scale for ending in endings.values()):
+        return here
+    return [file for file, ending in endings.items() if not ending or int(ending[1]) == scale]
+
+
+def _rounds(
+    hr: Items, lr: Items, scale: int, rule: NameRule | None
+) -> list[tuple[NameRule, list[tuple[Path, Path]]]]:
+    """The pairs of each rule, the best rule first; each one pairs files that are left."""
+    found = []
+    for spelling in (str, _plain_spelling):
+        hr = [(group, spelling(name), path) for group, name, path in hr]
+        lr = [(group, spelling(name), path) for group, name, path in lr]
+        while hr and lr:
+            rules = [rule] if rule else [NameRule(), NameRule("*", f"*x{scale}")]
+            if rule and spelling is _plain_spelling:
+                rules = [NameRule(spelling(rule.hr), spelling(rule.lr))]
+            results = [(each, _apply(each, hr, lr)) for each in rules]
+            if not rule and max(len(pairs) for _, pairs in results) < min(len(hr), len(lr)):
+                safe = (each for each in _candidates(hr, lr) if _is_safe(each, scale))
+                results += [(each, _apply(each, hr, lr)) for each in islice(safe, _CANDIDATES)]
+            best, pairs = max(
+                (
+                    (each, pairs)
+                    for each, pairs in results
+                    if len(pairs) > 1 or _is_known(each, scale)
+                ),
+                key=lambda result: len(result[1]),
+                default=(rules[0], []),
+            )
+            if not pairs:
+                break
+            found.append((best, pairs))
+            paired = {path for pair in pairs for path in pair}
+            hr = [item for item in hr if item[2] not in paired]
+            lr = [item for item in lr if item[2] not in paired]
+    return found
+
+
+def _plain_spelling(name: str) -> str:
+    """The name in lower case, composed Unicode, and without leading zeros."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", unicodedata.normalize("NFC", name).casefold())
+
+
+def _apply(rule: NameRule, hr: Items, lr: Items) -> list[tuple[Path, Path]]:
+    """The pairs by a rule. Names that it makes equal are not paired."""
+    sides = []
+    for pattern, items in ((rule.hr, hr), (rule.lr, lr)):
+        paths = defaultdict(list)
+        for group, name, path in items:
+            key = shared_part(pattern, name)
+            if key:
+                paths[group, key].append(path)
+        sides.append({key: found[0] for key, found in paths.items() if len(found) == 1})
+    return [(path, sides[1][key]) for key, path in sides[0].items() if key in sides[1]]
+
+
+def _candidates(hr: Items, lr: Items) -> list[NameRule]:
+    """Rules by which single names correspond, the most frequent first."""
+    sample = hr[:: max(1, len(hr) // _SAMPLE)][:_SAMPLE]
+    support: dict[NameRule, set[str]] = defaultdict(set)
+    for group, hr_name, _ in sample:
+        for lr_group, lr_name, _ in lr:
+            if lr_group == group:
+                for rule in _rules_for(hr_name, lr_name):
+                    support[rule].add(hr_name)
+    return sorted(support, key=lambda rule: (-len(support[rule]), len(rule.hr + rule.lr)))
+
+
+def _rules_for(hr: str, lr: str) -> set[NameRule]:
+    """The rules by which two names correspond: around the text they share, or within it."""
+    rules = set()
+    core = SequenceMatcher(None, hr, lr, autojunk=False).find_longest_match()
+    if core.size:
+        # the text they share may begin or end with letters that belong to the words around it
+        shared = hr[core.a : core.a + core.size]
+        first = re.match(r"[A-Za-z]*", shared).end()
+        last = re.search(r"[A-Za-z]*$", shared).start()
+        for start, end in ((0, core.size), (first, core.size), (0, last), (first, last)):
+            if start < end:
+                rules.add(
+                    NameRule(
+                        f"{hr[: core.a + start]}*{hr[core.a + end :]}",
+                        f"{lr[: core.b + start]}*{lr[core.b + end :]}",
+                    )
+                )
+    before = len(_common_start(hr, lr))
+    after = len(_common_start(hr[before:][::-1], lr[before:][::-1]))
+    if before and after:
+        left = re.search(r"[A-Za-z]*$", hr[:before]).start()
+        right = re.match(r"[A-Za-z]*", hr[len(hr) - after :]).end()
+        for start in {before, left}:
+            for rest in {after, after - right}:
+                rules.add(
+                    NameRule(
+                        f"*{hr[start : len(hr) - rest]}*".replace("**", "*"),
+                        f"*{lr[start : len(lr) - rest]}*".replace("**", "*"),
+                    )
+                )
+    return rules
+
+
+def _common_start(one: str, other: str) -> str:
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return one[:length]
+
+
+def _keeps_numbers(rule: NameRule, scale: int) -> bool:
+    """Whether a rule changes no number of a name and no scale: 1 and 14 are no partners."""
+    for pattern in (rule.hr, rule.lr):
+        bare = pattern.replace(f"*{scale}x", "*").replace(f"x{scale}*", "*")
+        if re.search(r"\*\d|\d\*", bare):
+            return False
+    scales = {_scale_of(word) for word in _words(rule.lr.replace("*", " "))}
+    return not scales - {None, scale}
+
+
+def _is_safe(rule: NameRule, scale: int) -> bool:
+    """Whether partners by a rule can be trusted: cat_1 and dog_1 are none."""
+    hr_words = set(_words(rule.hr.replace("*", " ")))
+    lr_words = set(_words(rule.lr.replace("*", " ")))
+    if not _keeps_numbers(rule, scale) or lr_words & _HR_WORDS or hr_words & _LR_WORDS:
+        return False
+    if not hr_words or not lr_words:
+        return True
+    same_split = set(_splits(hr_words)) == set(_splits(lr_words))
+    return same_split and _is_known(rule, scale)
+
+
+def _is_known(rule: NameRule, scale: int) -> bool:
+    """Whether a rule is made of the usual words, so that a single pair is enough to trust it."""
+    hr_words = set(_words(rule.hr.replace("*", " ")))
+    lr_words = set(_words(rule.lr.replace("*", " ")))
+    known = hr_words & (_HR_WORDS | _WEAK_HR_WORDS) or lr_words & (_LR_WORDS | _WEAK_LR_WORDS)
+    has_scale = scale in {_scale_of(word) for word in lr_words}
+    return rule == NameRule() or has_scale or bool(known)
+
+
+def _suggestion(group: PairedGroup, scale: int) -> NameRule | None:
+    """The rule that would pair most files of a group without pairs, if it pairs half of them."""
+    hr = [("", path.stem, path) for path in group.hr_alone]
+    lr = [("", path.stem, path) for path in group.lr_alone]
+    rules = (rule for rule in _candidates(hr, lr) if _keeps_numbers(rule, scale))
+    counts = {rule: len(_apply(rule, hr, lr)) for rule in islice(rules, _CANDIDATES)}
+    best = max(counts, key=counts.get, default=None)
+    return best if best and 2 * counts[best] >= min(len(hr), len(lr)) else None
