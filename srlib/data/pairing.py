@@ -255,11 +255,7 @@ def _rounds(
                 safe = (each for each in _candidates(hr, lr) if _is_safe(each, scale))
                 results += [(each, _apply(each, hr, lr)) for each in islice(safe, _CANDIDATES)]
             best, pairs = max(
-                (
-                    (each, pairs)
-                    for each, pairs in results
-                    if len(pairs) > 1 or _is_known(each, scale)
-                ),
+                ((each, pairs) for each, pairs in results if len(pairs) > 1 or _is_usual(each)),
                 key=lambda result: len(result[1]),
                 default=(rules[0], []),
             )
@@ -344,42 +340,56 @@ def _common_start(one: str, other: str) -> str:
     return one[:length]
 
 
-def _keeps_numbers(rule: NameRule, scale: int) -> bool:
-    """Whether a rule changes no number of a name and no scale: 1 and 14 are no partners."""
+def _keeps_meaning(rule: NameRule, scale: int) -> bool:
+    """Whether a rule changes no number, scale or split: 1 and 14 are no partners."""
     for pattern in (rule.hr, rule.lr):
         bare = pattern.replace(f"*{scale}x", "*").replace(f"x{scale}*", "*")
         if re.search(r"\*\d|\d\*", bare):
             return False
-    scales = {_scale_of(word) for word in _words(rule.lr.replace("*", " "))}
-    return not scales - {None, scale}
+    hr_words, lr_words = _rule_words(rule)
+    if {_scale_of(word) for word in lr_words} - {None, scale}:
+        return False
+    for kind in (lambda words: set(_splits(words)), lambda words: set(filter(str.isdigit, words))):
+        hr_kind = kind(hr_words)
+        lr_kind = kind(lr_words - {str(scale)})
+        if not (hr_kind <= lr_kind or lr_kind <= hr_kind):
+            return False
+    return True
 
 
 def _is_safe(rule: NameRule, scale: int) -> bool:
     """Whether partners by a rule can be trusted: cat_1 and dog_1 are none."""
-    hr_words = set(_words(rule.hr.replace("*", " ")))
-    lr_words = set(_words(rule.lr.replace("*", " ")))
-    if not _keeps_numbers(rule, scale) or lr_words & _HR_WORDS or hr_words & _LR_WORDS:
+    hr_words, lr_words = _rule_words(rule)
+    if not _keeps_meaning(rule, scale) or lr_words & _HR_WORDS or hr_words & _LR_WORDS:
         return False
-    if not hr_words or not lr_words:
-        return True
-    same_split = set(_splits(hr_words)) == set(_splits(lr_words))
-    return same_split and _is_known(rule, scale)
+    return not hr_words or not lr_words or _is_known(rule, scale)
 
 
 def _is_known(rule: NameRule, scale: int) -> bool:
-    """Whether a rule is made of the usual words, so that a single pair is enough to trust it."""
-    hr_words = set(_words(rule.hr.replace("*", " ")))
-    lr_words = set(_words(rule.lr.replace("*", " ")))
+    """Whether a rule has one of the usual words for a side."""
+    hr_words, lr_words = _rule_words(rule)
     known = hr_words & (_HR_WORDS | _WEAK_HR_WORDS) or lr_words & (_LR_WORDS | _WEAK_LR_WORDS)
-    has_scale = scale in {_scale_of(word) for word in lr_words}
-    return rule == NameRule() or has_scale or bool(known)
+    return bool(known) or scale in {_scale_of(word) for word in lr_words}
+
+
+def _is_usual(rule: NameRule) -> bool:
+    """Whether a rule has no other words than the usual ones, so that one pair is enough."""
+    words = set.union(*_rule_words(rule)) - _WEAK_HR_WORDS - _WEAK_LR_WORDS
+    return all(_is_layout(word) or word.isdigit() for word in words)
+
+
+def _rule_words(rule: NameRule) -> tuple[set[str], set[str]]:
+    """The words of the HR pattern and of the LR pattern."""
+    hr_words, lr_words = (set(_words(text.replace("*", " "))) for text in (rule.hr, rule.lr))
+    return hr_words, lr_words
 
 
 def _suggestion(group: PairedGroup, scale: int) -> NameRule | None:
     """The rule that would pair most files of a group without pairs, if it pairs half of them."""
     hr = [("", path.stem, path) for path in group.hr_alone]
     lr = [("", path.stem, path) for path in group.lr_alone]
-    rules = (rule for rule in _candidates(hr, lr) if _keeps_numbers(rule, scale))
+    rules = (rule for rule in _candidates(hr, lr) if _keeps_meaning(rule, scale))
     counts = {rule: len(_apply(rule, hr, lr)) for rule in islice(rules, _CANDIDATES)}
     best = max(counts, key=counts.get, default=None)
-    return best if best and 2 * counts[best] >= min(len(hr), len(lr)) else None
+    enough = best and counts[best] >= max(2, min(len(hr), len(lr)) / 2)
+    return best if enough else None
