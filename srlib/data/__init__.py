@@ -4,7 +4,8 @@ from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
-from srlib.data.pairs import PairedImages, find_lr_dir
+from srlib.data.pairing import find_lr_dir
+from srlib.data.pairs import PairedImages
 from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
 

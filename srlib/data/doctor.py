@@ -212,7 +212,7 @@ def _empty_folders(root: Path) -> Iterator[Finding]:
         "Folders are empty.",
         empty,
         "Images that belong there are missing from training.",
-        "Fill the folders (a download or an unpacking may have stopped early) or remove them.",
+        "Fill them if a download or an unpacking stopped early; otherwise they do no harm.",
     )
 
 
@@ -266,20 +266,20 @@ def _names(group: PairedGroup) -> Iterator[Finding]:
             "HR images have no LR image of the same name.",
             hr_alone,
             effect,
-            f"Make the missing LR images with {_MAKE}{_expected(group, 'hr')}.",
+            f"Make the missing LR images with {_MAKE}{_expected(group, 'HR')}.",
         )
         yield from _finding(
             "error",
             "LR images have no HR image of the same name.",
             lr_alone,
             effect,
-            f"Add the missing HR images{_expected(group, 'lr')}.",
+            f"Add the missing HR images{_expected(group, 'LR')}.",
         )
 
 
 def _expected(group: PairedGroup, side: str) -> str:
     """The name of a missing partner, by the rule of its group."""
-    alone = group.hr_alone if side == "hr" else group.lr_alone
+    alone = group.hr_alone if side == "HR" else group.lr_alone
     if not alone or not group.rule:
         return ""
     partner = group.rule.partner(min(alone), side)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from srlib.images.downscalers import jpeg_quality
-from srlib.images.picture import read_image
+from srlib.images.picture import ImageError, read_image
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,13 @@ def examine(root: Path, place: Facts) -> Facts:
             digest=hashlib.blake2b(repr(rgb.shape).encode() + pixels.tobytes()).hexdigest(),
             shape_bits=_difference_hash(eight_bit),
         )
-    except MemoryError:
-        return replace(place, error=f"{place.path} needs more memory than there is.")
-    except Exception as error:  # whatever a file does to a decoder, it is one line of the report
-        return replace(place, error=str(error) or f"{place.path} cannot be read.")
+    except ImageError as error:
+        return replace(place, error=str(error))
+    except Exception as error:  # no file may stop the report on the others
+        reason = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            reason = "it needs more memory than there is"
+        return replace(place, error=f"{place.path}: {reason}.")
 
 
 def _difference_hash(rgb: np.ndarray) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -11,12 +12,14 @@ from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 
+from srlib.images.finder import DataError
+
 _HR_WORDS = {"hr", "gt", "hq"}
 _LR_WORDS = {"lr", "lq", "lrbi"}
 # these name a side only where none of the words above does
 _WEAK_HR_WORDS = {"high", "highres", "original", "originals", "orig", "large", "full", "target"}
 _WEAK_LR_WORDS = {"low", "lowres", "small", "input", "bicubic", "downsampled", "down", "degraded"}
-_TRACKS = {"bicubic", "unknown", "mild", "wild", "difficult"}  # of DIV2K
+_OTHER_TRACKS = {"unknown", "mild", "wild", "difficult"}  # of DIV2K, besides bicubic
 _SPLIT = re.compile(r"train|val(?=id|$)|test")  # at the start of a word
 _SAMPLE = 12  # HR names that are compared with all LR names to find a rule
 _CANDIDATES = 60  # rules that are tried on all names
@@ -40,8 +43,8 @@ class NameRule:
         return f'hr_names="{self.hr}", lr_names="{self.lr}"'
 
     def partner(self, path: Path, side: str) -> str:
-        """The name, without suffix, of the partner of a file on this side; or its pattern."""
-        own, other = (self.hr, self.lr) if side == "hr" else (self.lr, self.hr)
+        """The name, without suffix, of the partner of a file of this side ("HR" or "LR")."""
+        own, other = (self.hr, self.lr) if side == "HR" else (self.lr, self.hr)
         key = shared_part(own, path.stem)
         return other if key is None or other.count("*") != 1 else other.replace("*", key)
 
@@ -152,30 +155,50 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
     return files, []
 
 
-def folder_words(folder: Path) -> str:
-    """The words of a folder's path that tell it from others, without those for side and scale."""
-    parts = []
-    for part in folder.parts:
-        words = [word for word in _words(part) if not _is_layout(word)]
-        if words and parts[-1:] != ["_".join(words)]:  # archives often hold a folder of their name
-            parts.append("_".join(words))
-    return "/".join(parts)
+def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
+    """Find the folder of LR images that belongs to a folder of HR images, by its name.
+
+    DIV2K_train_HR goes with DIV2K_train_LR_bicubic/X4 (the official archives) or DIV2K_train_LR/X4
+    (as made in this course), and hr with lr/x4 or lr. Archives unpacked into a folder of their own
+    name are found too. Other tracks, such as DIV2K_train_LR_unknown, are taken if there is no
+    bicubic one.
+
+    Raises:
+        DataError: There is no LR folder, or more than one.
+    """
+    hr_dir = Path(os.path.abspath(Path(hr_dir).expanduser()))
+    found = _lr_folders(hr_dir.parent, hr_dir.name, scale)
+    if not found and _group_words(Path(hr_dir.parent.name)) == _group_words(Path(hr_dir.name)):
+        found = _lr_folders(hr_dir.parent.parent, hr_dir.name, scale)  # hr_dir is nested
+    if not found:
+        name = hr_dir.name.removesuffix("HR").removesuffix("hr") + "LR_bicubic"
+        raise DataError(
+            f"There is no LR folder of scale {scale} for {hr_dir}, such as "
+            f"{hr_dir.with_name(name) / f'X{scale}'}: make the LR images (lesson 01), or name "
+            "their folder."
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{hr_dir} has two LR folders, {found[0]} and {found[1]}: name one of them."
+        )
+    return found[0]
 
 
-def is_lr_folder(folder: Path, scale: int) -> bool:
-    """Whether a folder's name says that it holds LR images, perhaps of other scales too."""
-    return _side(Path(folder.name), _HR_WORDS, _LR_WORDS | {f"x{scale}", f"{scale}x"}) == "lr"
-
-
-def has_scale(folder: Path, scale: int) -> bool | None:
-    """Whether a folder's name has this scale (True) or only others (False); None without any."""
-    scales = _scales(Path(folder.name))
-    return scale in scales if scales else None
-
-
-def track_of(folder: Path) -> str:
-    """The track of DIV2K in a folder's name, such as "unknown"; "bicubic" if there is none."""
-    return next((word for word in _words(folder.name) if word in _TRACKS), "bicubic")
+def _lr_folders(top: Path, hr_name: str, scale: int) -> list[Path]:
+    """The LR folders of this scale for an HR folder of this name, of other tracks if need be."""
+    found = []
+    for folder in sorted(top.glob("*/")):
+        side = _side(Path(folder.name), _HR_WORDS, _LR_WORDS | {f"x{scale}", f"{scale}x"})
+        if side == "lr" and _group_words(Path(folder.name)) == _group_words(Path(hr_name)):
+            folders = [folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))]
+            scales = {path: _scales(Path(path.name)) for path in folders}
+            of_this_scale = [path for path in folders if scale in scales[path]]
+            if of_this_scale or not any(scales.values()):
+                found.append((of_this_scale or folders)[0])
+    bicubic = [
+        path for path in found if not _OTHER_TRACKS & set(_words(str(path.relative_to(top))))
+    ]
+    return bicubic or found
 
 
 def split_of(path: Path) -> str:
@@ -205,7 +228,8 @@ def _scales(path: Path) -> set[int]:
 
 
 def _is_layout(word: str) -> bool:
-    return word in _HR_WORDS | _LR_WORDS | _TRACKS or _scale_of(word) is not None
+    sides = _HR_WORDS | _LR_WORDS | _OTHER_TRACKS | {"bicubic"}
+    return word in sides or _scale_of(word) is not None
 
 
 def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
@@ -217,8 +241,18 @@ def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
     return ""
 
 
+def _group_words(folder: Path) -> str:
+    """The words of a folder's path that tell it from others, without those for side and scale."""
+    parts: list[str] = []
+    for part in folder.parts:
+        words = "_".join(word for word in _words(part) if not _is_layout(word))
+        if words and parts[-1:] != [words]:  # archives often hold a folder of their own name
+            parts.append(words)
+    return "/".join(parts)
+
+
 def _folder_words(path: Path) -> str:
-    return folder_words(path.parent)
+    return _group_words(path.parent)
 
 
 def _last_folder(path: Path) -> str:

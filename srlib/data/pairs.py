@@ -8,70 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from srlib.data.pairing import (
-    NameRule,
-    PairedGroup,
-    folder_words,
-    has_scale,
-    is_lr_folder,
-    pair_files,
-    split_sides,
-    track_of,
-)
+from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_sides
 from srlib.data.patches import Pair
 from srlib.images.degrade import Degradation
 from srlib.images.finder import DataError, find_images
 from srlib.images.picture import read_image
 from srlib.images.resize import crop_to_multiple, imresize
-
-
-def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
-    """Find the folder of LR images that belongs to a folder of HR images, by its name.
-
-    DIV2K_train_HR goes with DIV2K_train_LR_bicubic/X4 (the official archives) or DIV2K_train_LR/X4
-    (as made in this course), and hr with lr/x4 or lr. Archives unpacked into a folder of their own
-    name are found too. Other tracks, such as DIV2K_train_LR_unknown, are taken if there is no
-    bicubic one.
-
-    Raises:
-        DataError: There is no LR folder, or more than one.
-    """
-    hr_dir = Path(os.path.abspath(Path(hr_dir).expanduser()))
-    words = folder_words(Path(hr_dir.name))
-    found = _lr_folders(hr_dir.parent, words, scale)
-    if not found and folder_words(Path(hr_dir.parent.name)) == words:  # hr_dir is nested
-        found = _lr_folders(hr_dir.parent.parent, words, scale)
-    found = [path for path in found if path != hr_dir]
-    bicubic = [path for path in found if track_of(path) == track_of(path.parent) == "bicubic"]
-    found = bicubic or found
-    if not found:
-        name = hr_dir.name.removesuffix("HR").removesuffix("hr") + "LR_bicubic"
-        raise DataError(
-            f"There is no LR folder of scale {scale} for {hr_dir}, such as "
-            f"{hr_dir.with_name(name) / f'X{scale}'}: make the LR images (lesson 01), or name "
-            "their folder."
-        )
-    if len(found) > 1:
-        raise DataError(
-            f"{hr_dir} has two LR folders, {found[0]} and {found[1]}: name one of them."
-        )
-    return found[0]
-
-
-def _lr_folders(parent: Path, words: str, scale: int) -> list[Path]:
-    """The LR folders of this scale in a folder that agree with these words of an HR folder."""
-    found = []
-    for folder in sorted(path for path in parent.iterdir() if path.is_dir()):
-        if folder_words(Path(folder.name)) != words or not is_lr_folder(folder, scale):
-            continue
-        below = [path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.is_dir()]
-        scaled = [path for path in (folder, *sorted(below)) if has_scale(path, scale) is not None]
-        of_this_scale = [path for path in scaled if has_scale(path, scale)]
-        if not scaled:
-            found.append(folder)
-        elif of_this_scale:
-            found.append(of_this_scale[0])
-    return found
 
 
 class PairedImages(Sequence[Pair]):
@@ -152,28 +94,29 @@ class PairedImages(Sequence[Pair]):
         return [pair for group in groups for pair in group.pairs]
 
     def _refuse_unpaired(self, groups: list[PairedGroup], rule: NameRule | None) -> None:
-        """Raise DataError, with a file of each side and the rule that would pair them."""
-        where = f"HR in {self.hr_dir} and LR in {self.lr_dir}"
-        if not groups:
-            raise DataError(f"No names fit {rule}, with {where}: correct the patterns.")
+        """Raise DataError, with files of both sides and the rule that would pair them."""
+        where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
+        alone = {
+            "HR": [file for group in groups for file in group.hr_alone],
+            "LR": [file for group in groups for file in group.lr_alone],
+        }
         main_rule = next((group.rule for group in groups if group.pairs), None)
-        for group in groups:
-            if not group.pairs and group.hr_alone and group.lr_alone:
-                hint = 'a rule, such as hr_names="*", lr_names="*x4"'
+        if not main_rule and rule:
+            raise DataError(f"No names correspond by {rule} {where}: correct the patterns.")
+        if not main_rule:
+            rules = [group.rule for group in groups if group.rule]
+            patterns = rules[0] if rules else 'patterns, such as hr_names="*", lr_names="*x4"'
+            raise DataError(
+                f"No HR image pairs with an LR image by its name, such as {alone['HR'][0]} with "
+                f"{alone['LR'][0]} {where}: if they belong together, pass {patterns}."
+            )
+        for side, other in (("HR", "LR"), ("LR", "HR")):
+            if alone[side]:
+                example = alone[side][0]
                 raise DataError(
-                    f"No HR image pairs with an LR image by its name, such as {group.hr_alone[0]} "
-                    f"with {group.lr_alone[0]} ({where}): if they belong together, pass "
-                    f"{group.rule or hint}."
-                )
-        for side, other in (("hr", "lr"), ("lr", "hr")):
-            alone = [file for group in groups for file in getattr(group, f"{side}_alone")]
-            if alone:
-                partner = main_rule.partner(alone[0], side) if main_rule else alone[0].stem
-                raise DataError(
-                    f"{len(alone)} {side.upper()} images have no {other.upper()} image ({where}), "
-                    f"such as {alone[0]}, whose partner would be named {partner} by "
-                    f"{main_rule or NameRule()}: add the missing {other.upper()} images, or pass "
-                    "another rule."
+                    f"{len(alone[side])} {side} images have no {other} image {where}, such as "
+                    f"{example}, whose partner would be {main_rule.partner(example, side)} by the "
+                    f"rule {main_rule}: add the missing {other} images, or pass another rule."
                 )
 
     def __len__(self) -> int:

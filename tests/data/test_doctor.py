@@ -1,6 +1,9 @@
 """The data doctor on folders broken in known ways."""
 
+import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,8 @@ import pytest
 from PIL import Image
 
 from srlib.data.doctor import check_dataset
+from srlib.data.pairs import PairedImages
+from srlib.images.finder import DataError
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 
@@ -222,3 +227,131 @@ def test_the_shared_pairs_are_in_order(benchmarks):
     report = check_dataset(benchmarks / "Set5", scale=4)
     assert report.ok and report.pictures == 10
     assert list(report.findings["problem"]) == ["LR images were made by MATLAB's older bicubic."]
+
+
+def relaid(root: Path, hr: str, lr: str) -> Path:
+    """The data set of `root` under other names, with "{split}" and "{n}" in the paths."""
+    for file in sorted(root.rglob("*.png")):
+        split = "train" if "train" in str(file) else "valid"
+        pattern = lr if "_LR_" in str(file) else hr
+        target = root / "new" / pattern.format(split=split, n=file.stem.removesuffix("x4"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    return root / "new"
+
+
+LAYOUTS = {
+    "kaggle": ("DIV2K_{split}_HR/DIV2K_{split}_HR/{n}.png", "DIV2K_{split}_LR_bicubic/X4/{n}x4.png"),
+    "unzip -d": ("{split}/hr/DIV2K_{split}_HR/{n}.png", "{split}/lr/DIV2K_{split}_LR_bicubic/X4/{n}x4.png"),
+    "lower case": ("{split}_hr/{n}.png", "{split}_lr_mild/x4/{n}x4m.png"),
+    "in one folder": ("{split}/{n}_HR.png", "{split}/{n}_LR.png"),
+    "prefixes": ("{split}_HR/hr_{n}.png", "{split}_LR/lr_{n}_x4.png"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_it_pairs_as_the_loader_does(root, layout):
+    """The doctor and PairedImages agree, on a good data set and on one that lacks an LR image."""
+    hr, lr = LAYOUTS[layout]
+    new = relaid(root, hr, lr)
+    report = check_dataset(new, scale=4)
+    assert report.ok and report.pictures == 10, str(report)
+    folders = [(new / pattern.format(split="train", n="")).parents[pattern.count("/") - 1] for pattern in (hr, lr)]
+    if layout == "unzip -d":
+        folders = [new / "train" / "hr", new / "train" / "lr"]
+    assert len(PairedImages(*folders, scale=4)) == 3
+    (new / lr.format(split="train", n="0002")).unlink()
+    assert only(new, "no LR image", "error") == (hr.format(split="train", n="0002"),)
+    with pytest.raises(DataError, match=r"1 HR images have no LR image .*0002"):
+        PairedImages(*folders, scale=4)
+
+
+def test_a_whole_side_without_partners_is_a_question_of_names(root, photos):
+    """Nothing is advised that would cost an image; the rule it names pairs them."""
+    new = relaid(root, "{split}_HR/summer {n}.png", "{split}_LR/winter {n}.png")
+    findings = check_dataset(new, scale=4).findings
+    names = findings[findings["problem"].str.contains("pairs with an LR image by its name")]
+    assert list(names["severity"]) == ["error", "error"] and findings["severity"].tolist().count("error") == 2
+    assert all("train_HR/summer 0001.png and train_LR/winter 0001.png" in text for text in names["problem"][:1])
+    rule = re.search(r'hr_names="(.*)", lr_names="(.*?)"', names["fix"][0])
+    patterns = {"hr_names": rule[1], "lr_names": rule[2]}
+    assert check_dataset(new, scale=4, **patterns).ok
+    with pytest.raises(DataError, match=re.escape(rule[0])):
+        PairedImages(new / "train_HR", new / "train_LR", scale=4)
+    assert len(PairedImages(new / "train_HR", new / "train_LR", scale=4, **patterns)) == 3
+
+
+def test_advice_costs_no_image(root, photos):
+    """In a folder with all faults at once, no fix deletes or overwrites."""
+    hr, lr = root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4"
+    (root / "DIV2K_test_HR").mkdir()
+    shutil.copy(hr / "0001.png", root / "DIV2K_valid_HR" / "0810.png")
+    shutil.copy(hr / "0001.png", hr / "0004.bmp")
+    save(hr / "0004.png", photos[3][:50, :50])
+    save(hr / "0005.png", np.dstack([photos[3][..., 1]] * 2 + [photos[3]])[..., :4])
+    (hr / "0006.png").write_text("not an image")
+    save(lr / "0009x4.jpg", photos[4])
+    save(lr / "0001x4.png", imresize(photos[3], 1 / 4))
+    save(lr / "0002x4.png", photos[3][:7, :7])
+    findings = check_dataset(root, scale=4).findings
+    assert len(findings) >= 9
+    for fix in findings["fix"]:
+        assert not re.search(r"(?i)delet|remov|overwrit|discard|clear", fix), fix
+
+
+def test_sizes_that_were_rounded_up(root, photos):
+    hr = np.pad(photos[0], [(0, 3), (0, 1), (0, 0)], "edge")
+    save(root / "DIV2K_train_HR/0001.png", hr)
+    lr = np.pad(imresize(photos[0], 1 / 4), [(0, 1), (0, 1), (0, 0)], "edge")
+    save(root / "DIV2K_train_LR_bicubic/X4/0001x4.png", lr)
+    report = check_dataset(root, scale=4)
+    assert report.ok and len(report.findings) == 2
+    assert files_by_problem(root)["The sizes of LR images were rounded up."] == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
+    pair = PairedImages(root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4", scale=4)[0]
+    assert np.array_equal(pair.hr, photos[0]) and np.array_equal(pair.lr, lr[:-1, :-1])
+
+
+def huge_png() -> bytes:
+    """A PNG whose header claims 60,000 x 60,000 pixels."""
+    size = struct.pack(">II", 60_000, 60_000) + b"\x08\x02\0\0\0"
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", size), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01\x00", b"II*\0" + b"\xff" * 40, huge_png()])
+def test_the_trouble_of_one_file_is_one_line(root, content):
+    file = root / "DIV2K_train_HR/0002.png"
+    file.write_bytes(content)
+    assert only(root, "0002.png", "error") == ("DIV2K_train_HR/0002.png",)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(), IndexError("out of range"), PermissionError(13, "Permission denied")])
+def test_whatever_a_decoder_raises(root, monkeypatch, error):
+    def read(path):
+        if path.name == "0002.png":
+            raise error
+        return read_image(path)
+
+    monkeypatch.setattr("srlib.data.facts.read_image", read)
+    assert only(root, "", "error") == ("DIV2K_train_HR/0002.png",)
+    assert re.search(r"0002\.png: .\w+", check_dataset(root, scale=4).findings["problem"][0])
+
+
+def test_memory_that_runs_out_later(root, monkeypatch):
+    """The downscaler is looked for in a second pass; what cannot be looked at is left out there."""
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("srlib.data.doctor.identify_downscaler", fail)
+    assert check_dataset(root, scale=4).findings.empty
+
+
+def test_progress_may_cancel(root):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_dataset(root, scale=4, on_progress=stop)
