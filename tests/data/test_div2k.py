@@ -208,6 +208,40 @@ def test_killed_at_any_moment_it_ends_with_the_same_tree(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+UNPACKING = """
+    import os, pathlib, sys, time
+    from srlib.data import div2k
+    sys.path[:0] = sys.argv[1].split(os.pathsep)
+    from test_div2k import FAST, KINDS, small
+    div2k.ARCHIVES = {key: small(div2k.ARCHIVES[key], count)[0] for key, count in KINDS.items()}
+    root = pathlib.Path(sys.argv[2])
+    (root.parent / f"ready{os.getpid()}").touch()
+    while len(list(root.parent.glob("ready*"))) < 2:
+        time.sleep(0.01)
+    div2k.download_div2k(root, mirrors=[sys.argv[3]], patience=FAST, keep_archives=True,
+                         on_progress=lambda done, total: time.sleep(0.05))
+"""
+
+
+def test_two_processes_that_share_only_the_disk(web, tmp_path, request):
+    """Two users or containers unpack the same archives at the same time."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in TRAIN_ZIPS:
+        (root / name).write_bytes(web.files[name])
+    folders = os.pathsep.join(map(str, (request.path.parent, request.path.parents[1])))
+    command = [sys.executable, "-c", textwrap.dedent(UNPACKING), folders, str(root), f"{web.url}/good"]
+    processes = []
+    for number in "12":
+        own = tmp_path / number
+        own.mkdir()
+        processes.append(subprocess.Popen(command, env=os.environ | {"TMPDIR": str(own), "HOME": str(own)}))
+    assert [process.wait() for process in processes] == [0, 0]
+    images = {name: content for name, content in tree(root).items() if not name.endswith(".zip")}
+    assert images == expected(("train", "HR"), ("train", "bicubic_X4"))
+    assert not [path for path in root.iterdir() if path.name.startswith(".")]
+
+
 def test_killed_before_the_archive_was_deleted(web, tmp_path):
     get(web, tmp_path, subset="valid", tracks=["HR"], keep_archives=True)
     get(web, tmp_path, subset="valid", tracks=["HR"])

@@ -211,6 +211,45 @@ def test_two_processes_at_once(root):
     assert sorted(p.read_text() for p in root.glob("done*")) == [f"0 {expected}", f"4 {expected}"]
 
 
+def _without_shared_temporary_folder(root, number):
+    """Another user or container: it shares the disk with the data and nothing else."""
+    tempfile.tempdir = str(root / f"tmp{number}")
+    os.environ["HOME"] = str(root / f"home{number}")
+    _count(root, root, number)
+
+
+@needs_fork
+def test_two_processes_that_share_only_the_disk(root):
+    for number in range(2):
+        (root / f"tmp{number}").mkdir()
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_without_shared_temporary_folder, args=(root, n)) for n in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    expected = sum(int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root))
+    assert [p.read_text().split()[1] for p in sorted(root.glob("done*"))] == [str(expected)] * 2
+    cache = root / "data" / ".srlib_cache"
+    assert files_under(cache) == [".gitignore", "hr.bin", "index.json", "lr.bin"]
+    assert calls(paired(root))[1] == 0
+
+
+def test_a_process_that_the_lock_did_not_stop(root):
+    """On a disk without locks: the same files appear while this call makes them."""
+    other = []
+
+    def meanwhile(done, total):
+        if done == 2:
+            store, _ = calls(paired(root), cache_dir=root / "elsewhere")
+            (folder,) = (root / "data" / ".srlib_cache").glob("HR-x2-*")
+            shutil.copytree(store.folder, folder / store.folder.name)
+            other.append(store)
+
+    store = memory_map(paired(root), on_progress=meanwhile)
+    assert other and np.array_equal(store.hr, other[0].hr)
+
+
 def _die(root):
     memory_map(paired(root), on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 
