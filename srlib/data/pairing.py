@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from srlib.images.finder import DataError
@@ -17,8 +17,8 @@ from srlib.images.finder import DataError
 _HR_WORDS = {"hr", "gt", "hq"}
 _LR_WORDS = {"lr", "lq", "lrbi"}
 # these name a side only where none of the words above does
-_WEAK_HR_WORDS = {"high", "highres", "original", "originals", "orig", "large", "full", "target"}
-_WEAK_LR_WORDS = {"low", "lowres", "small", "input", "bicubic", "downsampled", "down", "degraded"}
+_WEAK_HR_WORDS = {"high", "highres", "original", "originals", "large", "full", "target", "targets"}
+_WEAK_LR_WORDS = {"low", "lowres", "small", "input", "inputs", "bicubic", "downsampled", "degraded"}
 _OTHER_TRACKS = {"unknown", "mild", "wild", "difficult"}  # of DIV2K, besides bicubic
 _SPLIT = re.compile(r"train|val(?=id|$)|test")  # at the start of a word
 _SAMPLE = 12  # HR names that are compared with all LR names to find a rule
@@ -102,7 +102,7 @@ def pair_files(
     # from folders that agree in all words to files that lie anywhere
     for group_of in (_folder_words, _last_folder, split_of, _anywhere):
         if group_of is _anywhere and len({split_of(path) for path in [*hr, *lr]} - {""}) > 1:
-            break
+            break  # training and validation files may have the same names
         hr_items = [(group_of(path), path.stem, path) for path in hr]
         lr_items = [(group_of(path), path.stem, path) for path in lr]
         found: dict[str, PairedGroup] = {}
@@ -138,7 +138,7 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
     Files in folders of another scale are left out, and so are files outside the HR and LR folders.
     Without any LR file, all are HR.
     """
-    files = [file for file in files if not _scales(file.parent) - {scale}]
+    files = _in_folders_of_scale(files, scale)
     weak_hr_words = _HR_WORDS | _WEAK_HR_WORDS
     weak_lr_words = _LR_WORDS | _WEAK_LR_WORDS | {f"x{scale}", f"{scale}x"}
     for hr_words, lr_words in ((_HR_WORDS, _LR_WORDS), (weak_hr_words, weak_lr_words)):
@@ -265,11 +265,17 @@ def _anywhere(path: Path) -> str:
 
 def _without_other_scales(files: Iterable[Path], scale: int) -> list[Path]:
     """The files of this scale, by their folders and, if any name ends in it, by their names."""
-    here = [file for file in files if not _scales(file.parent) - {scale}]
+    here = _in_folders_of_scale(files, scale)
     endings = {file: re.search(r"x(\d)$", file.stem, re.IGNORECASE) for file in here}
     if not any(ending and int(ending[1]) == scale for ending in endings.values()):
         return here
     return [file for file, ending in endings.items() if not ending or int(ending[1]) == scale]
+
+
+def _in_folders_of_scale(files: Iterable[Path], scale: int) -> list[Path]:
+    """The files without those in folders of another scale, unless all are in such folders."""
+    files = list(files)
+    return [file for file in files if not _scales(file.parent) - {scale}] or files
 
 
 def _rounds(
@@ -343,35 +349,25 @@ def _rules_for(hr: str, lr: str) -> set[NameRule]:
         last = re.search(r"[A-Za-z]*$", shared).start()
         for start, end in ((0, core.size), (first, core.size), (0, last), (first, last)):
             if start < end:
-                rules.add(
-                    NameRule(
-                        f"{hr[: core.a + start]}*{hr[core.a + end :]}",
-                        f"{lr[: core.b + start]}*{lr[core.b + end :]}",
-                    )
-                )
-    before = len(_common_start(hr, lr))
-    after = len(_common_start(hr[before:][::-1], lr[before:][::-1]))
+                around_hr = f"{hr[: core.a + start]}*{hr[core.a + end :]}"
+                around_lr = f"{lr[: core.b + start]}*{lr[core.b + end :]}"
+                rules.add(NameRule(around_hr, around_lr))
+    before = _shared_start(hr, lr)
+    after = _shared_start(hr[before:][::-1], lr[before:][::-1])
     if before and after:
         left = re.search(r"[A-Za-z]*$", hr[:before]).start()
         right = re.match(r"[A-Za-z]*", hr[len(hr) - after :]).end()
         for start in {before, left}:
             for rest in {after, after - right}:
-                rules.add(
-                    NameRule(
-                        f"*{hr[start : len(hr) - rest]}*".replace("**", "*"),
-                        f"*{lr[start : len(lr) - rest]}*".replace("**", "*"),
-                    )
-                )
+                middles = [f"*{name[start : len(name) - rest]}*" for name in (hr, lr)]
+                rules.add(NameRule(*(middle.replace("**", "*") for middle in middles)))
     return rules
 
 
-def _common_start(one: str, other: str) -> str:
-    length = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        length += 1
-    return one[:length]
+def _shared_start(one: str, other: str) -> int:
+    """The number of characters with which both begin."""
+    equal = takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False))
+    return sum(1 for _ in equal)
 
 
 def _keeps_meaning(rule: NameRule, scale: int) -> bool:
@@ -383,12 +379,11 @@ def _keeps_meaning(rule: NameRule, scale: int) -> bool:
     hr_words, lr_words = _rule_words(rule)
     if {_scale_of(word) for word in lr_words} - {None, scale}:
         return False
-    for kind in (lambda words: set(_splits(words)), lambda words: set(filter(str.isdigit, words))):
-        hr_kind = kind(hr_words)
-        lr_kind = kind(lr_words - {str(scale)})
-        if not (hr_kind <= lr_kind or lr_kind <= hr_kind):
-            return False
-    return True
+    hr_kept, lr_kept = (
+        {*_splits(words), *filter(str.isdigit, words)} - {str(scale)}
+        for words in (hr_words, lr_words)
+    )
+    return hr_kept <= lr_kept or lr_kept <= hr_kept
 
 
 def _is_safe(rule: NameRule, scale: int) -> bool:
