@@ -28,7 +28,6 @@ def upscale_folder(
     suffix: str = ".png",
     tile: int | str = "auto",
     self_ensemble: bool = False,
-    adjust_to_lr: bool = False,
     device: str = "auto",
     executor: Executor | None = None,
     overwrite: bool = False,
@@ -36,7 +35,7 @@ def upscale_folder(
 ) -> LowResReport:
     """Enlarge every picture under `source_dir` by `upscale`, to the same place under `target_dir`.
 
-    model, scale, tile, self_ensemble, adjust_to_lr, device: as for `upscale`.  suffix: the format of all results; PNG and TIFF
+    model, scale, tile, self_ensemble, device: as for `upscale`.  suffix: the format of all results; PNG and TIFF
     keep everything, and GIF, with its 256 colours, is none.  A picture that fails, be it cut short, too large for the memory
     or struck by an error of the network's, is reported with the reason and the rest goes on.  "skipped" is decided by name and
     size alone, whatever model and options made it: what is there, can be read to its end and has the right size is left alone
@@ -76,7 +75,6 @@ def upscale_folder(
         "scale": scale,
         "tile": tile,
         "self_ensemble": self_ensemble,
-        "adjust_to_lr": adjust_to_lr,
         "device": device,
     }
     with scratch_folder(target_dir) as scratch:

@@ -18,6 +18,7 @@ from srlib.images.picture import read_image, write_image
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, upscale
 from srlib.upscaling.folder import upscale_folder
+from srlib.upscaling.tiling import MARGIN
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_tree_is_mirrored(small, tmp_path, model):
 
 
 def test_options_go_along(small, tmp_path, model):
-    options = {"scale": 2.5, "self_ensemble": True, "adjust_to_lr": True, "tile": 9}
+    options = {"scale": 2.5, "self_ensemble": True, "tile": 9}
     upscale_folder(small, tmp_path / "large", model, suffix=".tif", **options)
     assert list(tree(tmp_path / "large")) == [name.replace(".png", ".tif") for name in NAMES]
     assert np.array_equal(
@@ -130,7 +131,7 @@ def test_bad_files_are_reported_and_the_rest_goes_on(small, tmp_path, model):
 
 class Cramped(EDSR):
     def features(self, lr):
-        if lr.shape[-1] > 25:
+        if lr.shape[-1] > 25 + 2 * MARGIN:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return super().features(lr)
 
@@ -145,7 +146,7 @@ def test_a_picture_that_does_not_fit_is_reported_too(small, tmp_path):
 
 class Broken(EDSR):
     def features(self, lr):
-        if lr.shape[-1] > 25:
+        if lr.shape[-1] > 25 + 2 * MARGIN:
             raise RuntimeError("CUDA error: unspecified launch failure")
         return super().features(lr)
 
@@ -216,6 +217,7 @@ def test_cancelling_leaves_whole_pictures_only(small, tmp_path, model):
 RUN = """
 import sys, torch
 from srlib.upscaling.folder import upscale_folder
+from srlib.upscaling.tiling import MARGIN
 from srlib.model.edsr import EDSR, EDSRConfig
 torch.manual_seed(0)
 upscale_folder(*sys.argv[1:], EDSR(EDSRConfig(2, 1, 4)), on_progress=lambda done, total: print(done, flush=True))
