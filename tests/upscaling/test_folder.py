@@ -22,6 +22,7 @@ from srlib.images.picture import read_image, write_image
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, upscale
 from srlib.upscaling.folder import upscale_folder
+from srlib.upscaling.tiling import MARGIN
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_bad_files_are_reported_and_the_rest_goes_on(small, tmp_path, model):
 
 class Cramped(EDSR):
     def features(self, lr):
-        if lr.shape[-1] > 25:
+        if lr.shape[-1] > 25 + 2 * MARGIN:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return super().features(lr)
 
@@ -198,7 +199,7 @@ def test_a_picture_that_does_not_fit_is_reported_too(small, tmp_path):
 
 class Broken(EDSR):
     def features(self, lr):
-        if lr.shape[-1] > 25:
+        if lr.shape[-1] > 25 + 2 * MARGIN:
             raise RuntimeError("CUDA error: unspecified launch failure")
         return super().features(lr)
 
@@ -267,6 +268,7 @@ def test_cancelling_leaves_whole_pictures_only(small, tmp_path, model):
 RUN = """
 import sys, torch
 from srlib.upscaling.folder import upscale_folder
+from srlib.upscaling.tiling import MARGIN
 from srlib.model.edsr import EDSR, EDSRConfig
 torch.manual_seed(0)
 upscale_folder(*sys.argv[1:], EDSR(EDSRConfig(2, 1, 4)), on_progress=lambda done, total: print(done, flush=True))

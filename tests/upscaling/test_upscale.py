@@ -1,3 +1,4 @@
+import itertools
 import math
 import os
 import subprocess
@@ -7,18 +8,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, SAMPLES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images.picture import ImageError, Picture, read_image, write_image
+from srlib.images.picture import ImageError, Picture, read_image, to_array, to_tensor, write_image
 from srlib.images.resize import imresize
-from srlib.images.tensors import to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
-from srlib.upscaling.tiling import SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
+from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
 from srlib.zoo.checkpoints import load_pretrained
 
 
@@ -29,9 +29,12 @@ def tiny(scale: int) -> EDSR:
 
 
 def plain(model: EDSR, rgb: np.ndarray) -> np.ndarray:
-    """The whole image at once, through the network as it is written, in float: (H, W, 3) in grey levels."""
+    """The whole mirrored image at once, by the network as it is written, in float: (H, W, 3) in grey levels."""
+    edge = MARGIN * model.config.scale
+    lr = to_tensor(np.pad(rgb, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric"))
     with torch.inference_mode():
-        return model(to_tensor(rgb)[None])[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+        sr = model(lr[None])[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+    return sr[edge:-edge, edge:-edge]
 
 
 @settings(max_examples=25)
@@ -47,9 +50,7 @@ def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, ti
     model = tiny(scale)
     answer, exact = super_resolve(rgb, model, tile=tile), plain(model, rgb)
     assert answer.shape == (height * scale, width * scale, 3)
-    assert (
-        np.abs(answer - exact).max() <= 0.5 + 1e-3
-    )  # the rounding to uint8, and a thousandth of a grey level
+    assert np.abs(answer - exact).max() <= 0.5 + 1e-3  # the rounding to uint8, and a thousandth of a grey level
 
 
 @given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
@@ -59,7 +60,7 @@ def test_tiles_cover_every_pixel_once(size, width, tile, halo):
         covered[place] += 1
         seen, kept = with_halo(place, halo, (size, width, 3))
         for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
-            assert s.start == max(0, p.start - halo) and s.stop == min(end, p.stop + halo)
+            assert s.start == max(-MARGIN, p.start - halo) and s.stop == min(end + MARGIN, p.stop + halo)
             assert (s.start + k.start, s.start + k.stop) == (
                 p.start,
                 p.stop,
@@ -99,10 +100,7 @@ def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
     larger.save(tmp_path / "b.png", exif=larger.getexif())
     with Image.open(tmp_path / "b.png") as there:
         assert there.size == (40, 60) and there.info["icc_profile"] == profile
-        assert (
-            there.getexif()[Base.Artist] == "A. Photographer"
-            and Base.Orientation not in there.getexif()
-        )
+        assert there.getexif()[Base.Artist] == "A. Photographer" and Base.Orientation not in there.getexif()
 
 
 def test_sixteen_bits_are_used(photo):
@@ -117,9 +115,7 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
     lr, model = photo[:21, :33], tiny(2)
     answer = upscale(lr, model, scale=scale)
     assert answer.shape == (int(np.ceil(21 * scale)), int(np.ceil(33 * scale)), 3)
-    expected = (
-        super_resolve(lr, model) if scale == 2 else imresize(super_resolve(lr, model), scale / 2)
-    )
+    expected = super_resolve(lr, model) if scale == 2 else imresize(super_resolve(lr, model), scale / 2)
     assert np.array_equal(answer, expected)
     alpha = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert alpha.shape == (*answer.shape[:2], 4)
@@ -129,9 +125,7 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
 @example(50, 110, 4)
 @example(85, 220, 4)
 def test_the_size_is_that_of_decimal_arithmetic(side, hundredths, model_scale):
-    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(
-        Fraction(side * hundredths, 100)
-    )
+    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(Fraction(side * hundredths, 100))
 
 
 @pytest.mark.parametrize(("side", "scale", "expected"), [(50, 1.1, 55), (85, 2.2, 187)])
@@ -140,10 +134,80 @@ def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expect
     answer = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert answer.shape == (expected, 20 * scale, 4)
     deep = imresize(super_resolve(lr, model), scale / 4)
-    assert len(deep) == expected + 1 and np.array_equal(
-        upscale(lr, model, scale=scale), deep[:expected]
-    )
-    assert upscale(lr, model, scale=scale, adjust_to_lr=True).shape == (expected, 20 * scale, 3)
+    assert len(deep) == expected + 1 and np.array_equal(upscale(lr, model, scale=scale), deep[:expected])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
+def test_flats_stay_flat(name, scale):
+    """The network itself leaves white 40 x 40 with corners of 189 at x4."""
+    model, levels = load_pretrained(name, scale), [0, 30, 128, 255]
+    for colour in [(255, 255, 255), (0, 0, 0), (200, 30, 30), (144, 75, 65), *itertools.product(levels[::3], repeat=3)]:
+        for height, width in ((1, 1), (3, 50), (40, 40)):
+            rgb = np.full((height, width, 3), colour, np.uint8)
+            off = np.abs(super_resolve(rgb, model).astype(int) - rgb[0, 0]).max()
+            assert off <= (1 if name == "edsr-lite" else 2)  # as much as in the middle of a large flat
+    white = np.full((40, 40, 3), 255, np.uint8)
+    assert plain(model, white).min() > 254.5 and upscale(white, model).min() >= 254
+
+
+@pytest.mark.parametrize(("scale", "gain"), [(2, 0.4), (4, 0.1)])
+def test_the_border_is_better_than_with_zeros(scale, gain):
+    """PSNR of the outer two LR pixels alone, which the protocols drop."""
+    model, errors = load_pretrained("edsr-lite", scale), {"zeros": [], "mirrored": []}
+    for name in ("0801", "0803", "0804"):
+        hr = read_image(SAMPLES / "DIV2K_valid_HR" / f"{name}.png").rgb[100:228, 100:228]
+        lr = imresize(hr, 1 / scale)
+        with torch.inference_mode():
+            answers = {"zeros": to_array(model(to_tensor(lr)[None])[0]), "mirrored": upscale(lr, model)}
+        ring = np.ones(hr.shape[:2], bool)
+        ring[2 * scale : -2 * scale, 2 * scale : -2 * scale] = False
+        for kind, sr in answers.items():
+            errors[kind].append(np.square(sr[ring].astype(float) - hr[ring]).mean())
+    zeros, mirrored = (10 * np.log10(255**2 / np.mean(values)) for values in errors.values())
+    assert mirrored > zeros + gain
+
+
+@pytest.mark.parametrize("size", [(20, 31), (5, 3)])
+def test_a_texture_that_tiles_stays_one(photo, size):
+    """Wherever it is cut, the enlarged texture is the same, but for rounding, and mirrored it is not."""
+    model, texture = load_pretrained("edsr-lite", 2), np.ascontiguousarray(photo[: size[0], : size[1]])
+
+    def difference(padding):
+        rolled = np.roll(texture, (2, 1), (0, 1))
+        there = np.roll(upscale(rolled, model, padding=padding), (-4, -2), (0, 1))
+        return np.abs(there.astype(int) - upscale(texture, model, padding=padding)).max()
+
+    assert difference("wrap") <= 1 < 20 < difference("symmetric")
+
+
+@pytest.mark.parametrize("wanted", [{"width": 100}, {"height": 77}, {"width": 41}, {"height": 240}, {"width": np.int64(80)}])
+def test_a_size_instead_of_a_scale(photo, wanted):
+    lr = photo[:30, :40]
+    [(name, side)] = wanted.items()
+    answer = upscale(lr, tiny(2), **wanted)
+    scale = side / (40 if name == "width" else 30)
+    assert answer.shape[name == "width"] == side
+    assert answer.shape[:2] == large_size((30, 40), 2, scale)
+
+
+def test_a_size_chooses_the_default_model(photo, caplog):
+    with caplog.at_level("INFO", "srlib.upscaling.engines"):
+        upscale(photo[:20, :30], width=80)
+    assert "EDSRConfig(scale=3" in caplog.text
+
+
+@pytest.mark.parametrize(("wanted", "error", "says"), [
+    ({"width": 39}, ValueError, "width is 40 pixels; .* at most 320, not to 39"),
+    ({"height": 241}, ValueError, "height is 30 pixels"),
+    ({"width": 80, "scale": 2}, ValueError, "one of scale, width and height, not scale and width"),
+    ({"width": 80, "height": 60}, ValueError, "not width and height"),
+    ({"width": "80"}, TypeError, "width is a whole number of pixels, not '80'"),
+    ({"height": 60.5}, TypeError, "not 60.5"),
+])  # fmt: skip
+def test_impossible_sizes(photo, wanted, error, says):
+    with pytest.raises(error, match=says):
+        upscale(photo[:30, :40], tiny(2), **wanted)
 
 
 @pytest.mark.parametrize("scale", [1.5, 2])
@@ -154,11 +218,7 @@ def test_no_dark_fringe_around_what_is_cut_out(scale):
     disc[np.hypot(x, y) < 14] = (255, 0, 0, 255)
     answer = upscale(disc, load_pretrained("edsr-lite", 2), scale=scale)
     seen = answer[answer[..., 3] > 0]
-    assert (
-        0 < len(seen) < answer[..., 3].size
-        and (seen[:, 0] > 235).all()
-        and (seen[:, 1:3] < 20).all()
-    )
+    assert 0 < len(seen) < answer[..., 3].size and (seen[:, 0] > 235).all() and (seen[:, 1:3] < 20).all()
 
 
 def test_progress_and_cancel(photo):
@@ -217,12 +277,8 @@ def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expecte
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free // 2, 2**37))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: free // 2)
-    side = tile_side("auto", config, "cuda")
-    assert (
-        side == expected
-        if expected in (64, 512)
-        else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
-    )
+    side = tile_side("auto", config, torch.device("cuda"))
+    assert side == expected if expected in (64, 512) else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
 
 
 class Cramped(EDSR):
@@ -259,22 +315,23 @@ SHORT_OF_MEMORY = {  # the last two are real: no machine has 2^60 bytes
 @pytest.mark.parametrize("self_ensemble", [False, True])
 def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
     model, seen = cramped(60 * 50, SHORT_OF_MEMORY[kind]), []
-    sr = super_resolve(
-        photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p)
-    )
+    sr = super_resolve(photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p))
     roomy = cramped(photo.size, SHORT_OF_MEMORY[kind])
     expected = super_resolve(photo, roomy, tile=500, self_ensemble=self_ensemble)
     differ = sr.astype(int) - expected
     assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-3  # ties of rounding
-    assert seen == [
-        (i, 16) for i in range(1, 17)
-    ]  # halved twice: 60 x 48 pixels and their halo were too many
+    assert seen == [(i, 16) for i in range(1, 17)]  # halved twice: 60 x 48 pixels and their halo were too many
 
 
 def test_what_is_done_is_not_done_again(photo):
-    """The first tile, in the corner, has less of a halo than those in the middle: it fits, and they do not."""
-    model, seen = cramped(40 * 40, gpu_is_full), []
-    super_resolve(photo, model, tile=32, on_progress=lambda *p: seen.append(p))
+    """The memory gets short after the first tile."""
+    model, seen = cramped(photo.size, gpu_is_full), []
+
+    def shrink(done, total):
+        seen.append((done, total))
+        model.limit = 40 * 40
+
+    super_resolve(photo, model, tile=32, on_progress=shrink)
     assert seen[0] == (1, 12) and seen[-1][0] == seen[-1][1] > 12
     assert model.asked == seen[-1][1] + 1  # each tile once, and one in vain
 
@@ -317,13 +374,9 @@ print((super_resolve(rgb, model, tile=600, on_progress=on_progress) != whole).me
 """
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)")
 def test_a_process_that_really_runs_out_of_memory():
     """600 x 600 pixels at once need several maps of 46 MB each; the process is allowed 100 MB more than it has."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr

@@ -98,9 +98,9 @@ class Order:
 
     @property
     def cost(self) -> Cost:
-        # Not compiled: `enlarge` listens to the network's blocks.
+        # `enlarge` hooks into the network's blocks, which only PyTorch calls.
         once = predict_cost(
-            self.recipe.configs[self.model_scale], *self.photograph.size, compiled=False
+            self.recipe.configs[self.model_scale], *self.photograph.size, engine="torch"
         )
         return replace(once, seconds=once.seconds * (8 if self.recipe.self_ensemble else 1))
 
