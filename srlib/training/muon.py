@@ -56,8 +56,8 @@ def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
 
     Args:
         matrices: (B, rows, columns).
-        steps: Number of iterations. After five, the singular values that were at least a tenth of
-            the Frobenius norm lie between 0.7 and 1.2.
+        steps: Number of iterations. Five bring all singular values above a hundredth of the
+            Frobenius norm to between 0.68 and 1.2.
 
     Returns:
         Matrices of the same shape with the same singular vectors.

@@ -69,7 +69,7 @@ def test_the_best_weights_of_another_run_are_never_replaced(tmp_path):
     best = (tmp_path / "best.safetensors").read_bytes()
     (tmp_path / "last.pt").unlink()
     run(tmp_path, replace(SHORT, seed=1))
-    kept = [path for path in tmp_path.glob("best_*.safetensors")]
+    kept = list(tmp_path.glob("best_*.safetensors"))
     assert [path.read_bytes() for path in kept] == [best]
     assert same_weights(load_pretrained(kept[0]), load_pretrained(kept[0], 2))
 
