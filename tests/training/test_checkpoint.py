@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from tiny_training import CONFIG, make_model, make_pairs, run, run_in_process, same_weights
 
-from srlib.training.state import load_state, save_state
+from srlib.training.checks import TrainingError
 from srlib.training.history import Epoch, History
 from srlib.training.losses import SRLoss
-from srlib.training.checks import TrainingError
+from srlib.training.state import RunFolder
 
 
 class Interrupted(Exception):
@@ -78,7 +78,7 @@ def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     assert process.exitcode == 0
     assert same_weights(*(load_file(tmp_path / d / "best.safetensors") for d in ("killed", "straight")))
     last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("killed", "straight")]
-    assert same_weights(last[0]["model"], last[1]["model"]) and last[0]["optimizer"]["state"].keys()
+    assert same_weights(last[0]["model"], last[1]["model"]) and last[0]["optimizer"][0]["state"].keys()
 
 
 def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
@@ -129,18 +129,19 @@ def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name
 
 
 def test_a_state_comes_back_as_it_was(tmp_path):
+    folder = RunFolder(tmp_path)
     history, identity = History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)]), {"model": "small"}
-    save_state(tmp_path, CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
-    state = load_state(tmp_path, CONFIG, identity=identity)
+    folder.save_state(CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
+    state = folder.load_state(CONFIG, identity=identity)
     assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
     with pytest.raises(TrainingError, match=r"other settings \(seed 0 -> 1\)"):
-        load_state(tmp_path, replace(CONFIG, seed=1), identity=identity)
+        folder.load_state(replace(CONFIG, seed=1), identity=identity)
     with pytest.raises(TrainingError, match=r"other settings \(model small -> large\)"):
-        load_state(tmp_path, CONFIG, identity={"model": "large"})
+        folder.load_state(CONFIG, identity={"model": "large"})
 
 
 def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
-    """As if it had been begun when there was no ema_decay yet, and less was known of the pairs and the network."""
+    """As if it had been begun when there was no ema_decay yet."""
     config = replace(CONFIG, ema_decay=0.0)
 
     def interrupt(kind, done, _):
@@ -151,7 +152,7 @@ def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
     with pytest.raises(Interrupted):
         run(tmp_path / "old", config, on_event=interrupt)
     state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
-    del state["config"]["ema_decay"], state["identity"], state["history"]["protocol"]
+    del state["config"]["ema_decay"], state["history"]["precision"]
     torch.save(state, tmp_path / "old" / "last.pt")
     with pytest.raises(TrainingError, match=r"\(ema_decay 0.0 -> 0.9\)"):
         run(tmp_path / "old", CONFIG, resume=True)
@@ -173,18 +174,11 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
         r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
         r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},
     }
-    for says, what in changes.items():
+    for says, changed in changes.items():
         with pytest.raises(TrainingError, match=f"other settings .*{says}.*choose another run_dir"):
-            run(tmp_path, config, resume=True, **what)
+            run(tmp_path, config, resume=True, **changed)
     monkeypatch.setattr(SRLoss, "backbone", "vgg19")  # as if it had been fetched since
     with pytest.raises(TrainingError, match="perceptual backbone vgg16-lite -> vgg19"):
         run(tmp_path, config, resume=True)
 
 
-def test_a_damaged_state_is_named(tmp_path):
-    run(tmp_path, replace(CONFIG, max_epochs=1))
-    whole = (tmp_path / "last.pt").read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", b"no state"):
-        (tmp_path / "last.pt").write_bytes(damaged)
-        with pytest.raises(TrainingError, match=r"last\.pt cannot be read .* delete it to begin again"):
-            run(tmp_path, replace(CONFIG, max_epochs=1), resume=True)

@@ -8,10 +8,10 @@ from skimage.metrics import structural_similarity
 from torch.nn.functional import conv2d, max_pool2d, relu
 from torchvision.models import VGG19_Weights, vgg19
 
-from srlib.training import losses
-from srlib.files.transfer import DownloadError
 from srlib.files.download import sha256_of
-from srlib.images.tensors import to_tensor
+from srlib.files.transfer import DownloadError
+from srlib.images.picture import to_tensor
+from srlib.training import losses
 from srlib.training.losses import PerceptualLoss, SRLoss, ssim_loss
 from srlib.zoo.checkpoints import WEIGHTS_DIR
 
@@ -78,7 +78,7 @@ def test_vgg19_is_fetched_once_and_checked(tmp_path, monkeypatch):
     losses.vgg19_path().write_bytes(content[:1000])  # what a download that was cut may leave
     with mirror_server({"vgg19-dcbb9e9d.pth": content}) as mirror:
         monkeypatch.setattr(losses, "VGG19_URL", f"{mirror.url}/good/vgg19-dcbb9e9d.pth")
-        with pytest.raises(DownloadError, match=r'(?s)gave another file.*Backbone "vgg16-lite" needs no network'):
+        with pytest.raises(DownloadError, match=r'(?s)gave another file.*backbone "vgg16-lite" needs no network'):
             losses.fetch_vgg19()
         monkeypatch.setattr(losses, "VGG19_SHA256", hashlib.sha256(content).hexdigest())
         assert losses.fetch_vgg19().read_bytes() == content
@@ -173,8 +173,8 @@ def test_it_says_whose_features_it_compares():
         (lambda: PerceptualLoss("resnet"), ValueError, "vgg16-lite"),
         (lambda: PerceptualLoss("vgg16-lite", {"relu5_4": 1.0}), ValueError, "has no layer relu5_4"),
         (lambda: PerceptualLoss("vgg19"), DownloadError, "needs no network"),
-        (lambda: SRLoss(0.0, 0.0), ValueError, "not all zero: pixel 0.0, ssim 0.0, perceptual 0.0"),
-        (lambda: SRLoss(-1.0), ValueError, "not negative"),
+        (lambda: SRLoss(0.0, 0.0), ValueError, "nor all zero: pixel 0.0, ssim 0.0, perceptual 0.0"),
+        (lambda: SRLoss(-1.0), ValueError, "not be negative"),
         (lambda: SRLoss(distance="l2"), ValueError, "l1, mse, charbonnier, not 'l2'"),
     ],
 )

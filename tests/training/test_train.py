@@ -8,15 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from tiny_training import CONFIG, make_model, make_pairs, run, same_weights, Poisoned
+from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_weights
 
-from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.training.objective import average_into
 from srlib.data.patches import Pair, PairedPatches
 from srlib.images.resize import imresize
-from srlib.training.loop import StopTraining, fine_tune
-from srlib.training.config import TrainConfig, is_whole, learning_rate_at, transferred
+from srlib.model.edsr import EDSR, EDSRConfig, forward_interior
 from srlib.training.checks import TrainingError
+from srlib.training.config import TrainConfig, learning_rate_at, transferred
+from srlib.training.loop import StopTraining, fine_tune
+from srlib.training.objective import average_into
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
 
@@ -139,7 +139,7 @@ def test_the_loss_of_the_start_is_that_of_32_fixed_patches(tmp_path):
     for kind, pairs, augment in (("train", make_pairs()[:2], True), ("valid", make_pairs()[2:], False)):
         lr, hr = PairedPatches(pairs, scale=2, patch_size=24, augment=augment).batch(0, 32)
         with torch.inference_mode():
-            expected = (make_model()(lr) - hr).abs().mean().item()
+            expected = (forward_interior(make_model(), lr) - hr[:, :, 4:-4, 4:-4]).abs().mean().item()
         assert [getattr(start, f"{kind}_loss") for start in starts] == pytest.approx([expected] * 2, rel=1e-6)
 
 
@@ -185,24 +185,6 @@ def test_the_average_is_a_mean_that_forgets():
         (1 - d) * v * np.prod(decays[i + 1 :]) for i, (d, v) in enumerate(zip(decays, values, strict=True))
     )
     assert average.weight.item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_border_learns_too(tmp_path):
-    """The folded tail alone never sees the outermost ring; with whole patches in between, the ring gets better with the rest."""
-    ring = {}
-    for whole_every in (4, 10**6):
-        config = replace(CONFIG, whole_every=whole_every, steps_per_epoch=20, learning_rate=3e-3, ema_decay=0.0)
-        run(tmp_path / str(whole_every), config)
-        model = load_pretrained(tmp_path / str(whole_every) / "last.pt", 2)
-        hr, lr, _ = make_pairs()[2]
-        error = np.abs(upscale(lr, model).astype(float) - hr)
-        inside = error[2:-2, 2:-2]
-        ring[whole_every] = (error.sum() - inside.sum()) / (error.size - inside.size) - inside.mean()
-    assert ring[4] < ring[10**6] - 1, ring
-
-
-def test_every_fourth_step_is_whole():
-    assert [step for step in range(12) if is_whole(step, TrainConfig())] == [3, 7, 11]
 
 
 @pytest.mark.parametrize("distance", ["mse", "charbonnier"])
@@ -253,7 +235,7 @@ def test_a_frozen_body_stays(tmp_path):
 
 
 def test_a_model_that_is_all_frozen(tmp_path):
-    with pytest.raises(TrainingError, match="nothing to train"):
+    with pytest.raises(TrainingError, match="requires_grad_"):
         run(tmp_path, model=make_model().requires_grad_(False))
 
 
@@ -271,13 +253,12 @@ def test_x4_begins_with_head_and_body_of_x2():
     ("settings", "says"),
     [
         ({"precision": "half"}, "float32 or bfloat16"),
-        ({"whole_every": 0}, "whole_every is 1 or more"),
         ({"ema_decay": 1.0}, "below 1"),
-        ({"patience": 0}, "patience is 1 or more, not 0"),
-        ({"max_epochs": -1}, "max_epochs is 1 or more, not -1"),
-        ({"batch_size": 0}, "batch_size is 1 or more"),
-        ({"learning_rate": float("nan")}, "learning_rate is 0 or more, not nan"),
-        ({"max_grad_norm": -1.0}, "max_grad_norm is 0 or more"),
+        ({"patience": 0}, "patience must be 1 or more, not 0"),
+        ({"max_epochs": -1}, "max_epochs must be 1 or more, not -1"),
+        ({"batch_size": 0}, "batch_size must be 1 or more"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number, not nan"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm must be 0 or more"),
     ],
 )
 def test_settings_that_make_no_sense(settings, says):
@@ -288,10 +269,10 @@ def test_settings_that_make_no_sense(settings, says):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"protocol": "ycbcr"}, "protocol is benchmark-y, .*not 'ycbcr'"),
+        ({"protocol": "ycbcr"}, "protocol must be benchmark-y, .*not 'ycbcr'"),
         ({"patch_size": 64}, "0: 64 x 48 pixels are less than a patch of 64"),
-        ({"patch_size": 8}, "at x2 9 are the least, not 8"),
-        ({"patch_size": 18, "ssim": 1.0}, "at x2 19 are the least, not 18"),
+        ({"patch_size": 8}, "at least 9 at x2, not 8"),
+        ({"patch_size": 18, "ssim": 1.0}, "at least 19 at x2, not 18"),
         ({"patch_size": 25}, "not a multiple of the scale"),
     ],
 )
@@ -309,13 +290,3 @@ def test_no_limit_of_the_gradient(tmp_path):
     free, _ = run(tmp_path / "free", replace(CONFIG, max_grad_norm=0.0))
     wide, _ = run(tmp_path / "wide", replace(CONFIG, max_grad_norm=1e9))
     assert same_weights(free, wide) and not same_weights(free, make_model())
-
-
-def test_two_trainings_do_not_share_a_folder(tmp_path):
-    def begin_another(kind, step, _):
-        if step == 7:
-            with pytest.raises(TrainingError, match="Another training is running in"):
-                run(tmp_path, resume=True)
-
-    _, history = run(tmp_path, on_event=begin_another)
-    assert history.ended == "complete"

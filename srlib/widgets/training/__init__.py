@@ -1,0 +1,3 @@
+from srlib.widgets.training.panel import TrainingPanel
+
+__all__ = ["TrainingPanel"]
