@@ -192,7 +192,7 @@ def test_says_what_is_wrong(photo, change, error, says):
 
 
 def test_protocols_take_only_uint8(photo):
-    with pytest.raises(TypeError, match="clamp to 0"):
+    with pytest.raises(TypeError, match="clamp"):
         PROTOCOLS["benchmark-y"].psnr(photo.astype(np.float32), photo, scale=4)
 
 
