@@ -1,4 +1,4 @@
-"""Every method on every picture of a set: a tidy table that streams, runs in parallel and survives a kill (notebook 06)."""
+"""Measure methods on a set: streaming, in parallel, and going on after a kill."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Executor
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import psutil
+from filelock import FileLock, Timeout
 
-from srlib.data.patches import Pair
-from srlib.metrics.protocols import PROTOCOLS
+from srlib.errors import SRError
+from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, find_protocol
+
+if TYPE_CHECKING:
+    from srlib.data import Pair
 
 Upscaler = Callable[[np.ndarray], np.ndarray]  # LR to SR, uint8
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and LR, uint8
 _SAMPLING = 0.005  # seconds between two looks at the memory
-_AHEAD = 2 * (
-    os.cpu_count() or 1
-)  # pairs that wait for a worker: enough to keep it busy, few enough to fit in memory
+_AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough to fit in memory
+
+
+class ProgressFileError(SRError, ValueError):
+    """The progress file is no such file, belongs to other settings, or is in use."""
 
 
 def evaluate(
@@ -34,108 +42,133 @@ def evaluate(
     pairs: Iterable[Pair],
     *,
     scale: int,
-    protocol: str,
+    protocol: str | Protocol,
     more: Mapping[str, Metric] | None = None,
     executor: Executor | None = None,
     progress_file: str | os.PathLike | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int, int | None], None] | None = None,
 ) -> pd.DataFrame:
-    """Run every upscaler on every pair: a tidy table of image, method, metric, value, seconds and peak_memory.
+    """Run every upscaler on every pair and measure the results.
 
-    metric is "psnr" (dB) or "ssim" by the protocol, or one of `more`; seconds is the upscaler's time for that image, and
-    peak_memory the most main memory, in MiB, that the process held meanwhile, all else in it included.  Pairs are read as they
-    are needed, pictures are not kept.  on_progress(images done).
+    Pairs are read one by one as they are needed and not kept, so a set may be larger than memory.
 
-    executor: any concurrent.futures one.  For processes the upscalers must be picklable: `partial(upscale, model=model)`, not a
-    lambda.  progress_file: a file that grows by a JSON line for each image and method.  Killed at any moment and started again
-    with it, only what is missing is computed; a pair with other pixels counts as missing, a method with other weights does not,
-    so give that another name or another file.
+    Args:
+        upscalers: By method, functions from LR to SR, uint8.
+        pairs: The set: `Pair`s of HR, LR and a name.
+        scale: The scale of the set.
+        protocol: A name in PROTOCOLS, or a `Protocol` of your own.
+        more: Further metrics, functions of SR, HR and LR, by name.
+        executor: From concurrent.futures, or one like it. For processes the upscalers must be
+            picklable: `partial(upscale, model=model)`, not a lambda.
+        progress_file: Grows by a line of JSON per image and method. After a kill, the same call
+            computes only what is missing. A pair with other pixels counts as missing; a method
+            with other weights does not, so give it another name or another file.
+        on_progress: Called with the number of images done and their total, None if that is unknown.
 
-    Raises ValueError if two pairs have one name, or if the file is of another protocol, scale or list of metrics.
+    Returns:
+        A table of image, method, metric ("psnr" in dB, "ssim", or one of `more`), value, seconds
+        (of the upscaler on this image) and peak_memory (MiB, the most that the process held
+        meanwhile, everything included). An image that is too small for a metric has no row for it,
+        and a warning names it.
+
+    Raises:
+        ValueError: The protocol is unknown, or two pairs have one name.
+        ProgressFileError: The progress file belongs to other settings, is something else, or
+            another evaluation is using it.
+
+    Example:
+        >>> hr = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
+        >>> nearest = lambda lr: lr.repeat(2, 0).repeat(2, 1)
+        >>> table = evaluate({"nearest": nearest}, [(hr, hr[::2, ::2], "a")], scale=2, protocol="rgb")
+        >>> list(table["metric"])
+        ['psnr', 'ssim']
     """
-    job = _Job(PROTOCOLS[protocol].name, scale, dict(more or {}))
-    heading = {"protocol": protocol, "scale": scale, "metrics": ["psnr", "ssim", *job.more]}
-    order, records = [], {}
-    with _Ledger(Path(progress_file), heading) if progress_file else nullcontext() as ledger:
+    measurement = _Measurement(find_protocol(protocol), scale, dict(more or {}))
+    total = len(pairs) if isinstance(pairs, Sized) else None
+    records: dict[str, dict[str, dict]] = {}  # by image and method
+    with _progress(progress_file, measurement.heading()) as ledger:
 
         def tasks() -> Iterator[tuple[Pair, dict[str, Upscaler]]]:
             for pair in pairs:
-                if pair.name in order:
+                name = pair[2]
+                if name in records:
                     raise ValueError(
-                        f"Two pairs are called {pair.name}: give each picture of a set a name of its own."
+                        f"Two pairs are called {name}: give each picture of a set a name of its own."
                     )
-                order.append(pair.name)
-                known = ledger.known(pair) if ledger else {}
-                records.update(
-                    ((pair.name, method), known[method]) for method in upscalers if method in known
-                )
-                yield (
-                    pair,
-                    {
-                        method: upscaler
-                        for method, upscaler in upscalers.items()
-                        if method not in known
-                    },
-                )
+                records[name] = ledger.known(pair)
+                missing = [method for method in upscalers if method not in records[name]]
+                yield pair, {method: upscalers[method] for method in missing}
 
-        for done, (pair_digest, answers) in enumerate(_in_order(job, tasks(), executor), 1):
-            for record in answers:
-                records[record["image"], record["method"]] = record
-                if ledger:
-                    ledger.write(record | {"pair": pair_digest})
+        for done, new_records in enumerate(_in_order(measurement, tasks(), executor), 1):
+            for record in new_records:
+                records[record["image"]][record["method"]] = record
+                ledger.write(record)
             if on_progress:
-                on_progress(done)
+                on_progress(done, total)
     rows = [
-        (image, method, metric, value, records[image, method]["seconds"], records[image, method]["peak_memory"])
-        for image in order for method in upscalers for metric, value in records[image, method]["values"].items()
-    ]  # fmt: skip
-    return pd.DataFrame(
-        rows, columns=["image", "method", "metric", "value", "seconds", "peak_memory"]
-    )
+        (image, method, metric, value, record["seconds"], record["peak_memory"])
+        for image, by_method in records.items()
+        for method, record in ((method, by_method[method]) for method in upscalers)
+        for metric, value in record["values"].items()
+    ]
+    columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
+    table = pd.DataFrame(rows, columns=columns)
+    for metric in measurement.metrics():
+        measured = set(table["image"][table["metric"] == metric])
+        if small := [image for image in records if upscalers and image not in measured]:
+            warnings.warn(f"Too small for {metric}, and left out: {', '.join(small)}.", stacklevel=2)
+    return table
 
 
 @dataclass(frozen=True)
-class _Job:
-    """The measuring of one pair; it travels to the workers."""
+class _Measurement:
+    """What is measured on each pair; it travels to the workers."""
 
-    protocol: str
+    protocol: Protocol
     scale: int
     more: dict[str, Metric]
 
-    def __call__(self, task: tuple[Pair, dict[str, Upscaler]]) -> tuple[str, list[dict]]:
+    def metrics(self) -> list[str]:
+        return ["psnr", "ssim", *self.more]
+
+    def heading(self) -> dict:
+        """The settings that all lines of a progress file share."""
+        known = PROTOCOLS.get(self.protocol.name) == self.protocol
+        protocol = self.protocol.name if known else asdict(self.protocol)
+        return {"protocol": protocol, "scale": self.scale, "metrics": self.metrics()}
+
+    def __call__(self, task: tuple[Pair, dict[str, Upscaler]]) -> list[dict]:
         (hr, lr, name), upscalers = task
-        rules, records = PROTOCOLS[self.protocol], []
+        records = []
         for method, upscaler in upscalers.items():
             with _PeakMemory() as memory:
                 start = time.perf_counter()
                 sr = upscaler(lr)
                 seconds = time.perf_counter() - start
-            values = {
-                "psnr": rules.psnr(sr, hr, scale=self.scale),
-                "ssim": rules.ssim(sr, hr, scale=self.scale),
-            }
-            values |= {metric: float(measure(sr, hr, lr)) for metric, measure in self.more.items()}
-            records.append(
-                {
-                    "image": name,
-                    "method": method,
-                    "values": values,
-                    "seconds": seconds,
-                    "peak_memory": memory.most,
-                }
-            )
-        return _digest(task[0]), records
+            values = {}
+            with suppress(ImageTooSmallError):
+                values["psnr"] = self.protocol.psnr(sr, hr, scale=self.scale)
+            with suppress(ImageTooSmallError):
+                values["ssim"] = self.protocol.ssim(sr, hr, scale=self.scale)
+            for metric, measure in self.more.items():
+                with suppress(ImageTooSmallError):
+                    values[metric] = float(measure(sr, hr, lr))
+            record = {"image": name, "method": method, "values": values}
+            records.append(record | {"seconds": seconds, "peak_memory": memory.peak})
+        return records
 
 
-def _in_order(job: _Job, tasks: Iterator, executor: Executor | None) -> Iterator:
-    """job(task) for each task, in order; with an executor a few tasks ahead, so that a large set is never all in memory."""
+def _in_order(
+    measurement: _Measurement, tasks: Iterator, executor: Executor | None
+) -> Iterator[list[dict]]:
+    """The records of each task in order, with a few tasks ahead if there is an executor."""
     if executor is None:
-        yield from map(job, tasks)
+        yield from map(measurement, tasks)
         return
     ahead: deque = deque()
     try:
         for task in tasks:
-            ahead.append(executor.submit(job, task))
+            ahead.append(executor.submit(measurement, task))
             if len(ahead) > _AHEAD:
                 yield ahead.popleft().result()
         while ahead:
@@ -146,17 +179,19 @@ def _in_order(job: _Job, tasks: Iterator, executor: Executor | None) -> Iterator
 
 
 class _PeakMemory:
-    """The most main memory that this process holds, looked at every few milliseconds; afterwards in `most`, MiB."""
+    """Watches the main memory of this process; `peak` is the most it held, in MiB."""
 
     def __enter__(self) -> _PeakMemory:
-        self._process, self._over, self.most = psutil.Process(), threading.Event(), 0.0
-        self._look()
+        self.peak = 0.0
+        self._process = psutil.Process()
+        self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._look()
         self._watcher.start()
         return self
 
     def _look(self) -> None:
-        self.most = max(self.most, round(self._process.memory_info().rss / 2**20, 1))
+        self.peak = max(self.peak, round(self._process.memory_info().rss / 2**20, 1))
 
     def _watch(self) -> None:
         while not self._over.wait(_SAMPLING):
@@ -168,57 +203,114 @@ class _PeakMemory:
         self._look()
 
 
-def _digest(pair: Pair) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for image in (pair.hr, pair.lr):
-        digest.update(repr(image.shape).encode())
-        digest.update(np.ascontiguousarray(image))
-    return digest.hexdigest()
+@contextmanager
+def _progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger]:
+    """The ledger of a progress file, which no other evaluation may use meanwhile."""
+    if path is None:
+        yield _Ledger()
+        return
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            stack.enter_context(lock.acquire(timeout=0))
+        except Timeout:
+            raise ProgressFileError(
+                f"Another evaluation is using {path}: wait for its end, or name another file."
+            ) from None
+        file = stack.enter_context(path.open("a+b"))
+        ledger = _Ledger(file)
+        ledger.read(path, heading)
+        yield ledger
 
 
 class _Ledger:
-    """What is done, in a file: a heading and then a line of JSON for each image and method, on the disk as soon as it is known.
+    """The records of a progress file: a heading, and then a line of JSON per image and method.
 
-    A line is complete or, after a kill, the last and cut short; that one is taken away.
+    A line reaches the disk as soon as it is known. Values that JSON has no number for, such as the
+    infinite PSNR of equal pictures, are stored as text.
     """
 
-    def __init__(self, path: Path, heading: dict):
-        whole, _, torn = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
-        self._records: dict[tuple[str, str], dict[str, dict]] = {}
-        if whole:
-            try:
-                found, *records = map(json.loads, whole.split(b"\n"))
-                for record in records:
-                    self._records.setdefault((record["image"], record["pair"]), {})[
-                        record["method"]
-                    ] = record
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(
-                    f"{path} is no progress file of evaluate: name another one."
-                ) from error
-            if found != heading:
-                raise ValueError(
-                    f"{path} was begun with {found}, and now it is {heading}: name another file, or remove it."
-                )
-        elif torn and not json.dumps(heading).encode().startswith(torn):
-            raise ValueError(f"{path} is no progress file of evaluate: name another one.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
-        self._file.truncate(len(whole) + 1 if whole else 0)
-        if not whole:
-            self.write(heading)
+    def __init__(self, file=None):
+        self._file = file
+        self._records: dict[tuple[str, str], dict[str, dict]] = {}  # by image and pixels
+        self._digests: dict[str, str] = {}
 
-    def __enter__(self) -> _Ledger:
-        return self
+    def read(self, path: Path, heading: dict) -> None:
+        """Read what is done, skip damaged lines with a warning, and remove a line cut by a kill."""
+        self._file.seek(0)
+        whole, newline, torn = self._file.read().rpartition(b"\n")
+        found, *lines = whole.split(b"\n")
+        if found or torn:
+            self._check_heading(path, found or torn, heading, cut_short=not newline)
+        self._file.truncate(len(whole + newline))
+        if not newline:
+            self._append(heading)
+        damaged = [number for number, line in enumerate(lines, 2) if not self._understand(line)]
+        if damaged:
+            warnings.warn(
+                f"{path}: line {', '.join(map(str, damaged))} is damaged and was skipped; its "
+                "picture is measured again.",
+                stacklevel=5,
+            )
 
-    def __exit__(self, *_) -> None:
-        self._file.close()
+    @staticmethod
+    def _check_heading(path: Path, found: bytes, heading: dict, *, cut_short: bool) -> None:
+        if cut_short and json.dumps(heading).encode().startswith(found):
+            return
+        try:
+            begun_with = json.loads(found)
+            is_heading = not cut_short and begun_with.keys() == heading.keys()
+        except (ValueError, AttributeError):
+            is_heading = False
+        if not is_heading:
+            raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
+        if begun_with != heading:
+            raise ProgressFileError(
+                f"{path} was begun with {begun_with}, and now it is {heading}: name another file, "
+                "or remove it."
+            )
+
+    def _understand(self, line: bytes) -> bool:
+        """Keep the record in a line; False if it is damaged."""
+        try:
+            record = json.loads(line)
+            record["values"] = {name: float(value) for name, value in record["values"].items()}
+            record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
+            known = self._records.setdefault((record["image"], record["pair"]), {})
+            known[record["method"]] = record
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return False
+        return True
 
     def known(self, pair: Pair) -> dict[str, dict]:
-        """The records of this very pair, by method."""
-        return self._records.get((pair.name, _digest(pair)), {})
+        """The records of this very pair by method."""
+        if self._file is None:
+            return {}
+        self._digests[pair[2]] = _digest(pair)
+        return dict(self._records.get((pair[2], self._digests[pair[2]]), {}))
 
     def write(self, record: dict) -> None:
-        self._file.write(json.dumps(record).encode() + b"\n")
+        """Append a record, if there is a file."""
+        if self._file is None:
+            return
+        values = {
+            metric: value if np.isfinite(value) else str(value)
+            for metric, value in record["values"].items()
+        }
+        self._append(record | {"values": values, "pair": self._digests[record["image"]]})
+
+    def _append(self, entry: dict) -> None:
+        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def _digest(pair: Pair) -> str:
+    """A fingerprint of the pixels of both images."""
+    digest = hashlib.blake2b(digest_size=8)
+    for image in pair[:2]:
+        digest.update(repr(image.shape).encode())
+        digest.update(np.ascontiguousarray(image))
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""PSNR and SSIM by named protocol, and how well an SR image agrees with its LR image (notebook 06)."""
+"""PSNR and SSIM by named protocol, and the agreement of an SR image with its LR image."""
 
 from __future__ import annotations
 
@@ -7,29 +7,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from srlib.errors import SRError
 from srlib.images.resize import imresize
 
-_C1, _C2 = (
-    (0.01 * 255) ** 2,
-    (0.03 * 255) ** 2,
-)  # of SSIM: they keep the division calm in flat areas
-_STRIP = 32  # rows
 _LUMA = np.array([65.481, 128.553, 24.966]) / 255  # BT.601, from full-range RGB to 16..235
+_GAUSSIAN = np.exp(-((np.arange(-5, 6) / 1.5) ** 2) / 2)
+# Each SSIM window: its weights along one axis, and the factor from population to sample covariance.
+_WINDOWS = {
+    "gaussian": (_GAUSSIAN / _GAUSSIAN.sum(), 1.0),
+    "uniform": (np.full(7, 1 / 7), 49 / 48),
+}
+_C1 = (0.01 * 255) ** 2
+_C2 = (0.03 * 255) ** 2
+_STRIP = 32  # rows at a time, so that the arrays stay in the processor's cache
 
 
-def luma(rgb: np.ndarray) -> np.ndarray:
-    """Y of BT.601, as MATLAB's rgb2ycbcr: (H, W, 3) in 0 to 255 to float64 (H, W) in 16 to 235, not rounded."""
-    return rgb.astype(np.float64) @ _LUMA + 16
+class ImageTooSmallError(SRError, ValueError):
+    """Too few pixels are left inside the border for a metric."""
+
+
+def _check_window(window: str) -> None:
+    if window not in _WINDOWS:
+        raise ValueError(f'window is "gaussian" or "uniform", not {window!r}.')
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How two images are compared.  The same model reads 34.6 or 36.1 dB by protocol alone, so it always has a name.
+    """The rules by which two images are compared.
 
-    luma: compare Y instead of RGB.  round_luma: Y as integers.  border: HR pixels dropped per side are
-    `border_per_scale * scale + border_extra`.  window: "gaussian" for the SSIM of Wang et al. 2004 (11 pixels, sigma 1.5,
-    population covariance), "uniform" for scikit-image's default (7 pixels, sample covariance).  A protocol compares uint8
-    images, as papers do, and raises TypeError for others: a model's floats are clamped and rounded first.
+    The same SR images read 34.6 or 36.1 dB by protocol alone, so a protocol always has a name. It
+    compares uint8 images, as papers do: clamp and round a model's floats first.
+
+    Attributes:
+        name: The name that is quoted with the numbers.
+        luma: Compare Y of BT.601 instead of RGB.
+        round_luma: Round Y to integers first, as MATLAB's rgb2ycbcr does on uint8 images.
+        border_per_scale: HR pixels dropped per side, as a multiple of the scale.
+        border_extra: HR pixels dropped per side in addition.
+        window: The window of SSIM. "gaussian" is that of Wang et al. 2004 (11 pixels, sigma 1.5,
+            population covariance), "uniform" is scikit-image's default (7 pixels, sample
+            covariance).
     """
 
     name: str
@@ -39,15 +56,21 @@ class Protocol:
     border_extra: int = 0
     window: str = "gaussian"
 
+    def __post_init__(self):
+        _check_window(self.window)
+
     def border(self, scale: int) -> int:
+        """The number of HR pixels dropped per side."""
         return self.border_per_scale * scale + self.border_extra
 
     def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
-        _only_uint8(sr, hr)
+        """PSNR in dB of two uint8 images by this protocol, see `psnr`."""
+        _check_uint8(SR=sr, HR=hr)
         return psnr(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma)
 
     def ssim(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
-        _only_uint8(sr, hr)
+        """SSIM of two uint8 images by this protocol, see `ssim`."""
+        _check_uint8(SR=sr, HR=hr)
         return ssim(
             sr,
             hr,
@@ -58,40 +81,81 @@ class Protocol:
         )
 
 
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("benchmark-y", luma=True),  # most papers, BasicSR, torchSR
-        Protocol(
-            "benchmark-y-matlab", luma=True, round_luma=True
-        ),  # the EDSR paper's own MATLAB script
-        Protocol("div2k-rgb", luma=False, border_extra=6),  # EDSR on DIV2K
-        Protocol("rgb", luma=False),  # BasicSR's RGB tables
-        Protocol(
-            "skimage-rgb", luma=False, border_per_scale=0, window="uniform"
-        ),  # what a beginner computes
-    )
-}
+_NAMED = (
+    Protocol("benchmark-y", luma=True),  # most papers, BasicSR, torchSR
+    Protocol("benchmark-y-matlab", luma=True, round_luma=True),  # the EDSR paper's MATLAB script
+    Protocol("div2k-rgb", luma=False, border_extra=6),  # EDSR on DIV2K
+    Protocol("rgb", luma=False),  # BasicSR's RGB tables
+    Protocol("skimage-rgb", luma=False, border_per_scale=0, window="uniform"),  # scikit-image
+)
+PROTOCOLS = {protocol.name: protocol for protocol in _NAMED}
+
+
+def find_protocol(protocol: str | Protocol) -> Protocol:
+    """Return the protocol of a name in PROTOCOLS; a `Protocol` of your own is returned as it is.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the names.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+    return PROTOCOLS[protocol]
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Y of BT.601, as MATLAB's rgb2ycbcr computes it.
+
+    Args:
+        rgb: (H, W, 3), values 0 to 255.
+
+    Returns:
+        float64 (H, W), values 16 to 235, not rounded.
+    """
+    return rgb.astype(np.float64) @ _LUMA + 16
 
 
 def psnr(
     sr: np.ndarray, hr: np.ndarray, *, border: int, luma: bool, round_luma: bool = False
 ) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE); infinite for equal images.
+    """Peak signal-to-noise ratio in dB: 10 log10(255^2 / MSE).
 
-    sr, hr: uint8, or floats in 0 to 255 which are neither rounded nor clamped; (H, W, 3), or (H, W) gray, whose gray values are
-    compared whatever `luma` says.  border: pixels dropped per side.  Raises ValueError when the two do not fit together, floats
-    end at 1 or are not finite; TypeError for other integers, whose range is not 0 to 255.
+    Args:
+        sr: (H, W, 3) RGB or (H, W) gray; uint8, or floats in 0 to 255, which are neither rounded
+            nor clamped.
+        hr: The true image, of the same shape.
+        border: Pixels dropped per side.
+        luma: Compare Y of BT.601 instead of RGB. Gray values are always compared as they are.
+        round_luma: Round the compared values to integers first.
+
+    Returns:
+        The PSNR; infinity for equal images.
+
+    Raises:
+        TypeError: An image is no NumPy array, or has integers other than uint8.
+        ValueError: The shapes differ, are no gray or RGB images, or floats are not in 0 to 255.
+        ImageTooSmallError: Nothing is left inside the border.
+
+    Example:
+        >>> hr = np.full((8, 8, 3), 100, np.uint8)
+        >>> round(psnr(hr + np.uint8(5), hr, border=0, luma=False), 2)
+        34.15
     """
-    sr, hr = _inside(sr, hr, border)
-    squares, values = 0.0, 0
-    for top in range(
-        0, len(sr), _STRIP
-    ):  # bands stay in the processor's cache, and need no memory to speak of
-        a, b = (_as_compared(image[top : top + _STRIP], luma, round_luma) for image in (sr, hr))
-        difference = (a - b).ravel()
-        squares, values = squares + float(difference @ difference), values + difference.size
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * values / squares)
+    return unchecked_psnr(*_inside(sr, hr, border), luma=luma, round_luma=round_luma)
+
+
+def unchecked_psnr(
+    sr: np.ndarray, hr: np.ndarray, *, luma: bool = False, round_luma: bool = False
+) -> float:
+    """PSNR of two arrays of one shape, whatever their values: the computation behind `psnr`."""
+    squares = 0.0
+    for top in range(0, len(sr), _STRIP):
+        rows = slice(top, top + _STRIP)
+        difference = _compared(sr[rows], luma, round_luma) - _compared(hr[rows], luma, round_luma)
+        squares += float(np.vdot(difference, difference))
+    values = sr.shape[0] * sr.shape[1] if luma else sr.size
+    return 10 * math.log10(255**2 * values / squares) if squares else math.inf
 
 
 def ssim(
@@ -103,120 +167,155 @@ def ssim(
     round_luma: bool = False,
     window: str = "gaussian",
 ) -> float:
-    """Structural similarity (Wang et al. 2004), 1 for equal images; the mean over the channels for RGB.
+    """Structural similarity (Wang et al. 2004), the mean over all windows inside the image.
 
-    Arguments as for `psnr`; window as in `Protocol`.  Only windows inside the image count.  The value is that of scikit-image's
-    structural_similarity, to rounding, in less time (speed/metrics.md).
+    The value is that of scikit-image's structural_similarity, to rounding, in less time.
+
+    Args:
+        sr: As for `psnr`, and so are hr, border, luma and round_luma.
+        hr: The true image.
+        border: Pixels dropped per side.
+        luma: Compare Y instead of RGB, whose three values are averaged.
+        round_luma: Round the compared values to integers first.
+        window: "gaussian" or "uniform", as in `Protocol`.
+
+    Returns:
+        The SSIM; 1 for equal images.
+
+    Raises:
+        TypeError, ValueError: As for `psnr`, or the window is unknown.
+        ImageTooSmallError: No window fits inside the border.
+
+    Example:
+        >>> hr = np.arange(144, dtype=np.uint8).reshape(12, 12)
+        >>> round(ssim(hr // 2, hr, border=0, luma=False), 4)
+        0.6574
     """
-    sr, hr = (_as_compared(image, luma, round_luma) for image in _inside(sr, hr, border))
-    size = 11 if window == "gaussian" else 7
+    _check_window(window)
+    sr, hr = _inside(sr, hr, border)
+    size = len(_WINDOWS[window][0])
     if min(sr.shape[:2]) < size:
-        raise ValueError(
-            f"SSIM needs {size} x {size} pixels inside the border; {sr.shape[1]} x {sr.shape[0]} are left."
+        raise ImageTooSmallError(
+            f"SSIM needs {size} x {size} pixels inside the border, and only "
+            f"{sr.shape[1]} x {sr.shape[0]} are left."
         )
-    channels = (
-        ((sr, hr),) if sr.ndim == 2 else ((sr[..., c], hr[..., c]) for c in range(sr.shape[2]))
-    )
-    return float(
-        np.mean(
-            [
-                _mean_ssim(np.ascontiguousarray(x), np.ascontiguousarray(y), window)
-                for x, y in channels
-            ]
-        )
-    )
+    x = np.atleast_3d(_compared(sr, luma, round_luma))
+    y = np.atleast_3d(_compared(hr, luma, round_luma))
+    channels = [_mean_ssim(x[..., c], y[..., c], window) for c in range(x.shape[2])]
+    return float(np.mean(channels))
 
 
 def _mean_ssim(x: np.ndarray, y: np.ndarray, window: str) -> float:
-    """The mean SSIM of two float64 (H, W), in strips of rows that stay in the processor's cache.
+    """The mean SSIM of two float64 (H, W) arrays.
 
-    The window is separable, and each of its two directions a product with a matrix that has the weights along its diagonal:
-    many products with zero, and yet half of the time that scipy's filters take.
+    The window is separable, and each direction is a product with a matrix that has the weights
+    along its diagonal. That multiplies many zeros and still takes half the time of scipy's filters.
     """
-    places = (
-        np.arange(-5, 6) if window == "gaussian" else np.zeros(7)
-    )  # a uniform window has seven equal weights
-    weights = np.exp(-((places / 1.5) ** 2) / 2)
-    weights /= weights.sum()
-    sample = 1.0 if window == "gaussian" else 49 / 48  # makes a sample covariance of a population's
-    beside, total = len(weights) - 1, 0.0
-    filters = sum(
-        weight * np.eye(_STRIP, _STRIP + beside, place) for place, weight in enumerate(weights)
-    )
-
-    def filtered(columns: np.ndarray) -> np.ndarray:
-        return columns @ filters[: columns.shape[1] - beside, : columns.shape[1]].T
-
-    for top in range(0, len(x) - beside, _STRIP):
-        a, b = (image[top : top + _STRIP + beside] for image in (x, y))
-        down = filters[: len(a) - beside, : len(a)] @ np.stack([a, b, a * a + b * b, a * b])
+    weights, sample = _WINDOWS[window]
+    reach = len(weights) - 1
+    band = sum(w * np.eye(_STRIP, _STRIP + reach, place) for place, w in enumerate(weights))
+    total = 0.0
+    for top in range(0, len(x) - reach, _STRIP):
+        a = x[top : top + _STRIP + reach]
+        b = y[top : top + _STRIP + reach]
+        down = band[: len(a) - reach, : len(a)] @ np.stack([a, b, a * a + b * b, a * b])
         rows = down.reshape(-1, x.shape[1])
-        pieces = [
-            filtered(rows[:, left : left + _STRIP + beside])
-            for left in range(0, x.shape[1] - beside, _STRIP)
+        strips = [
+            rows[:, left : left + _STRIP + reach] for left in range(0, x.shape[1] - reach, _STRIP)
         ]
-        mean_a, mean_b, squares, product = np.concatenate(pieces, axis=1).reshape(
-            4, down.shape[1], -1
-        )
-        means, both = mean_a * mean_b, mean_a**2 + mean_b**2
-        structure = (2 * sample * (product - means) + _C2) / (sample * (squares - both) + _C2)
-        total += float(((2 * means + _C1) / (both + _C1) * structure).sum())
-    return total / ((x.shape[0] - beside) * (x.shape[1] - beside))
+        across = [s @ band[: s.shape[1] - reach, : s.shape[1]].T for s in strips]
+        filtered = np.concatenate(across, axis=1).reshape(4, down.shape[1], -1)
+        mean_a, mean_b, mean_squares, mean_product = filtered
+        product = mean_a * mean_b
+        squares = mean_a**2 + mean_b**2
+        brightness = (2 * product + _C1) / (squares + _C1)
+        covariance = 2 * sample * (mean_product - product) + _C2
+        total += float((brightness * covariance / (sample * (mean_squares - squares) + _C2)).sum())
+    return total / ((x.shape[0] - reach) * (x.shape[1] - reach))
 
 
 def lr_psnr(sr: np.ndarray, lr: np.ndarray) -> float:
-    """How well SR agrees with the image it was made from: PSNR, in dB, between LR and SR shrunk again by MATLAB's bicubic.
+    """PSNR in dB between LR and the SR image shrunk again by MATLAB's bicubic.
 
-    It asks nothing of HR, so it can be had for any photograph; the SR images that could be the truth have some 45 dB and more
-    (LR-PSNR, Lugmayr et al., NTIRE 2021 challenge on learning the super-resolution space).  sr: uint8 (scale * h, scale * w, 3)
-    or gray; lr: uint8 (h, w, 3) or gray.  RGB, without the two outermost LR pixels per side, where MATLAB's versions differ.
-    Raises ValueError when the sizes do not fit.
+    It needs no HR image, so it can be had for any photograph. SR images that could be the truth
+    reach 45 dB and more (LR-PSNR in Lugmayr et al., NTIRE 2021 challenge on learning the
+    super-resolution space). RGB, without the two outermost LR pixels per side, where the versions
+    of MATLAB differ.
+
+    Args:
+        sr: uint8 (scale * h, scale * w, 3) or gray.
+        lr: uint8 (h, w, 3) or gray.
+
+    Raises:
+        ValueError: SR is not a whole multiple of LR.
     """
-    scale = sr.shape[0] / lr.shape[0]
-    if scale != round(scale) or sr.shape[1] != lr.shape[1] * scale:
+    _check_uint8(SR=sr, LR=lr)
+    scale = sr.shape[0] // lr.shape[0]
+    if sr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, *lr.shape[2:]) or scale < 1:
         raise ValueError(
-            f"An SR image {sr.shape} is not a whole multiple of an LR image {lr.shape}; are they one picture?"
+            f"An SR image {sr.shape} is not a whole multiple of an LR image {lr.shape}; "
+            "are they one picture?"
         )
     return psnr(imresize(sr, 1 / scale, border="replicate"), lr, border=2, luma=False)
 
 
+def _compared(image: np.ndarray, use_luma: bool, round_luma: bool) -> np.ndarray:
+    """The float64 values that are compared."""
+    values = luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64)
+    return np.floor(values + 0.5) if round_luma else values
+
+
 def _inside(sr: np.ndarray, hr: np.ndarray, border: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two without their border, if they can be compared."""
+    """Both images without their border, once it is clear that they can be compared."""
+    for name, image in (("SR", sr), ("HR", hr)):
+        _check_image(name, image)
     if sr.shape != hr.shape:
         raise ValueError(
-            f"Only images of one shape can be compared, not {sr.shape} and {hr.shape}; was HR cropped to the scale?"
+            f"Only images of one shape can be compared, not {sr.shape} and {hr.shape}; "
+            "was HR cropped to the scale?"
         )
-    for image in (sr, hr):
-        if image.dtype != np.uint8:
-            _check_floats(image)
+    if border < 0:
+        raise ValueError(f"border is a number of pixels from 0, not {border}.")
     if min(sr.shape[:2]) <= 2 * border:
-        raise ValueError(
-            f"Nothing is left of {sr.shape[1]} x {sr.shape[0]} pixels after dropping {border} per side."
+        raise ImageTooSmallError(
+            f"Nothing is left of {sr.shape[1]} x {sr.shape[0]} pixels after dropping {border} "
+            "per side."
         )
     inside = slice(border, -border or None)
     return sr[inside, inside], hr[inside, inside]
 
 
-def _as_compared(image: np.ndarray, use_luma: bool, round_luma: bool) -> np.ndarray:
-    values = luma(image) if use_luma and image.ndim == 3 else image.astype(np.float64)
-    return np.floor(values + 0.5) if round_luma else values
-
-
-def _check_floats(image: np.ndarray) -> None:
+def _check_image(name: str, image: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless it is a gray or RGB image in the range 0 to 255."""
+    takes = "metrics take NumPy arrays of shape (H, W) or (H, W, 3)"
+    if not isinstance(image, np.ndarray):
+        raise TypeError(
+            f"{name} is a {type(image).__module__}.{type(image).__name__}, and {takes}."
+        )
+    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
+        cures = {1: ": drop the last axis", 4: ": drop the alpha channel"}
+        cure = cures.get(image.shape[2], "") if image.ndim == 3 else ""
+        raise ValueError(f"{name} has the shape {image.shape}, and {takes}{cure}.")
+    if image.dtype == np.uint8:
+        return
     if not np.issubdtype(image.dtype, np.floating):
         raise TypeError(
-            f"Only uint8 images, and floats in 0 to 255, can be compared, not {image.dtype}."
+            f"{name} has {image.dtype} values, and metrics take uint8 or floats in 0 to 255."
         )
     if not np.isfinite(image).all():
-        raise ValueError("An image has values that are not finite (NaN or infinity).")
+        raise ValueError(f"{name} has values that are not finite (NaN or infinity).")
     if image.max(initial=0) <= 1:
         raise ValueError(
-            f"Float images are compared in 0 to 255, but one ends at {image.max():.3g}: multiply it by 255."
+            f"Floats are compared in 0 to 255, but {name} ends at {image.max(initial=0):.3g}: "
+            "multiply it by 255."
         )
 
 
-def _only_uint8(sr: np.ndarray, hr: np.ndarray) -> None:
-    if sr.dtype != np.uint8 or hr.dtype != np.uint8:
-        raise TypeError(
-            f"The protocols compare uint8 images, not {sr.dtype} and {hr.dtype}: clamp to 0..255 and round first."
-        )
+def _check_uint8(**images: np.ndarray) -> None:
+    for name, image in images.items():
+        if isinstance(image, np.ndarray) and image.dtype != np.uint8:
+            raise TypeError(
+                f"Protocols compare uint8 images, and {name} has {image.dtype} values: "
+                "clamp them to 0..255 and round first."
+            )
+        _check_image(name, image)

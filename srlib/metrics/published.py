@@ -1,17 +1,21 @@
-"""The numbers of the papers, and one model measured by all protocols beside its number (notebook 06)."""
+"""The numbers of the papers, and one model measured by all protocols beside its number."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from srlib.data.patches import Pair
 from srlib.metrics.evaluation import Upscaler
-from srlib.metrics.protocols import PROTOCOLS, Protocol
+from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol
+
+if TYPE_CHECKING:
+    from srlib.data import Pair
 
 _PAPER = "Lim et al. 2017, as repeated in later papers"
 _TORCHSR = "torchSR's measurement of the official weights"
@@ -20,7 +24,14 @@ _OFFICIAL = "the official repository, EDSR-PyTorch"
 
 @dataclass(frozen=True)
 class Published:
-    """A cell of a published table: PSNR in dB and SSIM (None where it cannot be compared), by which protocol, and from where."""
+    """A cell of a published table.
+
+    Attributes:
+        psnr: In dB.
+        ssim: None where it cannot be compared.
+        protocol: A name in PROTOCOLS.
+        source: Where the numbers come from.
+    """
 
     psnr: float
     ssim: float | None
@@ -43,89 +54,101 @@ _ON_Y = {
     ("Urban100", 3): (24.46, 0.7349, 28.15, 0.8520, 28.80, 0.8653),
     ("Urban100", 4): (23.14, 0.6577, 26.03, 0.7842, 26.64, 0.8033),
 }
-# DIV2K's validation set in RGB, PSNR alone: the paper's SSIM there was computed across the channels, as a volume
+# DIV2K's validation set in RGB, PSNR alone: the paper computed SSIM across the channels, as a volume
 _ON_DIV2K = {2: (31.01, 34.61, 35.03), 3: (28.22, 30.92, 31.26), 4: (26.66, 28.95, 29.25)}
 _METHODS = ("bicubic", "edsr-baseline", "edsr")
 
-# (method, set, scale): a cell, such as PUBLISHED["edsr-baseline", "Set5", 4]
-PUBLISHED = {
-    (method, set_name, scale): Published(*cells[2 * i : 2 * i + 2], "benchmark-y", _TORCHSR if i == 1 else _PAPER)
-    for (set_name, scale), cells in _ON_Y.items() for i, method in enumerate(_METHODS)
-} | {
-    (method, "DIV2K", scale): Published(psnr, None, "div2k-rgb", _OFFICIAL)
-    for scale, cells in _ON_DIV2K.items() for method, psnr in zip(_METHODS, cells, strict=True)
-}  # fmt: skip
+
+def _published() -> dict[tuple[str, str, int], Published]:
+    cells = {}
+    for (set_name, scale), row in _ON_Y.items():
+        for method, psnr, ssim in zip(_METHODS, row[::2], row[1::2], strict=True):
+            source = _TORCHSR if method == "edsr-baseline" else _PAPER
+            cells[method, set_name, scale] = Published(psnr, ssim, "benchmark-y", source)
+    for scale, row in _ON_DIV2K.items():
+        for method, psnr in zip(_METHODS, row, strict=True):
+            cells[method, "DIV2K", scale] = Published(psnr, None, "div2k-rgb", _OFFICIAL)
+    return cells
+
+
+# By method, set and scale, such as PUBLISHED["edsr-baseline", "Set5", 4].
+PUBLISHED = _published()
 
 
 def protocol_sheet(
     upscaler: Upscaler, pairs: Iterable[Pair], *, scale: int, published: Published | None = None
 ) -> pd.DataFrame:
-    """One model on one set by every protocol: colour, border, psnr, ssim, published, difference (dB) and why.
+    """Measure one model on one set by every protocol.
 
-    published: the cell to hold the numbers against; without one, the difference is to "benchmark-y" on the same pictures.  why
-    takes the difference apart, choice by choice, in dB that add up to it: each choice of the cell's protocol is exchanged for
-    this one's and measured.  What is left by the same protocol is the share of the model, or of LR images made otherwise.
+    Args:
+        upscaler: LR to SR, uint8.
+        pairs: Of the set; they are read one by one.
+        scale: The scale of the model.
+        published: The cell to compare with. Without one, the difference is to "benchmark-y" on the
+            same pictures.
+
+    Returns:
+        One row per protocol: colour, border, psnr, ssim, published, difference (dB) and why. The
+        last takes the difference apart in dB that add up to it: each choice of the cell's protocol
+        is exchanged for this one's and measured. The rest, by the same protocol, is the share of
+        the model, or of LR images made otherwise.
     """
-    start = _nameless(PROTOCOLS[published.protocol if published else "benchmark-y"])
-    steps = {name: _steps(start, _nameless(rules), scale) for name, rules in PROTOCOLS.items()}
-    needed = {rules for way in steps.values() for _, rules in way} | {start}
+    start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])
+    steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
+    needed = {start} | {rules for row in steps.values() for rules in row.values()}
     scores: dict = {}
     for hr, lr, _ in pairs:
         sr = upscaler(lr)
         for rules in needed:
             scores.setdefault(rules, []).append(rules.psnr(sr, hr, scale=scale))
         for name, rules in PROTOCOLS.items():
-            scores.setdefault(name, []).append(rules.ssim(sr, hr, scale=scale))
-    mean = {key: float(np.mean(values)) for key, values in scores.items()}
-    before = published.psnr if published else mean[start]
-    rows = {
-        name: {
+            with suppress(ImageTooSmallError):
+                scores.setdefault(name, []).append(rules.ssim(sr, hr, scale=scale))
+    # A picture that is restored exactly has an infinite PSNR, and is left out.
+    mean = {
+        key: float(pd.Series(values)[np.isfinite(values)].mean()) for key, values in scores.items()
+    }
+    rows = {}
+    for name, rules in PROTOCOLS.items():
+        psnr = mean[_psnr_rules(rules)]
+        reasons = []
+        if published:
+            reasons.append(
+                f"same protocol, model and LR images {mean[start] - published.psnr:+.2f}"
+            )
+        before = mean[start]
+        for change, changed_rules in steps[name].items():
+            reasons.append(f"{change} {mean[changed_rules] - before:+.2f}")
+            before = mean[changed_rules]
+        rows[name] = {
             "colour": "Y" if rules.luma else "RGB",
             "border": rules.border(scale),
-            "psnr": mean[_nameless(rules)],
+            "psnr": psnr,
             "ssim": mean[name],
             "published": published.psnr if published else math.nan,
-            "difference": mean[_nameless(rules)] - before,
-            "why": _why(steps[name], start, mean, before if published else None),
+            "difference": psnr - (published.psnr if published else mean[start]),
+            "why": "; ".join(reasons) or "the one to compare with",
         }
-        for name, rules in PROTOCOLS.items()
-    }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("protocol")
 
 
-def _nameless(rules: Protocol) -> Protocol:
-    """What PSNR depends on, and nothing else."""
+def _psnr_rules(rules: Protocol) -> Protocol:
+    """The protocol reduced to the rules that PSNR depends on."""
     return replace(rules, name="", window="gaussian")
 
 
-def _steps(start: Protocol, goal: Protocol, scale: int) -> list[tuple[str, Protocol]]:
-    """The choices in which two protocols differ, one after the other: what is exchanged, and the rules after that."""
+def _steps(start: Protocol, goal: Protocol, scale: int) -> dict[str, Protocol]:
+    """The choices in which two protocols differ, and the rules once each has been exchanged."""
+    border = {"border_per_scale": goal.border_per_scale, "border_extra": goal.border_extra}
     changes = {
         "RGB for Y" if start.luma else "Y for RGB": {"luma": goal.luma},
         "Y in integers" if goal.round_luma else "Y not rounded": {"round_luma": goal.round_luma},
-        f"border {goal.border(scale)} for {start.border(scale)}": {
-            "border_per_scale": goal.border_per_scale,
-            "border_extra": goal.border_extra,
-        },
+        f"border {goal.border(scale)} for {start.border(scale)}": border,
     }
-    way, rules = [], start
-    for what, change in changes.items():
+    steps = {}
+    rules = start
+    for name, change in changes.items():
         if replace(rules, **change) != rules:
             rules = replace(rules, **change)
-            way.append((what, rules))
-    return way
-
-
-def _why(
-    way: list[tuple[str, Protocol]], start: Protocol, mean: dict, published: float | None
-) -> str:
-    parts = (
-        []
-        if published is None
-        else [f"same protocol, model and LR images {mean[start] - published:+.2f}"]
-    )
-    last = mean[start]
-    for what, rules in way:
-        parts.append(f"{what} {mean[rules] - last:+.2f}")
-        last = mean[rules]
-    return "; ".join(parts) or "the one to compare with"
+            steps[name] = rules
+    return steps

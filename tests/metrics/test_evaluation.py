@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -14,7 +15,7 @@ import pytest
 
 from srlib.data.patches import Pair
 from srlib.images.resize import imresize
-from srlib.metrics import evaluate, lr_psnr, summarise
+from srlib.metrics import ProgressFileError, Protocol, evaluate, lr_psnr, summarise
 
 METHODS = {
     "bicubic": partial(imresize, scale=4),
@@ -41,8 +42,8 @@ def test_evaluate_and_summarise(photo, noisy):
     pairs = [Pair(photo, photo[::4, ::4], "a"), Pair(noisy, photo[::4, ::4], "b")]
     seen = []
     methods = {"bicubic": lambda lr: imresize(lr, 4), "blank": lambda lr: np.full_like(photo, 128)}
-    table = evaluate(methods, pairs, scale=4, protocol="rgb", on_progress=seen.append)
-    assert seen == [1, 2]
+    table = evaluate(methods, pairs, scale=4, protocol="rgb", on_progress=lambda *counts: seen.append(counts))
+    assert seen == [(1, 2), (2, 2)]
     assert table.columns.tolist() == [
         "image",
         "method",
@@ -95,7 +96,8 @@ def test_pairs_are_read_as_they_are_needed(pairs):
             read.append(number)
             yield pairs[0]._replace(name=str(number))
 
-    def look(done):
+    def look(done, total):
+        assert total is None
         seen.append(len(read) - done)
 
     with ThreadPoolExecutor(1) as executor:
@@ -178,6 +180,123 @@ def test_other_pixels_are_measured_again(pairs, tmp_path):
     changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]]
     table = evaluate(METHODS, changed, **RULES, progress_file=file)
     pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, changed, **RULES)[VALUES])
+
+
+def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
+    """Whatever stands in a line that is not a record, only its picture is measured again."""
+    file = tmp_path / "set.jsonl"
+    whole = evaluate(METHODS, pairs, **RULES, progress_file=file)
+    lines = file.read_bytes().splitlines()
+    for damage in (lines[3][:40], b"", b"\xff\x00\xfe", b"[1, 2]", b"null", b'{"image": "b"}', lines[3].replace(b"{", b"", 1)):
+        file.write_bytes(b"\n".join([*lines[:3], damage, *lines[4:]]) + b"\n")
+        asked = []
+        methods = {name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()}
+        with pytest.warns(UserWarning, match=r"set\.jsonl: line 4 is damaged and was skipped"):
+            table = evaluate(methods, pairs, **RULES, progress_file=file)
+        assert len(asked) == 1
+        pd.testing.assert_frame_equal(table[VALUES], whole[VALUES])
+
+
+def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
+    """The second is refused, in this process or another, and changes nothing; afterwards it may go on."""
+    file = tmp_path / "set.jsonl"
+    other = "import sys; from srlib.metrics import evaluate; evaluate({}, [], scale=4, protocol='rgb', progress_file=sys.argv[1])"
+
+    def intruding(lr):
+        before = file.read_bytes()
+        with pytest.raises(ProgressFileError, match=r"Another evaluation is using .*set\.jsonl"):
+            evaluate(METHODS, pairs, **RULES, progress_file=file)
+        if not refused:
+            done = subprocess.run([sys.executable, "-c", other, str(file)], capture_output=True, text=True)
+            refused.append("Another evaluation is using" in done.stderr)
+        assert file.read_bytes() == before
+        return METHODS["bicubic"](lr)
+
+    refused = []
+    evaluate({"bicubic": intruding}, pairs[:2], **RULES, progress_file=file)
+    assert refused == [True]
+    assert len(evaluate(METHODS, pairs, **RULES, progress_file=file)) == 12
+
+
+def test_names_that_are_not_utf8(pairs, tmp_path):
+    """Such as os.listdir gives them, with surrogates in place of the bytes."""
+    odd = [pair._replace(name=os.fsdecode(pair.name.encode() + b"\xff\xfe.$x$")) for pair in pairs]
+    file = tmp_path / os.fsdecode(b"set\xff.jsonl")
+    whole = evaluate(METHODS, odd, **RULES, progress_file=file)
+    asked = []
+    again = evaluate({name: asked.append for name in METHODS}, odd, **RULES, progress_file=file)
+    pd.testing.assert_frame_equal(again, whole)
+    assert not asked and whole["image"].unique().tolist() == [pair.name for pair in odd]
+
+
+def strict(line):
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(line, parse_constant=refuse)
+
+
+def test_an_exact_picture(pairs, tmp_path):
+    """A white page: infinite PSNR in the table, valid JSON in the file, the same again from there."""
+    white = np.full((48, 48, 3), 255, np.uint8)
+    file = tmp_path / "set.jsonl"
+    given = [*pairs, Pair(white, white[::4, ::4], "white")]
+    odd = {"nan": lambda *_: np.nan, "minus": lambda *_: -np.inf}
+    table = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
+    assert np.isinf(table.query("image == 'white' and metric == 'psnr'")["value"]).all()
+    assert len([strict(line) for line in file.read_bytes().splitlines()]) == 9
+    pd.testing.assert_frame_equal(evaluate(METHODS, given, **RULES, more=odd, progress_file=file), table)
+    summary = summarise(evaluate(METHODS, given, **RULES))
+    assert summary.loc[("nearest", "psnr"), "exact"] == 1 and np.isfinite(summary.loc[("nearest", "psnr"), ["mean", "gain"]].tolist()).all()
+
+
+@pytest.mark.parametrize("side", [16, 8, 4])
+def test_a_picture_too_small_for_a_metric_is_named_and_left_out(pairs, side, tmp_path):
+    """16 pixels are too few for SSIM inside a border of 4, 8 and fewer for PSNR too."""
+    small = Pair(pairs[0].hr[:side, :side], pairs[0].lr[: side // 4, : side // 4], "tiny")
+    given = [pairs[0], small, *pairs[1:]]
+    for _ in range(2):  # measured, and read back
+        with pytest.warns(UserWarning, match="Too small for ssim, and left out: tiny"):
+            table = evaluate(METHODS, given, **RULES, progress_file=tmp_path / "set.jsonl")
+        found = table.query("image == 'tiny'")["metric"].unique().tolist()
+        assert found == (["psnr"] if side == 16 else [])
+    others = table[table["image"] != "tiny"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(others[VALUES], evaluate(METHODS, pairs, **RULES)[VALUES])
+    summary = summarise(table)
+    assert np.isfinite(summary.loc["nearest"].to_numpy(float)).all()
+
+
+def test_protocols_by_name_or_of_ones_own(pairs, tmp_path):
+    for wrong in ("psnr-y", "RGB", None):
+        with pytest.raises(ValueError, match="protocol is one of benchmark-y, .*skimage-rgb, not "):
+            evaluate(METHODS, pairs, scale=4, protocol=wrong)
+    file = tmp_path / "set.jsonl"
+    own = Protocol("mine", luma=True, border_per_scale=2)
+    table = evaluate(METHODS, pairs, scale=4, protocol=own, progress_file=file)
+    first = table.query("image == 'a' and method == 'bicubic'").set_index("metric")["value"]
+    assert first["psnr"] == own.psnr(imresize(pairs[0].lr, 4), pairs[0].hr, scale=4)
+    with pytest.raises(ProgressFileError, match="was begun with"):  # another protocol of the same name
+        evaluate(METHODS, pairs, scale=4, protocol=Protocol("mine", luma=False), progress_file=file)
+
+
+def test_a_large_set_needs_no_more_memory_than_a_small_one(rng, tmp_path):
+    """Forty pairs that would fill 60 MB, made as they are read: the peak is that of two."""
+    side = 704
+
+    def made(count):
+        for number in range(count):
+            hr = np.full((side, side, 3), number, np.uint8)
+            yield Pair(hr, hr[::4, ::4], str(number))
+
+    peaks = []
+    for count in (2, 40):
+        tracemalloc.start()
+        evaluate({"nearest": METHODS["nearest"]}, made(count), **RULES, progress_file=tmp_path / f"{count}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+    # 100 pictures of 2040 x 1356 need as much as one: this much more than one of 704 x 704.
+    assert peaks[1] * (2040 * 1356) / side**2 < 1e9
 
 
 def test_says_what_is_wrong(pairs, tmp_path):

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import table_of
 from scipy import stats
 
-from srlib.metrics import compare
+from srlib.metrics import Verdict, compare, summarise
 
 
 def psnr_of(*values):
@@ -70,18 +71,70 @@ def test_a_zero_has_no_sign_and_is_no_difference():
     ) == tiny.format(6)
 
 
-def test_what_has_no_mean_is_named():
-    before = psnr_of(30, 31, math.inf)
-    with pytest.raises(ValueError, match="the values of i1 are NaN or infinite"):
-        compare(before, psnr_of(31, math.nan, math.inf))
-    with pytest.raises(ValueError, match="the values of i0, i2 are NaN or infinite"):
-        compare(before, psnr_of(math.inf, 32, 30))
+def test_a_missing_value_is_named_and_never_an_improvement():
+    before = psnr_of(30, 31, 32)
+    for after in (psnr_of(31, math.nan, 33), psnr_of(31, math.nan, math.inf)):
+        with pytest.raises(ValueError, match="no gain for i1, "):
+            compare(before, after)
+        with pytest.raises(ValueError, match="no gain for i1, "):
+            compare(after, before)
+    nothing = Verdict(psnr_of(*[math.nan] * 6), math.nan, math.nan, math.nan)
+    assert not str(nothing).startswith(("Better", "Worse")) and not nothing.failed
 
 
-def test_an_infinite_gain_alone_is_no_proof():
-    verdict = verdict_on([math.inf, *[-0.1] * 5])
-    assert (verdict.mean, verdict.low, verdict.high) == (math.inf, pytest.approx(-0.1), math.inf)
-    assert str(verdict).startswith("No different")
+def test_an_image_that_neither_has_a_value_for_is_left_out():
+    before, after = psnr_of(30, math.nan, 31), psnr_of(31, math.nan, 32)
+    assert compare(before, after).gains.to_dict() == {"i0": 1, "i2": 1}
+    with pytest.raises(ValueError, match="at least one image"):
+        compare(before[["i1"]], after[["i1"]])
+
+
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+def test_an_infinite_gain_is_left_out_and_said(infinite):
+    """As when one method restores a white page exactly, and the other does not."""
+    verdict = verdict_on([infinite, *[-0.1] * 5])
+    assert (verdict.mean, verdict.low, verdict.high) == tuple([pytest.approx(-0.1)] * 3)
+    text = str(verdict)
+    assert text.startswith("Worse: -0.10 dB") and "1 without a finite gain left out" in text and "inf" not in text
+    assert text.endswith(f"{int(infinite > 0)} of 6 images improved.")
+    assert str(verdict_on([infinite, *[0.5] * 4])).startswith("Too few images to tell: +0.50 dB")
+    only = verdict_on([infinite])
+    assert "Better" not in str(only) and "inf" not in str(only)
+
+
+def test_a_failure_lies_wholly_below_zero():
+    assert verdict_on([-0.3, -0.2, -0.4, -0.5, -0.3, -0.2]).failed
+    mixed = verdict_on([-1.5, 0.4, -0.9, 0.3, 0.8, -0.2])
+    assert mixed.mean < 0 < mixed.high and not mixed.failed
+    assert not verdict_on([-0.5]).failed  # too few to tell
+
+
+def test_ssim_has_a_verdict_of_its_own():
+    before = psnr_of(*[0.8] * 6)
+    text = str(compare(before, before + 0.0123, metric="ssim", on="JPEG 40"))
+    assert text.startswith("Better on JPEG 40: +0.0123 in SSIM on average (95 % interval +0.0123 to +0.0123)")
+    assert compare(before, before - 0.0123, metric="ssim").failed
+
+
+def test_the_interval_of_gains_that_are_0_or_1():
+    """Six gains of 1 and five of 0: the sum of a resample is binomial(11, 6/11), so its quantiles are known.
+
+    Only count - 1 in the expanded tail, ndtr(sqrt(11 / 10) t), gives 2 and 10; with 11 / 11 it would be 2 and 9.
+    """
+    tail = stats.norm.cdf(math.sqrt(11 / 10) * stats.t.ppf(0.025, 10))
+    low, high = stats.binom.ppf([tail, 1 - tail], 11, 6 / 11)
+    verdict = verdict_on([1] * 6 + [0] * 5)
+    assert (low, high) == (2, 10) and (verdict.low, verdict.high) == pytest.approx((2 / 11, 10 / 11))
+
+
+def test_a_summary_leaves_exact_pictures_out_and_counts_them():
+    columns = {"bicubic": [30.0, 25.0, math.inf], "ours": [32.0, math.inf, math.inf]}
+    summary = summarise(table_of(columns))
+    bicubic, ours = summary.loc[("bicubic", "psnr")], summary.loc[("ours", "psnr")]
+    assert (bicubic["mean"], bicubic["best"], bicubic["worst"], bicubic["exact"]) == (27.5, 30, 25, 1)
+    assert (ours["mean"], ours["top5"], ours["exact"], ours["gain"]) == (32, 32, 2, 1)  # gains: 2, infinite, 0
+    assert ours["above_baseline"] == pytest.approx(2 / 3)
+    assert np.isfinite(summary.drop("bicubic").to_numpy(float)).all()
 
 
 def test_the_worst_come_first():

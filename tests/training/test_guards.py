@@ -30,12 +30,12 @@ MISTAKES = {
     "LR is mirrored": lambda lr: lr[:, ::-1],
     "LR is upside down": lambda lr: lr[::-1],
     "turned by 180": lambda lr: lr[::-1, ::-1],
-    r"turned by 90 degrees\.": lambda lr: np.rot90(lr, -1),
-    "turned by 90 degrees the other way": lambda lr: np.rot90(lr),
+    "turned by 90 degrees clockwise": lambda lr: np.rot90(lr, -1),
+    "turned by 90 degrees counterclockwise": lambda lr: np.rot90(lr),
     "rows and columns": lambda lr: lr.swapaxes(0, 1),
-    r"misaligned: LR must move \+4\.0 HR pixels down and -8\.0 to the right": lambda lr: np.roll(lr, (-1, 2), (0, 1)),
+    r"LR is shifted; move it \+4 HR pixels down and -8 to the right": lambda lr: np.roll(lr, (-1, 2), (0, 1)),
     "LR was enlarged already": lambda lr: imresize(lr, 4),
-    "LR and HR are in each other's place": lambda lr: imresize(lr, 16),
+    "LR and HR are exchanged": lambda lr: imresize(lr, 16),
     "scale 2, and the model's is 4": lambda lr: imresize(lr, 2),
     "that is not 4 times; crop HR to 380 x 384": lambda lr: lr[:, 1:],
 }
@@ -72,7 +72,7 @@ def test_a_photograph_on_its_side(by):
 def test_a_shift_of_hr_is_found(scale):
     """Half an LR pixel, as when HR was cropped at another place than LR."""
     moved = pairs(scale=scale, hr_change=lambda hr: np.roll(hr, (scale // 2, 0), (0, 1)))
-    with pytest.raises(TrainingError, match=r"misaligned: LR must move \+\d"):
+    with pytest.raises(TrainingError, match=r"LR is shifted; move it [-+]\d"):
         check_pairs(moved, scale=scale, kind="training")
 
 

@@ -1,0 +1,326 @@
+"""Faults of images, each with its cure: one list for the PSNR doctor and the check of pairs.
+
+A fault is found by trying: undo it and see how much nearer the image comes to its reference.
+Images here are float64 RGB (H, W, 3), values 0 to 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import permutations
+
+import numpy as np
+from scipy.ndimage import shift
+from skimage.color import rgb2ycbcr, ycbcr2rgb
+from skimage.registration import phase_cross_correlation
+
+from srlib.images.resize import imresize
+from srlib.metrics.protocols import unchecked_psnr
+
+_BEST_PSNR = 58.9  # dB of an error as small as rounding; better ones count as this
+_FEW_LEVELS = 64  # values that occur in an image that was quantised twice, at most
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault an image may have, with its cure.
+
+    Attributes:
+        name: The fault as the end of a sentence, such as "is mirrored".
+        advice: The cure as an imperative.
+        undo: Returns the cured image.
+        handicap: dB the cure must give back beyond others, for cures with free parameters.
+    """
+
+    name: str
+    advice: str
+    undo: Callable[[np.ndarray], np.ndarray]
+    handicap: float = 0.0
+
+
+def best_fault(
+    faults: Iterable[Fault],
+    images: Sequence[np.ndarray],
+    references: Sequence[np.ndarray],
+    *,
+    least: float,
+    border: int = 0,
+) -> tuple[Fault | None, float]:
+    """The fault that all images share and whose cure helps most, by mean PSNR to the references.
+
+    Args:
+        faults: The faults to try; one whose cure gives another shape than the reference is skipped.
+        images: The images as they are.
+        references: What the images should resemble.
+        least: dB that the cure must give back on average.
+        border: Pixels per side that do not count.
+
+    Returns:
+        The fault, or None, and the dB its cure gives back; infinity where the shapes did not fit.
+    """
+    before = _mean_psnr(images, references, border)
+    best = None
+    best_score = before + least
+    gain = 0.0
+    for fault in faults:
+        after = _mean_psnr([fault.undo(image) for image in images], references, border)
+        if after - fault.handicap > best_score:
+            best = fault
+            best_score = after - fault.handicap
+            gain = after - before
+    return best, gain
+
+
+def capped_psnr(image: np.ndarray, reference: np.ndarray, border: int = 0) -> float:
+    """PSNR in dB inside the border, at most that of a rounding error, so that it has a mean."""
+    inside = slice(border, -border or None)
+    return min(_BEST_PSNR, unchecked_psnr(image[inside, inside], reference[inside, inside]))
+
+
+def correlation(image: np.ndarray, reference: np.ndarray) -> float:
+    """How alike two images are whatever their brightness: -1 to 1, and 1 if one is flat."""
+    if not (image.std() and reference.std()):
+        return 1.0
+    return float(np.corrcoef(image.ravel(), reference.ravel())[0, 1])
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """The image as float64 RGB; gray gets three equal channels."""
+    image = image.astype(np.float64)
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def ends_at_one(image: np.ndarray, reference: np.ndarray) -> bool:
+    """Whether the image has values from 0 to 1 where the reference has more."""
+    return image.max() <= 1 < reference.max()
+
+
+ORIENTATIONS = (
+    Fault("is mirrored", "mirror it", np.fliplr),
+    Fault("is upside down", "flip it", np.flipud),
+    Fault("is turned by 180 degrees", "turn it back", partial(np.rot90, k=2)),
+    Fault("is turned by 90 degrees clockwise", "turn it back", np.rot90),
+    Fault("is turned by 90 degrees counterclockwise", "turn it back", partial(np.rot90, k=3)),
+    Fault("has its rows and columns exchanged", "transpose it", lambda im: im.swapaxes(0, 1)),
+    Fault(
+        "has its rows and columns exchanged and is turned by 180 degrees",
+        "turn it and transpose it",
+        lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    ),
+)
+CHANNEL_ORDERS = tuple(
+    Fault(
+        f"has its channels in the order {''.join('RGB'[order.index(c)] for c in range(3))}",
+        "write them as RGB",
+        partial(np.take, indices=order, axis=2),
+    )
+    for order in permutations(range(3))
+    if order != (0, 1, 2)
+)
+NEGATIVE = Fault("is a negative", "subtract it from 255", lambda image: 255 - image)
+_RANGES = (
+    Fault("has values outside 0 to 255", "clip them", lambda image: image.clip(0, 255)),
+    Fault(
+        "has the range 16 to 235",
+        "expand it to 0 to 255",
+        lambda image: ((image - 16) * 255 / 219).clip(0, 255),
+    ),
+    Fault(
+        "is in linear light, unlike HR",
+        "apply the gamma of sRGB",
+        lambda im: 255 * _from_linear(im),
+    ),
+    Fault(
+        "had the gamma of sRGB applied twice",
+        "leave out the conversion from linear light to sRGB",
+        lambda image: 255 * _to_linear(image),
+    ),
+    Fault(
+        "is YCbCr taken for RGB", "convert it to RGB", lambda im: (255 * ycbcr2rgb(im)).clip(0, 255)
+    ),
+)
+
+
+def common_faults(
+    images: Sequence[np.ndarray],
+    references: Sequence[np.ndarray],
+    *,
+    pixel: int = 1,
+    steps_per_pixel: int = 2,
+    least_shift: float = 0.0,
+) -> Iterator[Fault]:
+    """The faults that any image, LR or SR, may have against its reference.
+
+    Args:
+        images: Images of one set, which share their fault.
+        references: What they should look like, of the same shapes.
+        pixel: HR pixels to a pixel of the images, for the advice.
+        steps_per_pixel: How finely a shift is measured.
+        least_shift: Pixels beyond which a shift is a fault.
+    """
+    yield from CHANNEL_ORDERS
+    yield from ORIENTATIONS
+    # A negative of a bright image may come nearer to a dark one, too.
+    if np.median(list(map(correlation, images, references))) < 0:
+        yield NEGATIVE
+    offsets = [
+        _offset(image, reference, steps_per_pixel)
+        for image, reference in zip(images, references, strict=True)
+    ]
+    down, right = np.median(offsets, axis=0)
+    if max(abs(down), abs(right)) > least_shift:
+        yield Fault(
+            "is shifted",
+            f"move it {down * pixel:+g} HR pixels down and {right * pixel:+g} to the right",
+            lambda image: shift(image, (down, right, 0), order=3, mode="nearest").clip(0, 255),
+        )
+
+
+def sr_faults(
+    picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray, scale: int
+) -> Iterator[Fault]:
+    """The faults that only an SR image can have, since they need its HR image to be told.
+
+    Args:
+        picture: The SR image.
+        hr: The HR image.
+        bicubic: LR enlarged, which stands in for values that a fault destroyed.
+        scale: The scale of the SR image.
+    """
+    if ends_at_one(picture, hr):
+        cast = np.array_equal(picture, np.rint(picture))
+        yield Fault(
+            "has values from 0 to 1 instead of 0 to 255",
+            "multiply by 255 before rounding to uint8",
+            lambda image: bicubic if cast else image * 255,
+        )
+    yield from _RANGES
+    yield Fault(
+        "has values that wrapped around at 0 and 255",
+        "clip before the cast to uint8",
+        lambda image: (image + 256 * np.rint((bicubic - image) / 256)).clip(0, 255),
+    )
+    yield Fault(
+        "was expanded from 16 to 235 although it had the full range",
+        "leave the expansion out",
+        lambda image: _beyond_clipped(image * 219 / 255 + 16, image, bicubic),
+    )
+    yield from _gray_faults(picture, hr, bicubic)
+    yield from _repeated_pixels(picture, scale)
+    yield from _level_faults(picture, hr, bicubic)
+
+
+def border_faults(picture: np.ndarray, bicubic: np.ndarray, scale: int) -> Iterator[Fault]:
+    """Wrong outermost pixels, in rings from narrow to wide; bicubic's pixels are the cure."""
+    for width in range(scale, 4 * scale + 1, scale):
+        inside = np.zeros((*picture.shape[:2], 1), bool)
+        inside[width:-width, width:-width] = True
+        yield Fault(
+            "is wrong along its border",
+            f"drop at least {width} pixels per side, or pad the model's input by more",
+            lambda image, inside=inside: np.where(inside, image, bicubic),
+            handicap=0.1 * width / scale,  # or the widest ring would always win
+        )
+
+
+def _gray_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Iterator[Fault]:
+    if np.ptp(picture, axis=2).any() or not np.ptp(hr, axis=2).any():
+        return
+    chroma = rgb2ycbcr(bicubic / 255)[..., 1:]
+
+    def coloured(luma: np.ndarray) -> np.ndarray:
+        return (255 * ycbcr2rgb(np.concatenate([luma, chroma], axis=2))).clip(0, 255)
+
+    advice = "compare Y with Y, or add the colour of LR enlarged"
+    yield Fault(
+        "is Y alone (16 to 235) and HR is RGB", advice, lambda image: coloured(image[..., :1])
+    )
+    yield Fault(
+        "is gray (0 to 255) and HR is RGB",
+        advice,
+        lambda image: coloured(image[..., :1] * 219 / 255 + 16),
+    )
+
+
+def _repeated_pixels(picture: np.ndarray, scale: int) -> Iterator[Fault]:
+    height, width = picture.shape[:2]
+    for times in range(2, scale + 1):
+        small = picture[::times, ::times]
+        if np.array_equal(small.repeat(times, 0).repeat(times, 1)[:height, :width], picture):
+            larger = imresize(small.clip(0, 255).astype(np.uint8), times)[:height, :width]
+            yield Fault(
+                f"was enlarged by repeating each pixel {times} times",
+                f"take a model of x{scale} instead of resizing",
+                lambda image, larger=larger: larger.astype(np.float64),
+            )
+
+
+def _level_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Iterator[Fault]:
+    levels = _levels(picture)
+    if 2 < len(levels) <= _FEW_LEVELS < len(_levels(hr)):
+        step = np.median(np.diff(levels))
+        for below in (0, step / 2):  # cut to these levels, or rounded to them
+            yield Fault(
+                f"has only {len(levels)} levels",
+                "round once, to uint8, at the very end",
+                lambda image, below=below: bicubic.clip(image - below, image - below + step),
+            )
+        return
+    kept = (picture > 0) & (picture < 255)
+    offset = ((hr - picture) * kept).sum((0, 1)) / np.maximum(kept.sum((0, 1)), 1)
+    yield Fault(
+        "is too dark or too bright, as without the mean shift",
+        f"add {', '.join(f'{value:+.0f}' for value in offset)} levels to R, G, B",
+        lambda image: _beyond_clipped(image + offset, image, bicubic),
+        handicap=0.2,
+    )
+
+
+def _levels(image: np.ndarray) -> np.ndarray:
+    """The integers 0 to 255 that occur in it."""
+    return np.unique(image.clip(0, 255).round())
+
+
+def _beyond_clipped(cured: np.ndarray, image: np.ndarray, bicubic: np.ndarray) -> np.ndarray:
+    """The cured image; a value that was cut off at 0 or 255 goes on as far as bicubic does."""
+    cured = np.where(image <= 0, np.minimum(cured, bicubic), cured)
+    return np.where(image >= 255, np.maximum(cured, bicubic), cured).clip(0, 255)
+
+
+def _to_linear(image: np.ndarray) -> np.ndarray:
+    """Linear light, 0 to 1, from sRGB (IEC 61966-2-1)."""
+    values = image.clip(0, 255) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _from_linear(image: np.ndarray) -> np.ndarray:
+    """SRGB, 0 to 1, from linear light."""
+    values = image.clip(0, 255) / 255
+    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+
+
+def _offset(image: np.ndarray, reference: np.ndarray, steps_per_pixel: int) -> np.ndarray:
+    """Rows and columns by which `image` must move: the peak of the gradients' cross-correlation."""
+    window = np.outer(*(np.hanning(size) for size in image.shape[:2]))  # hides the edges
+    gradients = []
+    for picture in (reference, image):
+        down, right = np.gradient(picture.mean(axis=2))
+        gradients.append((right + 1j * down) * window)
+    if not all(map(np.any, gradients)):
+        return np.zeros(2)  # a flat image may lie anywhere
+    # Without normalization: the spectrum's phases alone are noise where SR is blurred.
+    return phase_cross_correlation(*gradients, upsample_factor=steps_per_pixel, normalization=None)[
+        0
+    ]
+
+
+def _mean_psnr(
+    images: Sequence[np.ndarray], references: Sequence[np.ndarray], border: int
+) -> float:
+    """The mean of the capped PSNR; minus infinity unless all shapes fit."""
+    pairs = list(zip(images, references, strict=True))
+    if any(image.shape != reference.shape for image, reference in pairs):
+        return -np.inf
+    return float(np.mean([capped_psnr(image, reference, border) for image, reference in pairs]))
