@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 
 SETS = ("Set5", "Set14", "B100", "Urban100", "DIV2K")
 

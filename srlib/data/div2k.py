@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from srlib.data.lr_folders import scratch_folder
 from srlib.files.download import fetch, lock
-from srlib.files.transfer import PATIENCE, DownloadError, Patience, Progress, need_room
+from srlib.files.progress import Progress
+from srlib.files.transfer import PATIENCE, DownloadError, Patience, need_room
+from srlib.files.whole import scratch_folder
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")
 _IMAGE_NUMBERS = {"train": range(1, 801), "valid": range(801, 901)}

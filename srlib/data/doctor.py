@@ -17,9 +17,10 @@ import pandas as pd
 
 from srlib.data.facts import Facts, difference, examine
 from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_of, split_sides
-from srlib.files.transfer import Progress
+from srlib.errors import DataError
+from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import find_images
 from srlib.images.picture import read_image
 
 _SEVERITIES = ("error", "warning", "info")

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import islice, takewhile
 from pathlib import Path
 
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 
 _HR_WORDS = {"hr", "gt", "hq"}
 _LR_WORDS = {"lr", "lq", "lrbi"}

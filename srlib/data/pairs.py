@@ -10,8 +10,9 @@ import numpy as np
 
 from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_sides
 from srlib.data.patches import Pair
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import find_images
 from srlib.images.picture import read_image
 from srlib.images.resize import crop_to_multiple, imresize
 

@@ -16,12 +16,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from srlib.data.lr_folders import scratch_folder
 from srlib.data.pairs import PairedImages
 from srlib.data.patches import Pair, PixelStore, flat_pixels
+from srlib.errors import DataError
 from srlib.files.download import lock
-from srlib.files.transfer import Progress
-from srlib.images.finder import DataError
+from srlib.files.progress import Progress
+from srlib.files.whole import scratch_folder
 
 _FORMAT = 1  # files with another number are made again
 

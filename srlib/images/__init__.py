@@ -1,8 +1,9 @@
 """Photographs in and out, MATLAB's bicubic, and degradations of real photographs (lesson 01)."""
 
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import DataError, Listing, find_images, list_pictures
+from srlib.images.finder import Listing, find_images, list_pictures
 from srlib.images.picture import (
     MAX_PIXELS,
     SUFFIXES,

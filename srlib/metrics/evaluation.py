@@ -116,7 +116,9 @@ def evaluate(
     for metric in measurement.metrics():
         measured = set(table["image"][table["metric"] == metric])
         if small := [image for image in records if upscalers and image not in measured]:
-            warnings.warn(f"Too small for {metric}, and left out: {', '.join(small)}.", stacklevel=2)
+            warnings.warn(
+                f"Too small for {metric}, and left out: {', '.join(small)}.", stacklevel=2
+            )
     return table
 
 

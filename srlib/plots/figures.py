@@ -42,7 +42,8 @@ class TextFigure(Figure):
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, alt: str):
     """A figure of its own, not pyplot's, and its axes (rows, columns): it is shown once, by being a cell's value, and stays open
-    nowhere.  width, height: inches."""
+    nowhere.  width, height: inches.
+    """
     figure = TextFigure(figsize=(width, height), layout="constrained")
     figure.alt = alt
     return figure, figure.subplots(rows, columns, squeeze=False)

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srlib.files.whole import write_whole
-from srlib.images.picture import to_array
+from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError
 from srlib.training.history import History

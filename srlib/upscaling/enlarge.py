@@ -14,16 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.picture import (
-    ImageError,
-    Picture,
-    from_array,
-    from_pil,
-    read_image,
-    to_array,
-    to_pil,
-)
+from srlib.images.picture import ImageError, Picture, from_array, from_pil, read_image, to_pil
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
 from srlib.upscaling.engines import Network, Options
 from srlib.upscaling.ensemble import LUMA_WEIGHTS, mean_of_eight, spread_of_eight

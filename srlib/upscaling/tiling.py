@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from srlib.images.picture import to_tensor
+from srlib.images.tensors import to_tensor
 from srlib.model import receptive_field
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, EDSRConfig

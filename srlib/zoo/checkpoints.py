@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save
 
 from srlib.files.download import fetch
-from srlib.files.transfer import DownloadError, Progress
+from srlib.files.progress import Progress
+from srlib.files.transfer import DownloadError
 from srlib.files.whole import write_whole
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig

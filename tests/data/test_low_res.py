@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import find_images
 from srlib.images.picture import read_image, write_image
 from srlib.images.resize import imresize
 

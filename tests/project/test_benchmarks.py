@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from srlib.data.benchmarks import find_benchmarks
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 
 
 def place(folder, names, size):

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from srlib.images.degrade import Degradation
-from srlib.images.picture import read_image, to_array, to_tensor
+from srlib.images.picture import read_image
+from srlib.images.tensors import to_array, to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig, ResBlock, Upsampler
 from srlib.upscaling import engines, tiling
@@ -147,7 +148,9 @@ def hook_on_the_tail(model):
 
 
 def hook_with_keywords(model):
-    model.tail[0].register_forward_pre_hook(lambda module, inputs, keywords: ((inputs[0].abs(),), {}), with_kwargs=True)
+    model.tail[0].register_forward_pre_hook(
+        lambda module, inputs, keywords: ((inputs[0].abs(),), {}), with_kwargs=True
+    )
 
 
 def own_forward(model):
@@ -307,7 +310,9 @@ def test_a_compiled_model_is_called_as_compiled(photo):
     assert off(super_resolve(lr, model), as_written(model, lr)) <= 1 and called
 
 
-@given(st.sampled_from([2, 3, 4]), st.integers(1, 3), st.integers(1, 9), st.sampled_from([0.1, 1.0]))
+@given(
+    st.sampled_from([2, 3, 4]), st.integers(1, 3), st.integers(1, 9), st.sampled_from([0.1, 1.0])
+)
 def test_a_plain_network_of_any_shape_is_known_as_plain(scale, blocks, n_feats, res_scale):
     model = EDSR(EDSRConfig(scale, blocks, n_feats, res_scale))
     assert engines._unchanged(model) == (True, True)
@@ -337,7 +342,11 @@ def test_the_model_stays_as_it_was(photo, kind, dtype):
         assert np.array_equal(sr, same)
     assert [part.training for part in model.modules()] == modes
     for name, value in model.state_dict().items():
-        assert (value.device.type, value.dtype, value.stride()) == ("cpu", dtype, weights[name].stride())
+        assert (value.device.type, value.dtype, value.stride()) == (
+            "cpu",
+            dtype,
+            weights[name].stride(),
+        )
         assert value.data_ptr() == weights[name].data_ptr()
 
 
@@ -383,7 +392,10 @@ def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, ex
     monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: pays)
     route = choose_route(BASELINE, Options(device="cpu", engine="torch"), pixels)
     assert route == Route("torch", expected)
-    assert choose_route(BASELINE, Options(device="cpu", precision="float32"), pixels).precision == "float32"
+    assert (
+        choose_route(BASELINE, Options(device="cpu", precision="float32"), pixels).precision
+        == "float32"
+    )
 
 
 def test_the_trial_is_short_and_made_once():
@@ -397,7 +409,9 @@ def test_the_trial_is_short_and_made_once():
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("precision", ["auto", "bfloat16", "float16"])
-def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(monkeypatch, name, scale, precision):
+def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
+    monkeypatch, name, scale, precision
+):
     """On any processor: only the speed depends on it. "auto" is what a user gets without asking."""
     monkeypatch.setattr(engines, "_WORTH_A_TRIAL", 0)
     monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
@@ -426,13 +440,17 @@ def test_a_network_that_16_bits_would_spoil_is_computed_in_32(photo, monkeypatch
 def test_an_overflow_in_16_bits_is_computed_again(photo):
     model = strong(2)
     model.head[0].weight.data.mul_(1e4)  # features beyond 65504, the largest number of float16
-    exact, quick = (super_resolve(photo[:20, :20], model, precision=p) for p in ("float32", "float16"))
+    exact, quick = (
+        super_resolve(photo[:20, :20], model, precision=p) for p in ("float32", "float16")
+    )
     assert np.array_equal(exact, quick)
 
 
 def test_the_choice_is_visible(photo, caplog):
     with caplog.at_level(logging.INFO, engines.__name__):
-        super_resolve(photo[:20, :20], strong(2), precision="bfloat16", device="cpu", engine="torch")
+        super_resolve(
+            photo[:20, :20], strong(2), precision="bfloat16", device="cpu", engine="torch"
+        )
     assert "torch in bfloat16 on cpu" in caplog.text
 
 
@@ -445,7 +463,9 @@ def test_a_typo_in_a_name_gets_the_list_of_names(option):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu(photo):
     lr, model = photo[:64, :64], load_pretrained("edsr-lite", 2)
-    here, there = (super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda"))
+    here, there = (
+        super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda")
+    )
     assert off(here, there) <= 1
 
 
@@ -462,7 +482,9 @@ def test_without_openvino_it_is_pytorch(monkeypatch):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_openvino_equals_the_network_as_written(openvino, scale):
     model = strong(scale, res_scale=0.1)
-    prepared = network_for(model, Options(engine="openvino", precision="float32"), LARGE, torch.rand(1, 3, 9, 9))
+    prepared = network_for(
+        model, Options(engine="openvino", precision="float32"), LARGE, torch.rand(1, 3, 9, 9)
+    )
     assert model.body in engines._compiled
     with torch.inference_mode():
         for height, width in ((7, 9), (40, 31), (7, 9)):  # any size, one after the other

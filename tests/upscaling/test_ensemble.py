@@ -7,8 +7,9 @@ from conftest import SAMPLES
 from PIL import Image
 from scipy.stats import spearmanr
 
-from srlib.images.picture import Picture, read_image, to_tensor
+from srlib.images.picture import Picture, read_image
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import super_resolve, uncertainty_map, upscale
@@ -65,7 +66,10 @@ def test_turning_the_input_turns_the_ensembles_answer(photo):
         differ = once - turn(upscale(lr, model, self_ensemble=True))
         assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-3
     assert (
-        np.abs(upscale(np.fliplr(lr).copy(), model) - np.fliplr(upscale(lr, model)).astype(int)).max() > 1
+        np.abs(
+            upscale(np.fliplr(lr).copy(), model) - np.fliplr(upscale(lr, model)).astype(int)
+        ).max()
+        > 1
     )  # without, it does not
 
 
@@ -75,7 +79,10 @@ def test_self_ensemble_pays_on_set5(benchmarks):
     for name in ("img_003.png", "img_005.png"):  # butterfly and woman, the small ones
         hr, lr = (read_image(benchmarks / "Set5" / "X2" / kind / name).rgb for kind in ("HR", "LR"))
         plain, eight = (upscale(lr, model, self_ensemble=chosen) for chosen in (False, True))
-        gains.append(PROTOCOLS["benchmark-y"].psnr(eight, hr, scale=2) - PROTOCOLS["benchmark-y"].psnr(plain, hr, scale=2))
+        gains.append(
+            PROTOCOLS["benchmark-y"].psnr(eight, hr, scale=2)
+            - PROTOCOLS["benchmark-y"].psnr(plain, hr, scale=2)
+        )
     assert min(gains) > 0 and np.mean(gains) > 0.05
 
 
@@ -86,7 +93,9 @@ def test_uncertainty_is_the_spread_of_the_eight(photo, tile):
     spread = uncertainty_map(lr, model, tile=tile)
     assert spread.shape == (69, 93) and spread.dtype == np.float32
     assert np.abs(spread - luma.std(0)).max() < 1e-2
-    assert np.abs(uncertainty_map(lr.astype(np.uint16) * 257, model) - spread).max() < 1e-2  # grey levels of 255 there too
+    assert (
+        np.abs(uncertainty_map(lr.astype(np.uint16) * 257, model) - spread).max() < 1e-2
+    )  # grey levels of 255 there too
 
 
 def test_uncertainty_of_a_model_that_says_the_same_every_time(photo):

@@ -17,7 +17,7 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 from srlib.images.picture import read_image, write_image
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, upscale

@@ -17,7 +17,9 @@ def one_second_per_pixel(monkeypatch):
 def test_seconds_follow_the_pixels_that_the_network_sees(one_second_per_pixel):
     halo, margin = receptive_field(CONFIG), 2 * MARGIN
     assert predict_cost(CONFIG, 30, 40, tile=40).seconds == (30 + margin) * (40 + margin)
-    two = predict_cost(CONFIG, 30, 40, tile=30)  # two tiles, each of which sees a halo into the other
+    two = predict_cost(
+        CONFIG, 30, 40, tile=30
+    )  # two tiles, each of which sees a halo into the other
     assert (two.seconds, two.tiles) == ((30 + margin) * (40 + margin + 2 * halo), 2)
 
 
@@ -28,7 +30,9 @@ def test_memory_is_bounded_by_the_tile_but_for_the_result(one_second_per_pixel):
 
 def test_engine_and_precision_are_those_of_upscale(one_second_per_pixel, monkeypatch):
     monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
-    small, large = (predict_cost(EDSRConfig(4), side, side, device="cpu", engine="torch") for side in (50, 500))
+    small, large = (
+        predict_cost(EDSRConfig(4), side, side, device="cpu", engine="torch") for side in (50, 500)
+    )
     assert (small.engine, small.precision, large.precision) == ("torch", "float32", "bfloat16")
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images.picture import ImageError, Picture, read_image, to_array, to_tensor, write_image
+from srlib.images.picture import ImageError, Picture, read_image, write_image
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
 from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
@@ -50,7 +51,9 @@ def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, ti
     model = tiny(scale)
     answer, exact = super_resolve(rgb, model, tile=tile), plain(model, rgb)
     assert answer.shape == (height * scale, width * scale, 3)
-    assert np.abs(answer - exact).max() <= 0.5 + 1e-3  # the rounding to uint8, and a thousandth of a grey level
+    assert (
+        np.abs(answer - exact).max() <= 0.5 + 1e-3
+    )  # the rounding to uint8, and a thousandth of a grey level
 
 
 @given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
@@ -60,7 +63,9 @@ def test_tiles_cover_every_pixel_once(size, width, tile, halo):
         covered[place] += 1
         seen, kept = with_halo(place, halo, (size, width, 3))
         for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
-            assert s.start == max(-MARGIN, p.start - halo) and s.stop == min(end + MARGIN, p.stop + halo)
+            assert s.start == max(-MARGIN, p.start - halo) and s.stop == min(
+                end + MARGIN, p.stop + halo
+            )
             assert (s.start + k.start, s.start + k.stop) == (
                 p.start,
                 p.stop,
@@ -100,7 +105,10 @@ def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
     larger.save(tmp_path / "b.png", exif=larger.getexif())
     with Image.open(tmp_path / "b.png") as there:
         assert there.size == (40, 60) and there.info["icc_profile"] == profile
-        assert there.getexif()[Base.Artist] == "A. Photographer" and Base.Orientation not in there.getexif()
+        assert (
+            there.getexif()[Base.Artist] == "A. Photographer"
+            and Base.Orientation not in there.getexif()
+        )
 
 
 def test_sixteen_bits_are_used(photo):
@@ -115,7 +123,9 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
     lr, model = photo[:21, :33], tiny(2)
     answer = upscale(lr, model, scale=scale)
     assert answer.shape == (int(np.ceil(21 * scale)), int(np.ceil(33 * scale)), 3)
-    expected = super_resolve(lr, model) if scale == 2 else imresize(super_resolve(lr, model), scale / 2)
+    expected = (
+        super_resolve(lr, model) if scale == 2 else imresize(super_resolve(lr, model), scale / 2)
+    )
     assert np.array_equal(answer, expected)
     alpha = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert alpha.shape == (*answer.shape[:2], 4)
@@ -125,7 +135,9 @@ def test_any_factor_is_the_model_then_bicubic(photo, scale):
 @example(50, 110, 4)
 @example(85, 220, 4)
 def test_the_size_is_that_of_decimal_arithmetic(side, hundredths, model_scale):
-    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(Fraction(side * hundredths, 100))
+    assert large_size((side, 1), model_scale, hundredths / 100)[0] == math.ceil(
+        Fraction(side * hundredths, 100)
+    )
 
 
 @pytest.mark.parametrize(("side", "scale", "expected"), [(50, 1.1, 55), (85, 2.2, 187)])
@@ -134,7 +146,9 @@ def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expect
     answer = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert answer.shape == (expected, 20 * scale, 4)
     deep = imresize(super_resolve(lr, model), scale / 4)
-    assert len(deep) == expected + 1 and np.array_equal(upscale(lr, model, scale=scale), deep[:expected])
+    assert len(deep) == expected + 1 and np.array_equal(
+        upscale(lr, model, scale=scale), deep[:expected]
+    )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -142,11 +156,19 @@ def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expect
 def test_flats_stay_flat(name, scale):
     """The network itself leaves white 40 x 40 with corners of 189 at x4."""
     model, levels = load_pretrained(name, scale), [0, 30, 128, 255]
-    for colour in [(255, 255, 255), (0, 0, 0), (200, 30, 30), (144, 75, 65), *itertools.product(levels[::3], repeat=3)]:
+    for colour in [
+        (255, 255, 255),
+        (0, 0, 0),
+        (200, 30, 30),
+        (144, 75, 65),
+        *itertools.product(levels[::3], repeat=3),
+    ]:
         for height, width in ((1, 1), (3, 50), (40, 40)):
             rgb = np.full((height, width, 3), colour, np.uint8)
             off = np.abs(super_resolve(rgb, model).astype(int) - rgb[0, 0]).max()
-            assert off <= (1 if name == "edsr-lite" else 2)  # as much as in the middle of a large flat
+            assert off <= (
+                1 if name == "edsr-lite" else 2
+            )  # as much as in the middle of a large flat
     white = np.full((40, 40, 3), 255, np.uint8)
     assert plain(model, white).min() > 254.5 and upscale(white, model).min() >= 254
 
@@ -159,7 +181,10 @@ def test_the_border_is_better_than_with_zeros(scale, gain):
         hr = read_image(SAMPLES / "DIV2K_valid_HR" / f"{name}.png").rgb[100:228, 100:228]
         lr = imresize(hr, 1 / scale)
         with torch.inference_mode():
-            answers = {"zeros": to_array(model(to_tensor(lr)[None])[0]), "mirrored": upscale(lr, model)}
+            answers = {
+                "zeros": to_array(model(to_tensor(lr)[None])[0]),
+                "mirrored": upscale(lr, model),
+            }
         ring = np.ones(hr.shape[:2], bool)
         ring[2 * scale : -2 * scale, 2 * scale : -2 * scale] = False
         for kind, sr in answers.items():
@@ -171,7 +196,10 @@ def test_the_border_is_better_than_with_zeros(scale, gain):
 @pytest.mark.parametrize("size", [(20, 31), (5, 3)])
 def test_a_texture_that_tiles_stays_one(photo, size):
     """Wherever it is cut, the enlarged texture is the same, but for rounding, and mirrored it is not."""
-    model, texture = load_pretrained("edsr-lite", 2), np.ascontiguousarray(photo[: size[0], : size[1]])
+    model, texture = (
+        load_pretrained("edsr-lite", 2),
+        np.ascontiguousarray(photo[: size[0], : size[1]]),
+    )
 
     def difference(padding):
         rolled = np.roll(texture, (2, 1), (0, 1))
@@ -181,7 +209,10 @@ def test_a_texture_that_tiles_stays_one(photo, size):
     assert difference("wrap") <= 1 < 20 < difference("symmetric")
 
 
-@pytest.mark.parametrize("wanted", [{"width": 100}, {"height": 77}, {"width": 41}, {"height": 240}, {"width": np.int64(80)}])
+@pytest.mark.parametrize(
+    "wanted",
+    [{"width": 100}, {"height": 77}, {"width": 41}, {"height": 240}, {"width": np.int64(80)}],
+)
 def test_a_size_instead_of_a_scale(photo, wanted):
     lr = photo[:30, :40]
     [(name, side)] = wanted.items()
@@ -218,7 +249,11 @@ def test_no_dark_fringe_around_what_is_cut_out(scale):
     disc[np.hypot(x, y) < 14] = (255, 0, 0, 255)
     answer = upscale(disc, load_pretrained("edsr-lite", 2), scale=scale)
     seen = answer[answer[..., 3] > 0]
-    assert 0 < len(seen) < answer[..., 3].size and (seen[:, 0] > 235).all() and (seen[:, 1:3] < 20).all()
+    assert (
+        0 < len(seen) < answer[..., 3].size
+        and (seen[:, 0] > 235).all()
+        and (seen[:, 1:3] < 20).all()
+    )
 
 
 def test_progress_and_cancel(photo):
@@ -278,7 +313,11 @@ def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expecte
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: free // 2)
     side = tile_side("auto", config, torch.device("cuda"))
-    assert side == expected if expected in (64, 512) else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
+    assert (
+        side == expected
+        if expected in (64, 512)
+        else tile_memory(config, (side + 136) ** 2) <= free // 4 < 2**29
+    )
 
 
 class Cramped(EDSR):
@@ -315,12 +354,16 @@ SHORT_OF_MEMORY = {  # the last two are real: no machine has 2^60 bytes
 @pytest.mark.parametrize("self_ensemble", [False, True])
 def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
     model, seen = cramped(60 * 50, SHORT_OF_MEMORY[kind]), []
-    sr = super_resolve(photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p))
+    sr = super_resolve(
+        photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p)
+    )
     roomy = cramped(photo.size, SHORT_OF_MEMORY[kind])
     expected = super_resolve(photo, roomy, tile=500, self_ensemble=self_ensemble)
     differ = sr.astype(int) - expected
     assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-3  # ties of rounding
-    assert seen == [(i, 16) for i in range(1, 17)]  # halved twice: 60 x 48 pixels and their halo were too many
+    assert seen == [
+        (i, 16) for i in range(1, 17)
+    ]  # halved twice: 60 x 48 pixels and their halo were too many
 
 
 def test_what_is_done_is_not_done_again(photo):
@@ -374,9 +417,13 @@ print((super_resolve(rgb, model, tile=600, on_progress=on_progress) != whole).me
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux holds a process to a limit of memory (RLIMIT_AS)"
+)
 def test_a_process_that_really_runs_out_of_memory():
     """600 x 600 pixels at once need several maps of 46 MB each; the process is allowed 100 MB more than it has."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment
+    )
     assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
