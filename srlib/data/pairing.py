@@ -202,7 +202,7 @@ def _lr_folders(top: Path, hr_name: str, scale: int) -> list[Path]:
 
 
 def split_of(path: Path) -> str:
-    """ "train", "val", "test" or "", by the names of a file's folders."""
+    """Tell the split by the names of a file's folders: "train", "val", "test" or ""."""
     return (_splits(word for part in path.parent.parts for word in _words(part)) or [""])[-1]
 
 
@@ -233,7 +233,7 @@ def _is_layout(word: str) -> bool:
 
 
 def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
-    """ "hr", "lr" or "", by the innermost part of a path that names one side and not both."""
+    """Tell the side by the innermost part of a path that names only one: "hr", "lr" or ""."""
     for part in reversed(path.parts):
         words = set(_words(part))
         if bool(words & hr_words) != bool(words & lr_words):

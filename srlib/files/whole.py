@@ -80,8 +80,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """Give a `with` block a temporary folder in `folder`, on the same disk, so that files made in
-    it only have to be renamed. Temporary files of dead processes in `folder` are deleted first.
+    """Give a `with` block a temporary folder in `folder`.
+
+    It is on the same disk, so that files made in it only have to be renamed. Temporary files of
+    dead processes in `folder` are deleted first.
     """
     remove_leftovers(folder)
     scratch = folder / (_PREFIX + process_stamp())

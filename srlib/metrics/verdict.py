@@ -92,7 +92,7 @@ class Verdict:
 
     @property
     def outcome(self) -> str:
-        """ "better", "worse" or "no different", or "too few images to tell"."""
+        """One of "better", "worse", "no different" and "too few images to tell"."""
         if np.isfinite(self.gains).sum() < _ENOUGH:
             return "too few images to tell"
         # By the numbers as they are printed, so that "better" never stands beside 0.00 dB.

@@ -50,6 +50,7 @@ class EDSRConfig:
 
 
 def conv3x3(n_in: int, n_out: int) -> nn.Conv2d:
+    """Make the 3x3 convolution that EDSR consists of; it keeps height and width."""
     return nn.Conv2d(n_in, n_out, 3, padding=1)
 
 

@@ -41,8 +41,10 @@ class TextFigure(Figure):
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, alt: str):
-    """A figure of its own, not pyplot's, and its axes (rows, columns): it is shown once, by being a cell's value, and stays open
-    nowhere.  width, height: inches.
+    """Make a figure and its axes, an array of (rows, columns).
+
+    pyplot does not know the figure: a notebook shows it once, as the value of a cell, and it stays
+    open nowhere. Width and height are in inches.
     """
     figure = TextFigure(figsize=(width, height), layout="constrained")
     figure.alt = alt

@@ -44,7 +44,10 @@ def upscale_to_tiff(
         source: A picture or its path.
         target: The file to write, with the suffix .tif or .tiff.
         model: As for `upscale`; the scale is the model's own.
-        tile: As for `upscale`, and so are self_ensemble, device and precision.
+        tile: As for `upscale`.
+        self_ensemble: As for `upscale`.
+        device: As for `upscale`.
+        precision: As for `upscale`.
         overwrite: Replace a target that is there.
         on_progress: Called with (tiles done, tiles in all). It may raise to cancel; then nothing is
             left behind.

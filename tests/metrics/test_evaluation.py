@@ -201,7 +201,7 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
         file.write_bytes(b"\n".join([*lines[:3], damage, *lines[4:]]) + b"\n")
         asked = []
         methods = {
-            name: lambda lr, f=upscaler: asked.append(f) or f(lr)
+            name: lambda lr, f=upscaler, asked=asked: asked.append(f) or f(lr)
             for name, upscaler in METHODS.items()
         }
         with pytest.warns(UserWarning, match=r"set\.jsonl: line 4 is damaged and was skipped"):
@@ -288,7 +288,9 @@ def test_a_picture_too_small_for_a_metric_is_named_and_left_out(pairs, side, tmp
 
 def test_protocols_by_name_or_of_ones_own(pairs, tmp_path):
     for wrong in ("psnr-y", "RGB", None):
-        with pytest.raises(ValueError, match="protocol is one of benchmark-y, .*skimage-rgb, not "):
+        with pytest.raises(
+            ValueError, match=r"protocol is one of benchmark-y, .*skimage-rgb, not "
+        ):
             evaluate(METHODS, pairs, scale=4, protocol=wrong)
     file = tmp_path / "set.jsonl"
     own = Protocol("mine", luma=True, border_per_scale=2)

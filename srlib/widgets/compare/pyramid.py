@@ -58,7 +58,10 @@ class Pyramid:
         """The pixels that a rectangle touches, at least one.
 
         Args:
-            left, top, right, bottom: The edges in fractions of the image.
+            left: The left edge in fractions of the width.
+            top: The upper edge in fractions of the height.
+            right: The right edge in fractions of the width.
+            bottom: The lower edge in fractions of the height.
 
         Returns:
             A uint8 array (h, w, 3).
