@@ -70,7 +70,7 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     }
     if page.samplesperpixel not in channels.get(page.photometric, ()):
         return None
-    if page.dtype != np.uint16 or page.bitspersample != 16 or page.imagedepth != 1:
+    if page.dtype != np.uint16 or page.imagedepth != 1:
         return None
     # One tile is decoded at a time, so a tile must not be larger than a picture may be.
     check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
@@ -78,6 +78,9 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     if page.axes.startswith("S"):  # one plane per channel
         samples = np.moveaxis(samples, 0, -1)
     samples = samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+    if page.bitspersample < 16:  # such as the 12 of a camera, whose white is 4095
+        white = 2**page.bitspersample - 1
+        samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         samples[..., 0] = 65535 - samples[..., 0]
     if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
@@ -96,15 +99,18 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
 
 
 def tiff_kind(stream: BinaryIO) -> str | None:
-    """Say which pixels a TIFF holds, such as "5 channels of uint8"; None for any other file."""
+    """Say which unusual pixels a TIFF holds, such as "5 channels of uint8"; else None."""
     import tifffile
 
     try:
         stream.seek(0)
         page = tifffile.TiffFile(stream).pages.first
         photometric = tifffile.PHOTOMETRIC(page.photometric).name
-        channels = "1 channel" if page.samplesperpixel == 1 else f"{page.samplesperpixel} channels"
-        return f"{channels} of {page.dtype} ({photometric})" if page.dtype else None
+        channels = page.samplesperpixel
+        usual = {"MINISBLACK": (1, 2), "MINISWHITE": (1, 2), "RGB": (3, 4)}.get(photometric, ())
+        if page.dtype is None or (page.dtype in (np.uint8, np.uint16) and channels in usual):
+            return None
+        return f"{channels} channel{'s' * (channels > 1)} of {page.dtype} ({photometric})"
     except Exception:  # no TIFF, or a broken one
         return None
 

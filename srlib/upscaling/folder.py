@@ -13,7 +13,7 @@ from pathlib import Path
 
 from srlib.data.lr_folders import LowResReport, scratch_folder
 from srlib.images.finder import DataError, find_images
-from srlib.images.picture import MAX_PIXELS, SUFFIXES, ImageError, read_image, write_image
+from srlib.images.picture import MAX_PIXELS, RESULT_SUFFIXES, ImageError, read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.enlarge import check_scale, chosen_model, large_size, upscale
 from srlib.zoo.checkpoints import load_pretrained, save_weights
@@ -55,7 +55,7 @@ def upscale_folder(
     source_dir, target_dir = Path(source_dir), Path(target_dir)
     check_scale(scale)
     model = chosen_model(model, scale)
-    if suffix not in (formats := sorted(SUFFIXES - {".gif"})):
+    if suffix not in (formats := RESULT_SUFFIXES):
         raise ValueError(f"suffix is one of {', '.join(formats)}, not {suffix!r}.")
     if target_dir.resolve().is_relative_to(source_dir.resolve()):
         raise DataError(

@@ -21,15 +21,31 @@ def names(folder: Path) -> list[str]:
 
 
 def test_every_suffix_in_any_case(tmp_path):
-    touch(tmp_path, *(f"a{suffix}" for suffix in SUFFIXES), *(f"b{suffix.upper()}" for suffix in SUFFIXES), "a.txt", "png")
+    touch(
+        tmp_path,
+        *(f"a{suffix}" for suffix in SUFFIXES),
+        *(f"b{suffix.upper()}" for suffix in SUFFIXES),
+        "a.txt",
+        "png",
+    )
     listing = list_pictures(tmp_path)
-    assert len(listing.pictures) == 2 * len(SUFFIXES) and {".jfif", ".avif", ".mpo", ".jp2"} <= SUFFIXES
+    assert (
+        len(listing.pictures) == 2 * len(SUFFIXES)
+        and {".jfif", ".avif", ".mpo", ".jp2"} <= SUFFIXES
+    )
     assert listing.others == [Path("a.txt"), Path("png")] and not listing.passed_over
 
 
 PASSED_OVER = {
     "hidden": [".ipynb_checkpoints/", ".Trash-1000/", ".git/", "._a.jpg", ".a.png"],
-    "system folder": ["__MACOSX/", "@eaDir/", "#recycle/", "$RECYCLE.BIN/", "System Volume Information/", "lost+found/"],
+    "system folder": [
+        "__MACOSX/",
+        "@eaDir/",
+        "#recycle/",
+        "$RECYCLE.BIN/",
+        "System Volume Information/",
+        "lost+found/",
+    ],
     "unfinished": [".making-host~12~3~x/", ".a.png.12-34.part", "a.png.part"],
 }
 
@@ -68,10 +84,17 @@ def test_linked_folders_are_entered_once(tmp_path):
     (root / "gone.png").symlink_to(tmp_path / "nothing.png")
     (root / "itself").symlink_to(root / "itself")
     listing = list_pictures(root)
-    assert [path.as_posix() for path in listing.pictures] == ["first/b.png", "first/deep/c.png", "linked.png", "z/a.png"]
+    assert [path.as_posix() for path in listing.pictures] == [
+        "first/b.png",
+        "first/deep/c.png",
+        "linked.png",
+        "z/a.png",
+    ]
     assert listing.passed_over.pop(Path("gone.png")) == "broken link"
     assert Path("itself") in listing.passed_over
-    assert {Path("second"), Path("a_link_to_z"), Path("z/up"), Path("above")} <= set(listing.passed_over)
+    assert {Path("second"), Path("a_link_to_z"), Path("z/up"), Path("above")} <= set(
+        listing.passed_over
+    )
     (tmp_path / "to_root").symlink_to(root, target_is_directory=True)
     assert names(tmp_path / "to_root") == names(root)
 
@@ -87,14 +110,24 @@ def test_only_regular_files(tmp_path):
 
 
 def test_names_of_all_kinds(tmp_path):
-    unusual = ["a b.png", "é.png", "写真" * 20 + ".jpg", "a.b.c.png", "-x.png", "100%.png", "new\nline.png"]
+    unusual = [
+        "a b.png",
+        "é.png",
+        "写真" * 20 + ".jpg",
+        "a.b.c.png",
+        "-x.png",
+        "100%.png",
+        "new\nline.png",
+    ]
     touch(tmp_path, *unusual)
     assert sorted(names(tmp_path)) == sorted(unusual)
 
 
 def test_an_empty_folder_says_what_was_passed_over(tmp_path):
     touch(tmp_path, "notes.txt", ".ipynb_checkpoints/a.png")
-    with pytest.raises(DataError, match=r"no pictures in .*1 hidden.*1 no picture by its suffix.*\.png"):
+    with pytest.raises(
+        DataError, match=r"no pictures in .*1 hidden.*1 no picture by its suffix.*\.png"
+    ):
         find_images(tmp_path)
     with pytest.raises(SRError, match="There is no folder"):
         find_images(tmp_path / "nothing")

@@ -45,7 +45,9 @@ def test_resolution_survives(photo, kind, out):
     picture = read_image(source(photo, kind, dpi=dpi))
     assert picture.dpi == pytest.approx(dpi, abs=0.02)
     for depth in (1, 257):
-        deep = Picture(picture.rgb.astype(np.uint8 if depth == 1 else np.uint16) * depth, dpi=picture.dpi)
+        deep = Picture(
+            picture.rgb.astype(np.uint8 if depth == 1 else np.uint16) * depth, dpi=picture.dpi
+        )
         content = encode(deep, out)
         assert read_image(io.BytesIO(content)).dpi == pytest.approx(dpi, abs=0.02), depth
         if out in ("PNG", "JPEG", "TIFF", "BMP"):  # as others read it
@@ -63,7 +65,10 @@ def test_resolution_of_exif_and_centimetres(photo):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_no_resolution_is_invented(photo, kind):
-    for picture in (read_image(source(photo, kind)), read_image(source(photo, kind, exif=camera_exif()))):
+    for picture in (
+        read_image(source(photo, kind)),
+        read_image(source(photo, kind, exif=camera_exif())),
+    ):
         again = read_image(io.BytesIO(encode(picture, kind)))
         assert picture.dpi is again.dpi is None and again.exif == picture.exif
 
@@ -105,7 +110,9 @@ def test_what_a_jpeg_cannot_hold_does_not_stop_it(photo):
 @pytest.mark.parametrize("deep", [False, True])
 def test_text_of_a_png_survives(photo, deep):
     text = {"parameters": "a bee, steps: 20", "Titre": "abeille à l’œuvre"}
-    stream = io.BytesIO(encode(Picture(photo.astype(np.uint16) * 257 if deep else photo, text=text)))
+    stream = io.BytesIO(
+        encode(Picture(photo.astype(np.uint16) * 257 if deep else photo, text=text))
+    )
     picture = read_image(stream)
     assert picture.text == text and picture.rgb.dtype == (np.uint16 if deep else np.uint8)
     assert Image.open(stream).text == text
@@ -159,13 +166,30 @@ def test_gamma_of_a_png_is_honoured(depth):
     ],
 )
 def test_a_tiff_that_is_no_photograph_is_named_for_what_it_is(tmp_path, array, options, says):
-    tifffile.imwrite(tmp_path / "a.tif", array, planarconfig="contig" if array.ndim == 3 else None, **options)
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, planarconfig="contig" if array.ndim == 3 else None, **options
+    )
     with pytest.raises(ImageError, match=f"^a.tif .*{says}") as caught:
         read_image(tmp_path / "a.tif")
     assert "cut short" not in str(caught.value) and "damaged" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("count", [1, 3])
+def test_twelve_bits_have_their_own_white(photo, count):
+    twelve = deep_of(photo, count) >> 4
+    picture = read_image(tiff16(twelve, bitspersample=12))
+    assert np.array_equal(picture.samples, np.floor(twelve * (65535 / 4095) + 0.5))
+
+
+def test_a_broken_tiff_of_usual_pixels_is_not_called_unusual(photo):
+    content = tiff16(deep_of(photo, 3)).getvalue()
+    with pytest.raises(ImageError, match=r"damaged|not a picture"):
+        read_image(io.BytesIO(content[: len(content) // 2]))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+)
 def test_a_jpeg_without_its_end_marker_is_read_with_a_warning(tmp_path, photo, options):
     image = Image.fromarray(photo)
     whole = saved(image, "JPEG", quality=95, exif=camera_exif(6), **options).getvalue()
@@ -179,7 +203,13 @@ def test_a_jpeg_without_its_end_marker_is_read_with_a_warning(tmp_path, photo, o
 
 def test_a_jpeg_keeps_all_of_the_colour():
     stripes = np.tile(np.array([[255, 0, 0], [0, 0, 255]], np.uint8), (16, 8, 1))
-    assert np.abs(read_image(io.BytesIO(encode(images.from_array(stripes), "JPEG"))).rgb.astype(int) - stripes).max() < 20
+    assert (
+        np.abs(
+            read_image(io.BytesIO(encode(images.from_array(stripes), "JPEG"))).rgb.astype(int)
+            - stripes
+        ).max()
+        < 20
+    )
 
 
 def test_two_jpegs_in_one_file(tmp_path, photo):
@@ -207,7 +237,9 @@ def test_every_way_to_damage_a_file_is_an_image_error(photo, rng):
     assert len(files) > 10
     for kind, whole in files.items():
         for _ in range(40):
-            content = bytearray(whole[: rng.integers(1, len(whole))] if rng.random() < 0.5 else whole)
+            content = bytearray(
+                whole[: rng.integers(1, len(whole))] if rng.random() < 0.5 else whole
+            )
             for place in rng.integers(0, len(content), rng.integers(0, 9)):
                 content[place] = rng.integers(256)
             try:
@@ -216,7 +248,9 @@ def test_every_way_to_damage_a_file_is_an_image_error(photo, rng):
                 assert str(error).startswith("The upload "), kind
 
 
-@pytest.mark.parametrize("error", [EOFError, IndexError, KeyError, RecursionError, SyntaxError, ZeroDivisionError])
+@pytest.mark.parametrize(
+    "error", [EOFError, IndexError, KeyError, RecursionError, SyntaxError, ZeroDivisionError]
+)
 def test_any_exception_of_a_decoder_is_an_image_error(tmp_path, photo, monkeypatch, error):
     def broken(self):
         raise error
@@ -233,16 +267,39 @@ def test_any_exception_of_a_decoder_is_an_image_error(tmp_path, photo, monkeypat
 def test_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     code = f"from srlib.images import read_image; read_image({str(tmp_path / 'a.png')!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False, text=True
+    )
     assert "ImageError: a.png is a pipe or a device" in done.stderr
     for device in ("/dev/zero", "/dev/null"):
         with pytest.raises(ImageError, match="a pipe or a device"):
             read_image(device)
 
 
+def test_a_path_that_no_file_can_have():
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("a\0.png")
+
+
+def test_luma_is_that_of_jpeg(photo):
+    assert (
+        np.abs(
+            images.luma(photo).astype(int) - np.asarray(Image.fromarray(photo).convert("L"))
+        ).max()
+        <= 1
+    )
+    gray = np.repeat(photo[..., :1], 3, axis=2)
+    assert np.array_equal(images.luma(gray), photo[..., 0])
+    deep = gray.astype(np.uint16) * 257
+    assert np.array_equal(images.luma(deep), deep[..., 0])
+
+
 HEADS = {
     "photo.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow-heif"),
-    "photo.jpg": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "pillow-heif"),  # a HEIC under a wrong name
+    "photo.jpg": (
+        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic",
+        "pillow-heif",
+    ),  # a HEIC under a wrong name
     "photo.jxl": (b"\xff\x0a" + bytes(40), "pillow-jxl-plugin"),
     "box.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "pillow-jxl-plugin"),
 }
@@ -287,7 +344,11 @@ def test_every_suffix_is_read(tmp_path, photo, kind):
 def test_no_photograph_that_pillow_reads_is_forgotten():
     """Each suffix that Pillow opens is read here, or belongs to a vector, video, icon, data or antique format."""
     Image.init()
-    left = {kind for suffix, kind in Image.registered_extensions().items() if suffix not in SUFFIXES and kind in Image.OPEN}
+    left = {
+        kind
+        for suffix, kind in Image.registered_extensions().items()
+        if suffix not in SUFFIXES and kind in Image.OPEN
+    }
     assert left <= {
         "BLP", "BUFR", "CUR", "DCX", "EPS", "FITS", "FLI", "FTEX", "GBR", "GRIB", "HDF5", "ICNS", "ICO", "IM", "IPTC",
         "MPEG", "MSP", "PCD", "PIXAR", "PPM", "SUN", "WMF", "XBM", "XPM",
