@@ -6,6 +6,7 @@ from srlib.images.downscalers import identify_downscaler, jpeg_quality
 from srlib.images.finder import Listing, find_images, list_pictures
 from srlib.images.picture import (
     MAX_PIXELS,
+    RESULT_SUFFIXES,
     SUFFIXES,
     ImageError,
     Picture,
@@ -23,6 +24,7 @@ from srlib.images.tensors import to_array, to_tensor
 
 __all__ = [
     "MAX_PIXELS",
+    "RESULT_SUFFIXES",
     "SUFFIXES",
     "DataError",
     "Degradation",

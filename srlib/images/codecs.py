@@ -15,12 +15,16 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from srlib.images.metadata import as_stored, exif_of
 
 if TYPE_CHECKING:
+    from tifffile import TiffPage
+
     from srlib.images.picture import Picture
 
 TILE = 256  # pixels a side of the tiles in a tiled TIFF
 # Bytes of pixels. Noise compresses to a little more than itself, and a classic TIFF ends at 2^32.
 CLASSIC_LIMIT = 4 * 10**9
 
+# photometric interpretation -> channels, without and with alpha
+_USUAL_CHANNELS = {"MINISBLACK": (1, 2), "MINISWHITE": (1, 2), "RGB": (3, 4)}
 Samples = tuple[np.ndarray, dict[str, Any], Image.Exif]  # (H, W, 1 to 4), Pillow's info, EXIF
 
 
@@ -53,24 +57,27 @@ def _read_png(stream: BinaryIO) -> Samples:
     return samples.reshape(*samples.shape[:2], -1), info, exif
 
 
-def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
+def _first_page(stream: BinaryIO) -> tuple[TiffPage | None, str, bool]:
+    """The first page of a TIFF, its photometric interpretation, and whether its channels are usual.
+
+    A directory can be broken in many ways; then the page is None, and Pillow names the fault.
+    """
     import tifffile
-    from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
     try:
+        stream.seek(0)
         page = tifffile.TiffFile(stream).pages.first
-    except (
-        Exception
-    ):  # a broken directory fails in many ways; Pillow, next in line, names the fault
-        return None
-    channels = {
-        PHOTOMETRIC.MINISBLACK: (1, 2),
-        PHOTOMETRIC.MINISWHITE: (1, 2),
-        PHOTOMETRIC.RGB: (3, 4),
-    }
-    if page.samplesperpixel not in channels.get(page.photometric, ()):
-        return None
-    if page.dtype != np.uint16 or page.bitspersample != 16 or page.imagedepth != 1:
+        photometric = tifffile.PHOTOMETRIC(page.photometric).name
+        return page, photometric, page.samplesperpixel in _USUAL_CHANNELS.get(photometric, ())
+    except Exception:
+        return None, "", False
+
+
+def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
+    from tifffile import EXTRASAMPLE
+
+    page, photometric, is_usual = _first_page(stream)
+    if not is_usual or page.dtype != np.uint16 or page.imagedepth != 1:
         return None
     # One tile is decoded at a time, so a tile must not be larger than a picture may be.
     check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
@@ -78,7 +85,10 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     if page.axes.startswith("S"):  # one plane per channel
         samples = np.moveaxis(samples, 0, -1)
     samples = samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
+    if page.bitspersample < 16:  # such as the 12 of a camera, whose white is 4095
+        white = 2**page.bitspersample - 1
+        samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+    if photometric == "MINISWHITE":
         samples[..., 0] = 65535 - samples[..., 0]
     if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
         samples = samples[..., :-1]
@@ -96,17 +106,12 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
 
 
 def tiff_kind(stream: BinaryIO) -> str | None:
-    """Say which pixels a TIFF holds, such as "5 channels of uint8"; None for any other file."""
-    import tifffile
-
-    try:
-        stream.seek(0)
-        page = tifffile.TiffFile(stream).pages.first
-        photometric = tifffile.PHOTOMETRIC(page.photometric).name
-        channels = "1 channel" if page.samplesperpixel == 1 else f"{page.samplesperpixel} channels"
-        return f"{channels} of {page.dtype} ({photometric})" if page.dtype else None
-    except Exception:  # no TIFF, or a broken one
+    """Say which unusual pixels a TIFF holds, such as "5 channels of uint8"; else None."""
+    page, photometric, is_usual = _first_page(stream)
+    if page is None or page.dtype is None or (is_usual and page.dtype in (np.uint8, np.uint16)):
         return None
+    channels = page.samplesperpixel
+    return f"{channels} channel{'s' * (channels > 1)} of {page.dtype} ({photometric})"
 
 
 def encode_png(samples: np.ndarray, shell: bytes) -> bytes:

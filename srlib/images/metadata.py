@@ -1,4 +1,4 @@
-"""The metadata of a photograph, freed from all that is true of a single file only."""
+"""The metadata of a photograph, without the parts that hold for a single file only."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _take_apart(exif: Image.Exif) -> tuple[int, bytes | None]:
 
 
 def as_stored(value: Any) -> Any:
-    """An EXIF value, text as bytes: from text, Pillow would write ? for an umlaut."""
+    """An EXIF value, with text as bytes, since Pillow writes a question mark for each umlaut."""
     return value.encode("latin-1") if isinstance(value, str) else value
 
 
@@ -98,13 +98,13 @@ def _dpi(info: Mapping[str, Any], exif: Image.Exif) -> tuple[float, float] | Non
             per_unit = 2.54 if exif.get(Base.ResolutionUnit) == _CENTIMETRE else 1
             dpi = (exif[Base.XResolution] * per_unit, exif[Base.YResolution] * per_unit)
         across, down = (float(value) for value in dpi)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+    except Exception:  # none there, or broken EXIF, as in exif_of
         return None
     return (across, down) if 0 < across < 65536 and 0 < down < 65536 else None
 
 
 def with_dpi(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes:
-    """EXIF that also says the resolution, for formats without a field of their own."""
+    """EXIF with the resolution added, for formats without a field of their own."""
     if not dpi:
         return exif or b""
     tags = Image.Exif()

@@ -44,6 +44,8 @@ FORMATS = {
     "JXL": (".jxl",),
 }
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# For folders of results: formats that every program reads and that hold a photograph well.
+RESULT_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 150_000_000  # a file that claims more is taken for a decompression bomb
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # BT.601, full range
 _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, after mirroring
@@ -143,9 +145,11 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
         (2, 4)
     """
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
+        is_content = isinstance(source, bytes | bytearray | memoryview)
+        hint = "; io.BytesIO makes a stream of it" if is_content else ""
         raise ImageError(
-            f"A picture is read from a path or a binary stream, not from {type(source).__name__}; "
-            "io.BytesIO makes a stream of bytes."
+            "A picture is read from a path or a binary stream, "
+            f"not from {type(source).__name__}{hint}."
         )
     name = _name_of(source)
     with _decoder_errors(name):
@@ -218,7 +222,7 @@ def _without_end_marker(stream: BinaryIO, name: str) -> Picture | None:
 
 @contextmanager
 def _decoder_errors(name: str) -> Iterator[None]:
-    """Turn every error of a decoder into an ImageError with the file's name."""
+    """Turn any error of a decoder into an ImageError with the file's name."""
     try:
         yield
     except (FileNotFoundError, ImageError, MemoryError):
@@ -266,7 +270,7 @@ def _load_plug_in(kind: str, failure: str) -> None:
 
 
 def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
-    """The picture of (H, W, 1 to 4) samples, upright, with the file's `info` as Pillow gives it."""
+    """Make an upright picture of samples, (H, W, 1 to 4), and the `info` that Pillow gives."""
     orientation, fields = fields_of(info, exif)
     if orientation in _MIRRORED:
         samples = samples[:, ::-1]
@@ -281,7 +285,7 @@ def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Pic
 
 
 def _with_gamma(samples: np.ndarray, gamma: float) -> np.ndarray:
-    """Colour stored with a PNG's gamma as it looks in sRGB; alpha is left alone."""
+    """Convert colour that is stored with a PNG's gamma to sRGB; alpha stays as it is."""
     exponent = _SRGB_GAMMA / gamma if gamma > 0 else 1.0
     if abs(exponent - 1) < 0.02 or not 0.1 < exponent < 10:  # the usual one, or nonsense
         return samples

@@ -174,6 +174,19 @@ def test_a_tiff_that_is_no_photograph_is_named_for_what_it_is(tmp_path, array, o
     assert "cut short" not in str(caught.value) and "damaged" not in str(caught.value)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_twelve_bits_have_their_own_white(photo, count):
+    twelve = deep_of(photo, count) >> 4
+    picture = read_image(tiff16(twelve, bitspersample=12))
+    assert np.array_equal(picture.samples, np.floor(twelve * (65535 / 4095) + 0.5))
+
+
+def test_a_broken_tiff_of_usual_pixels_is_not_called_unusual(photo):
+    content = tiff16(deep_of(photo, 3)).getvalue()
+    with pytest.raises(ImageError, match=r"damaged|not a picture"):
+        read_image(io.BytesIO(content[: len(content) // 2]))
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
 )
@@ -261,6 +274,24 @@ def test_a_pipe_does_not_hang(tmp_path):
     for device in ("/dev/zero", "/dev/null"):
         with pytest.raises(ImageError, match="a pipe or a device"):
             read_image(device)
+
+
+def test_a_path_that_no_file_can_have():
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("a\0.png")
+
+
+def test_luma_is_that_of_jpeg(photo):
+    assert (
+        np.abs(
+            images.luma(photo).astype(int) - np.asarray(Image.fromarray(photo).convert("L"))
+        ).max()
+        <= 1
+    )
+    gray = np.repeat(photo[..., :1], 3, axis=2)
+    assert np.array_equal(images.luma(gray), photo[..., 0])
+    deep = gray.astype(np.uint16) * 257
+    assert np.array_equal(images.luma(deep), deep[..., 0])
 
 
 HEADS = {
