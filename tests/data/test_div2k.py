@@ -230,12 +230,21 @@ def test_two_processes_that_share_only_the_disk(web, tmp_path, request):
     for name in TRAIN_ZIPS:
         (root / name).write_bytes(web.files[name])
     folders = os.pathsep.join(map(str, (request.path.parent, request.path.parents[1])))
-    command = [sys.executable, "-c", textwrap.dedent(UNPACKING), folders, str(root), f"{web.url}/good"]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(UNPACKING),
+        folders,
+        str(root),
+        f"{web.url}/good",
+    ]
     processes = []
     for number in "12":
         own = tmp_path / number
         own.mkdir()
-        processes.append(subprocess.Popen(command, env=os.environ | {"TMPDIR": str(own), "HOME": str(own)}))
+        processes.append(
+            subprocess.Popen(command, env=os.environ | {"TMPDIR": str(own), "HOME": str(own)})
+        )
     assert [process.wait() for process in processes] == [0, 0]
     images = {name: content for name, content in tree(root).items() if not name.endswith(".zip")}
     assert images == expected(("train", "HR"), ("train", "bicubic_X4"))

@@ -241,8 +241,14 @@ def relaid(root: Path, hr: str, lr: str) -> Path:
 
 
 LAYOUTS = {
-    "kaggle": ("DIV2K_{split}_HR/DIV2K_{split}_HR/{n}.png", "DIV2K_{split}_LR_bicubic/X4/{n}x4.png"),
-    "unzip -d": ("{split}/hr/DIV2K_{split}_HR/{n}.png", "{split}/lr/DIV2K_{split}_LR_bicubic/X4/{n}x4.png"),
+    "kaggle": (
+        "DIV2K_{split}_HR/DIV2K_{split}_HR/{n}.png",
+        "DIV2K_{split}_LR_bicubic/X4/{n}x4.png",
+    ),
+    "unzip -d": (
+        "{split}/hr/DIV2K_{split}_HR/{n}.png",
+        "{split}/lr/DIV2K_{split}_LR_bicubic/X4/{n}x4.png",
+    ),
     "lower case": ("{split}_hr/{n}.png", "{split}_lr_mild/x4/{n}x4m.png"),
     "in one folder": ("{split}/{n}_HR.png", "{split}/{n}_LR.png"),
     "prefixes": ("{split}_HR/hr_{n}.png", "{split}_LR/lr_{n}_x4.png"),
@@ -256,7 +262,10 @@ def test_it_pairs_as_the_loader_does(root, layout):
     new = relaid(root, hr, lr)
     report = check_dataset(new, scale=4)
     assert report.ok and report.pictures == 10, str(report)
-    folders = [(new / pattern.format(split="train", n="")).parents[pattern.count("/") - 1] for pattern in (hr, lr)]
+    folders = [
+        (new / pattern.format(split="train", n="")).parents[pattern.count("/") - 1]
+        for pattern in (hr, lr)
+    ]
     if layout == "unzip -d":
         folders = [new / "train" / "hr", new / "train" / "lr"]
     assert len(PairedImages(*folders, scale=4)) == 3
@@ -271,8 +280,14 @@ def test_a_whole_side_without_partners_is_a_question_of_names(root, photos):
     new = relaid(root, "{split}_HR/summer {n}.png", "{split}_LR/winter {n}.png")
     findings = check_dataset(new, scale=4).findings
     names = findings[findings["problem"].str.contains("pairs with an LR image by its name")]
-    assert list(names["severity"]) == ["error", "error"] and findings["severity"].tolist().count("error") == 2
-    assert all("train_HR/summer 0001.png and train_LR/winter 0001.png" in text for text in names["problem"][:1])
+    assert (
+        list(names["severity"]) == ["error", "error"]
+        and findings["severity"].tolist().count("error") == 2
+    )
+    assert all(
+        "train_HR/summer 0001.png and train_LR/winter 0001.png" in text
+        for text in names["problem"][:1]
+    )
     rule = re.search(r'hr_names="(.*)", lr_names="(.*?)"', names["fix"][0])
     patterns = {"hr_names": rule[1], "lr_names": rule[2]}
     assert check_dataset(new, scale=4, **patterns).ok
@@ -306,7 +321,9 @@ def test_sizes_that_were_rounded_up(root, photos):
     save(root / "DIV2K_train_LR_bicubic/X4/0001x4.png", lr)
     report = check_dataset(root, scale=4)
     assert report.ok and len(report.findings) == 2
-    assert files_by_problem(root)["The sizes of LR images were rounded up."] == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
+    assert files_by_problem(root)["The sizes of LR images were rounded up."] == (
+        "DIV2K_train_LR_bicubic/X4/0001x4.png",
+    )
     pair = PairedImages(root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4", scale=4)[0]
     assert np.array_equal(pair.hr, photos[0]) and np.array_equal(pair.lr, lr[:-1, :-1])
 
@@ -320,14 +337,24 @@ def huge_png() -> bytes:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01\x00", b"II*\0" + b"\xff" * 40, huge_png()])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01\x00", b"II*\0" + b"\xff" * 40, huge_png()]
+)
 def test_the_trouble_of_one_file_is_one_line(root, content):
     file = root / "DIV2K_train_HR/0002.png"
     file.write_bytes(content)
     assert only(root, "0002.png", "error") == ("DIV2K_train_HR/0002.png",)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(), IndexError("out of range"), PermissionError(13, "Permission denied")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(),
+        IndexError("out of range"),
+        PermissionError(13, "Permission denied"),
+    ],
+)
 def test_whatever_a_decoder_raises(root, monkeypatch, error):
     def read(path):
         if path.name == "0002.png":

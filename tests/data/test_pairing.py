@@ -17,7 +17,9 @@ def paths(names):
 def paired(hr, lr, **options):
     """The pairs as (HR, LR) names, and how many are left alone on each side."""
     groups = pair_files(paths(hr), paths(lr), **{"scale": 4} | options)
-    pairs = {(str(a.with_suffix("")), str(b.with_suffix(""))) for group in groups for a, b in group.pairs}
+    pairs = {
+        (str(a.with_suffix("")), str(b.with_suffix(""))) for group in groups for a, b in group.pairs
+    }
     return pairs, sum(len(g.hr_alone) for g in groups), sum(len(g.lr_alone) for g in groups)
 
 
@@ -52,13 +54,21 @@ def test_a_rule_is_found_by_the_names(kind):
     assert paired(hr_files, lr_files) == (expected, 0, 0)
     assert paired(hr_files, lr_files, rule=NameRule(hr, lr)) == (expected, 0, 0)
     alone, missing = hr_files[2], set(sorted(expected)[2:3])
-    assert paired(hr_files, [name for name in lr_files if (alone, name) not in expected]) == (expected - missing, 1, 0)
+    assert paired(hr_files, [name for name in lr_files if (alone, name) not in expected]) == (
+        expected - missing,
+        1,
+        0,
+    )
     assert paired(hr_files[:2] + hr_files[3:], lr_files) == (expected - missing, 0, 1)
 
 
 @pytest.mark.parametrize("hr, lr", [("*_HR_*", "*_LR_*"), ("*_*", "*_small_*")])
 def test_the_rule_may_be_in_the_middle(hr, lr):
-    expected = {(hr.replace("*", a, 1).replace("*", b), lr.replace("*", a, 1).replace("*", b)) for a in WORDS for b in "12"}
+    expected = {
+        (hr.replace("*", a, 1).replace("*", b), lr.replace("*", a, 1).replace("*", b))
+        for a in WORDS
+        for b in "12"
+    }
     assert paired([a for a, _ in expected], [b for _, b in expected]) == (expected, 0, 0)
 
 
@@ -87,7 +97,9 @@ def test_a_rule_is_suggested_where_names_alone_do_not_decide():
     (group,) = pair_files(paths(["summer1", "summer2"]), paths(["winter1", "winter2"]), scale=4)
     assert paired(["summer1", "summer2"], ["winter1", "winter2"], rule=group.rule)[1:] == (0, 0)
     for kind in ("other pictures", "digits", "another scale", "one letter"):
-        assert all(group.rule is None for group in pair_files(*map(paths, NO_PARTNERS[kind]), scale=4))
+        assert all(
+            group.rule is None for group in pair_files(*map(paths, NO_PARTNERS[kind]), scale=4)
+        )
 
 
 FOLDERS = {
@@ -110,27 +122,41 @@ def test_folders_as_they_are_unpacked(kind):
     files = paths([*(a for a, _ in expected), *(b for _, b in expected)])
     hr_files, lr_files = split_sides(files, scale=4)
     assert {str(path.with_suffix("")) for path in hr_files} == {a for a, _ in expected}
-    assert paired([p.with_suffix("") for p in hr_files], [p.with_suffix("") for p in lr_files]) == (expected, 0, 0)
+    assert paired([p.with_suffix("") for p in hr_files], [p.with_suffix("") for p in lr_files]) == (
+        expected,
+        0,
+        0,
+    )
 
 
 def test_folders_of_other_depth():
     assert paired(["a/1", "b/2"], ["1x4", "2x4"]) == ({("a/1", "1x4"), ("b/2", "2x4")}, 0, 0)
     assert paired(["1", "2"], ["LR/X4/1", "LR/X4/2"])[1:] == (0, 0)
     same = ["a/1", "a/2", "b/1", "b/2"]
-    assert paired(same, [f"{name}x4" for name in same]) == ({(name, f"{name}x4") for name in same}, 0, 0)
+    assert paired(same, [f"{name}x4" for name in same]) == (
+        {(name, f"{name}x4") for name in same},
+        0,
+        0,
+    )
     assert paired(same, ["1x4", "2x4"])[0] == set()  # whose they are cannot be known
 
 
 def test_several_scales_in_one_folder():
     lr = [f"{name}x{scale}" for name in NUMBERS for scale in (2, 3, 4)]
     assert paired(NUMBERS, lr) == ({(name, f"{name}x4") for name in NUMBERS}, 0, 0)
-    assert paired(NUMBERS, [f"X{scale}/{name}" for name in NUMBERS for scale in (2, 3, 4)])[1:] == (0, 0)
+    assert paired(NUMBERS, [f"X{scale}/{name}" for name in NUMBERS for scale in (2, 3, 4)])[1:] == (
+        0,
+        0,
+    )
 
 
 def test_spelling_that_differs():
     assert paired(["IMG_1", "IMG_2"], ["img_1_x4", "img_2_x4"])[1:] == (0, 0)
     assert paired([str(n) for n in range(1, 30)], [f"{n:04}x4" for n in range(1, 30)])[1:] == (0, 0)
-    assert paired(["e\u0301te\u0301", "b"], ["\u00e9t\u00e9", "b"])[1:] == (0, 0)  # as macOS and as others write it
+    assert paired(["e\u0301te\u0301", "b"], ["\u00e9t\u00e9", "b"])[1:] == (
+        0,
+        0,
+    )  # as macOS and as others write it
     assert paired(["a", "A"], ["ax4", "Ax4"]) == ({("a", "ax4"), ("A", "Ax4")}, 0, 0)
 
 
@@ -159,12 +185,22 @@ def test_four_lr_images_for_each_hr_image():
 def test_sides(files, lr):
     hr_files, lr_files = split_sides(paths(files), scale=4)
     assert lr_files == paths(lr)
-    assert not {path for path in hr_files if "X2" in path.parts or "notes" in path.parts or path in lr_files}
+    assert not {
+        path for path in hr_files if "X2" in path.parts or "notes" in path.parts or path in lr_files
+    }
 
 
 def test_splits():
     folders = ["DIV2K_train_HR", "trainHR", "validation/hr", "val", "test/a", "values", "x"]
-    assert [split_of(Path(folder, "1.png")) for folder in folders] == ["train", "train", "val", "val", "test", "", ""]
+    assert [split_of(Path(folder, "1.png")) for folder in folders] == [
+        "train",
+        "train",
+        "val",
+        "val",
+        "test",
+        "",
+        "",
+    ]
 
 
 def test_a_large_data_set_is_paired_quickly():

@@ -43,7 +43,11 @@ def test_pairs_by_name(tmp_path, photo):
         ("DIV2K_train_HR", "DIV2K_train_LR_unknown/X4", "x4"),
         ("DIV2K_train_HR", "DIV2K_train_LR_mild", "x4m"),
         ("DIV2K_train_HR", "DIV2K_train_LR_bicubic_X4/DIV2K_train_LR_bicubic/X4", "x4"),
-        ("DIV2K_train_HR/DIV2K_train_HR", "DIV2K_train_LR_bicubic/X4/DIV2K_train_LR_bicubic/X4", "x4"),
+        (
+            "DIV2K_train_HR/DIV2K_train_HR",
+            "DIV2K_train_LR_bicubic/X4/DIV2K_train_LR_bicubic/X4",
+            "x4",
+        ),
         ("hr", "lr/x4", "X4"),
         ("trainHR", "trainLRx4", ""),
         ("photos", "photos_x4", "_x4"),
@@ -73,7 +77,11 @@ def test_an_lr_folder_that_is_not_clear(tmp_path):
 
 
 def test_bicubic_comes_before_other_tracks(tmp_path):
-    put(tmp_path, "DIV2K_valid_HR/1.png", *(f"DIV2K_valid_LR_{t}/X4/1x4.png" for t in ("unknown", "bicubic", "wild")))
+    put(
+        tmp_path,
+        "DIV2K_valid_HR/1.png",
+        *(f"DIV2K_valid_LR_{t}/X4/1x4.png" for t in ("unknown", "bicubic", "wild")),
+    )
     assert find_lr_dir(tmp_path / "DIV2K_valid_HR", scale=4).parent.name == "DIV2K_valid_LR_bicubic"
     for folder in ("missing/hr", "DIV2K_valid_HR/1.png"):
         with pytest.raises(DataError, match="no LR folder of scale 4"):
@@ -83,15 +91,28 @@ def test_bicubic_comes_before_other_tracks(tmp_path):
 def test_a_message_names_both_files_and_the_rule(tmp_path):
     put(tmp_path, "A/summer_1.png", "A/summer_2.png", size=(8, 8))
     put(tmp_path, "B/winter_1.png", "B/winter_2.png", size=(2, 2))
-    with pytest.raises(DataError, match=r"summer_1\.png with winter_1\.png .*A, LR in .*B.*hr_names=.*lr_names=") as caught:
+    with pytest.raises(
+        DataError, match=r"summer_1\.png with winter_1\.png .*A, LR in .*B.*hr_names=.*lr_names="
+    ) as caught:
         PairedImages(tmp_path / "A", tmp_path / "B", scale=4)
     assert "delete" not in str(caught.value)
-    pairs = PairedImages(tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*")
-    assert [(hr.name, lr.name) for hr, lr in pairs.files] == [(f"summer_{n}.png", f"winter_{n}.png") for n in "12"]
+    pairs = PairedImages(
+        tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*"
+    )
+    assert [(hr.name, lr.name) for hr, lr in pairs.files] == [
+        (f"summer_{n}.png", f"winter_{n}.png") for n in "12"
+    ]
     with pytest.raises(DataError, match=r'No names correspond by hr_names="x\*", lr_names="\*"'):
         PairedImages(tmp_path / "A", tmp_path / "B", scale=4, hr_names="x*")
     put(tmp_path, "A/other.png")
-    assert len(PairedImages(tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*")) == 2
+    assert (
+        len(
+            PairedImages(
+                tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*"
+            )
+        )
+        == 2
+    )
 
 
 def test_hr_and_lr_in_one_folder(tmp_path):
@@ -100,7 +121,10 @@ def test_hr_and_lr_in_one_folder(tmp_path):
     assert len(PairedImages(tmp_path / "both", tmp_path / "both", scale=4)) == 2
     put(tmp_path, "photos/1.png", "photos/2.png", size=(8, 8))
     put(tmp_path, "photos/LR/X4/1.png", "photos/LR/X4/2.png", size=(2, 2))
-    assert PairedImages(tmp_path / "photos", tmp_path / "photos" / "LR" / "X4", scale=4).names == ["1", "2"]
+    assert PairedImages(tmp_path / "photos", tmp_path / "photos" / "LR" / "X4", scale=4).names == [
+        "1",
+        "2",
+    ]
 
 
 def test_names_that_end_like_a_scale(tmp_path):

@@ -223,12 +223,16 @@ def test_two_processes_that_share_only_the_disk(root):
     for number in range(2):
         (root / f"tmp{number}").mkdir()
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=_without_shared_temporary_folder, args=(root, n)) for n in range(2)]
+    processes = [
+        fork.Process(target=_without_shared_temporary_folder, args=(root, n)) for n in range(2)
+    ]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    expected = sum(int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root))
+    expected = sum(
+        int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root)
+    )
     assert [p.read_text().split()[1] for p in sorted(root.glob("done*"))] == [str(expected)] * 2
     cache = root / "data" / ".srlib_cache"
     assert files_under(cache) == [".gitignore", "hr.bin", "index.json", "lr.bin"]
