@@ -250,8 +250,8 @@ def _names(group: PairedGroup) -> Iterator[Finding]:
             f"No HR image pairs with an LR image by its name, such as {example}.",
             (*hr_alone, *lr_alone),
             effect,
-            f"This is a question of names, and the images may be fine. If they belong together, "
-            f"pass {patterns}; otherwise check the names of the folders.",
+            "The images may be fine, and only their names differ. If they belong together, pass "
+            f"{patterns}; otherwise check the names of the folders.",
         )
     elif not group.pairs and hr_alone:
         yield Finding(
@@ -281,7 +281,7 @@ def _names(group: PairedGroup) -> Iterator[Finding]:
 def _expected(group: PairedGroup, side: str) -> str:
     """The name of a missing partner, by the rule of its group."""
     alone = group.hr_alone if side == "HR" else group.lr_alone
-    if not alone or not group.rule:
+    if not alone or group.rule in (None, NameRule()):
         return ""
     partner = group.rule.partner(min(alone), side)
     return f": by the rule {group.rule}, {min(alone).name} needs {partner}"
@@ -303,7 +303,7 @@ def _single_images(facts: list[Facts], scale: int) -> Iterator[Finding]:
         "Images are partly transparent (alpha).",
         (fact.path for fact in facts if fact.alpha),
         "The colours of transparent pixels are arbitrary, and the network learns them.",
-        "Put them on a plain background and save them without alpha.",
+        "Train with copies on a plain background, saved without alpha.",
     )
     yield from _finding(
         "warning",
@@ -317,7 +317,7 @@ def _single_images(facts: list[Facts], scale: int) -> Iterator[Finding]:
         "Images have 16 bits per channel.",
         (fact.path for fact in facts if fact.deep),
         "Models and metrics work with 8 bits, and mixed depths do not train together.",
-        "Convert HR to 8 bits, then make the LR images again.",
+        "Train with copies of 8 bits, and make the LR images from these.",
     )
     yield from _finding(
         "warning",

@@ -34,7 +34,7 @@ class PairedImages(Sequence[Pair]):
     Example:
         >>> pairs = PairedImages("data/sample/DIV2K_valid_HR", None, scale=4)
         >>> pairs[0].hr.shape, pairs[0].lr.shape, pairs[0].name
-        ((340, 508, 3), (85, 127, 3), '0801')
+        ((636, 804, 3), (159, 201, 3), '0801')
     """
 
     def __init__(

@@ -34,10 +34,10 @@ def memory_map(
 ) -> PixelStore:
     """Decode all pairs into memory-mapped files, or open the files that an earlier call made.
 
-    The files are made again when an image is added, removed or changed, as its name, size and
-    modification time tell. Each scale, `lr_dir` and `make_lr` has files of its own. A second
-    process that asks for the same files waits for the first. They take 3 bytes for each HR and LR
-    pixel, 9 GB for the 800 images of DIV2K at x4, and may be deleted when nothing uses them.
+    The files are made again when an image is added or removed, or when its size or modification
+    time changes. Each scale, `lr_dir` and `make_lr` has files of its own. A second process that
+    needs the same files waits for the first. They take 3 bytes per HR and LR pixel, 9 GB for the
+    800 images of DIV2K at x4, and may be deleted when nothing uses them.
 
     Args:
         pairs: The pairs to decode.
