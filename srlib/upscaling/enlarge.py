@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.picture import ImageError, Picture, from_array, from_pil, read_image, to_pil
+from srlib.images.picture import ImageError, Picture, from_array, from_pil, luma, read_image, to_pil
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
 from srlib.upscaling.engines import Network, Options
-from srlib.upscaling.ensemble import LUMA_WEIGHTS, mean_of_eight, spread_of_eight
+from srlib.upscaling.ensemble import mean_of_eight, spread_of_eight
 from srlib.upscaling.tiling import by_tiles
 from srlib.zoo.checkpoints import load_pretrained
 
@@ -93,7 +93,7 @@ def upscale(
     model = chosen_model(model, scale)
     rgb = _super_resolve(picture.rgb, model, options, self_ensemble=self_ensemble)
     if picture.mode == "L":
-        rgb = np.repeat(gray_of(rgb)[..., None], 3, axis=2)
+        rgb = np.repeat(luma(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):
@@ -172,11 +172,6 @@ def _super_resolve(
     sr = np.empty(((rows.stop - rows.start) * scale, rgb.shape[1] * scale, 3), rgb.dtype)
     by_tiles(rgb, model, render, sr, options, rows)
     return sr
-
-
-def gray_of(rgb: np.ndarray) -> np.ndarray:
-    """Turn an enlarged gray picture, (H, W, 3) with slightly unequal channels, into (H, W)."""
-    return np.floor(rgb @ np.array(LUMA_WEIGHTS) + 0.5).astype(rgb.dtype)
 
 
 def check_scale(scale: float | None) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from srlib.images.picture import LUMA_WEIGHTS
 from srlib.upscaling.engines import Network
-
-LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # BT.601, full range
 
 
 def eight_answers(network: Network, lr: Tensor) -> Iterator[Tensor]:
@@ -36,6 +35,6 @@ def spread_of_eight(network: Network, lr: Tensor) -> Tensor:
     Returns:
         (B, scale * H, scale * W), in grey levels of 255.
     """
-    weights = lr.new_tensor(LUMA_WEIGHTS).view(3, 1, 1) * 255
+    weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
     lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
     return torch.stack(lumas).std(0, correction=0)

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import find_images
-from srlib.images.picture import SUFFIXES, read_image, write_image
+from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.enlarge import check_scale, chosen_model, upscale
 from srlib.zoo.checkpoints import load_pretrained, save_weights
@@ -69,9 +69,8 @@ def upscale_folder(
     """
     check_scale(scale)
     model = chosen_model(model, scale)
-    formats = sorted(SUFFIXES - {".gif"})
-    if suffix not in formats:
-        raise ValueError(f"suffix is one of {', '.join(formats)}, not {suffix!r}.")
+    if suffix not in RESULT_SUFFIXES:
+        raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     options = {"scale": scale, "tile": tile, "self_ensemble": self_ensemble, "device": device}

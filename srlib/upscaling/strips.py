@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from srlib.files.whole import whole_file
 from srlib.images.alpha import bleed
 from srlib.images.codecs import TILE, write_tiff
 from srlib.images.picture import ImageError, Picture, luma, read_image
@@ -75,14 +75,9 @@ def upscale_to_tiff(
         "device": device,
         "precision": precision,
     }
-    scratch = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with open(scratch, "wb") as file:
-            size = tuple(side * model.config.scale for side in lr.size)
-            write_tiff(file, _tiles(_strips(lr, model, options, on_progress)), lr, size)
-        os.replace(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    size = (lr.size[0] * model.config.scale, lr.size[1] * model.config.scale)
+    with whole_file(target) as part, open(part, "wb") as file:
+        write_tiff(file, _tiles(_strips(lr, model, options, on_progress)), lr, size)
     return target
 
 
