@@ -80,11 +80,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """Give a `with` block a temporary folder in `folder`.
+    """Give a `with` block a temporary folder in `folder`, on the same disk.
 
-    It is on the same disk, so that files made in it only have to be renamed. Temporary files of
-    dead processes in `folder` are deleted first.
+    Files that are made in it only have to be renamed. Temporary files of dead processes in
+    `folder` are deleted first, and `folder` is created if it is not there.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     scratch = folder / (_PREFIX + process_stamp())
     scratch.mkdir()
@@ -152,7 +153,6 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
         error_class: It cannot be created or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(folder):
             pass
     except OSError as error:

@@ -14,10 +14,12 @@ from safetensors.torch import save
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import find_images
-from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
+from srlib.images.picture import read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.enlarge import check_scale, chosen_model, upscale
 from srlib.zoo.checkpoints import load_pretrained, save_weights
+
+_FORMATS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def upscale_folder(
@@ -43,13 +45,9 @@ def upscale_folder(
     Args:
         source_dir: The pictures, in folders of any depth.
         target_dir: The folder of the results.
-        model: The network, as for `upscale`.
-        scale: The factor, as for `upscale`.
-        suffix: The format of all results. PNG and TIFF keep everything; GIF has too few colours
-            and is refused.
-        tile: The side of a tile, as for `upscale`.
-        self_ensemble: Average eight answers, as for `upscale`.
-        device: As for `upscale`.
+        model: As for `upscale`, like `scale`, `tile`, `self_ensemble` and `device`.
+        suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
+            .bmp.
         executor: Makes the results on its workers, which see both folders under the same paths,
             such as Dask's `Client.get_executor()`; each worker process reads the model once. None
             makes one after the other, since PyTorch uses all cores for one. Processes on one
@@ -69,8 +67,8 @@ def upscale_folder(
     """
     check_scale(scale)
     model = chosen_model(model, scale)
-    if suffix not in RESULT_SUFFIXES:
-        raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
+    if suffix not in _FORMATS:
+        raise ValueError(f"suffix is one of {', '.join(_FORMATS)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     options = {"scale": scale, "tile": tile, "self_ensemble": self_ensemble, "device": device}

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from srlib.files.recipe import read_recipe, write_recipe
-from srlib.images.picture import SUFFIXES, read_image, write_image
+from srlib.images.picture import read_image, write_image
 
 STEPS = {"scale": 4, "method": "matlab", "source picture": "写" * 20}
 
 
-@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize(
+    "suffix", [".png", ".jpg", ".tif", ".webp", ".bmp", ".gif", ".avif", ".jp2"]
+)
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_every_format_carries_one(tmp_path, photo, suffix, depth):
     path = write_image(tmp_path / f"a{suffix}", photo.astype(depth))
