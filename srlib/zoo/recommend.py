@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy.fft import dctn
 
 from srlib.images.downscalers import jpeg_quality
 from srlib.images.picture import Picture, eight_bit, from_array, read_image
@@ -20,6 +19,9 @@ _CROSSOVER_PER_OCTAVE = (
     1.5  # detail hides JPEG's blocks: so much lower where there is twice as much
 )
 _WINDOW = 96  # pixels per side of the windows that are looked at
+_FREQUENCY = np.arange(8)[:, None]
+_DCT = np.cos(np.pi * _FREQUENCY * (2 * np.arange(8) + 1) / 16)
+_DCT *= np.where(_FREQUENCY, 0.5, np.sqrt(0.125))  # orthonormal
 _HIGH = np.add.outer(np.arange(8), np.arange(8)) >= 4  # frequencies that JPEG rounds to zero first
 # Share of the DCT coefficients that JPEG or WebP has rounded to zero on its own grid of blocks.
 _JPEG = 0.1  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
@@ -158,7 +160,7 @@ def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
     shares = np.ones((8, 8))
     for row, column in np.ndindex(8, 8):
         blocks = np.concatenate([_blocks(luma[row:, column:]) for luma in lumas])
-        large = np.abs(dctn(blocks, axes=(1, 2), norm="ortho")[:, _HIGH]) > 1
+        large = np.abs(_DCT @ blocks @ _DCT.T)[:, _HIGH] > 1
         counts[row, column] = large.sum()
         shares[row, column] = large.mean() if large.size else 1
     return shares if np.median(counts) >= _FEWEST else np.ones((8, 8))
