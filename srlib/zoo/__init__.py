@@ -11,17 +11,20 @@ from srlib.zoo.checkpoints import (
 )
 from srlib.zoo.passport import Passport, inspect_checkpoint
 from srlib.zoo.reader import WeightsError, read_weights
+from srlib.zoo.recommend import Recommendation, recommend_checkpoint
 
 __all__ = [
     "CHECKPOINTS",
     "WEIGHTS_DIR",
     "Checkpoint",
     "Passport",
+    "Recommendation",
     "WeightsError",
     "available",
     "find",
     "inspect_checkpoint",
     "load_pretrained",
     "read_weights",
+    "recommend_checkpoint",
     "save_weights",
 ]

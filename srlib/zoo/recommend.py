@@ -1,0 +1,182 @@
+"""Recommend the network for a picture, by the traces that JPEG, WebP and noise left in it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from srlib.images.downscalers import jpeg_quality
+from srlib.images.picture import Picture, eight_bit, from_array, read_image
+
+# The figures were measured on crops of the sample photographs and of 28 others, see MODEL_CARD.md.
+# JPEG quality below which -photo has the higher PSNR, by scale, where neighbours differ by 7.5.
+_CROSSOVER = {2: 92.25, 3: 90.5, 4: 90.25}
+_CROSSOVER_PER_OCTAVE = (
+    1.5  # detail hides JPEG's blocks: so much lower where there is twice as much
+)
+_WINDOW = 96  # pixels per side of the windows that are looked at
+_FREQUENCY = np.arange(8)[:, None]
+_DCT = np.cos(np.pi * _FREQUENCY * (2 * np.arange(8) + 1) / 16)
+_DCT *= np.where(_FREQUENCY, 0.5, np.sqrt(0.125))  # orthonormal
+_HIGH = np.add.outer(np.arange(8), np.arange(8)) >= 4  # frequencies that JPEG rounds to zero first
+# Share of the DCT coefficients that JPEG or WebP has rounded to zero on its own grid of blocks.
+_JPEG = 0.1  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
+_STRONG_JPEG = 0.22  # against all grids: quality 90, where WebP has blurred the steps since
+_WEBP = 0.1  # against all grids, on grids half a block apart: WebP of about quality 80
+_FEWEST = 50  # large coefficients, below which a picture is too smooth to tell
+_NOISE = 3.0  # standard deviation of the smoothest parts, in levels
+
+
+class Recommendation(NamedTuple):
+    """A checkpoint for a picture.
+
+    Attributes:
+        name: Its name for `load_pretrained`.
+        reason: A sentence that says why.
+    """
+
+    name: str
+    reason: str
+
+
+def recommend_checkpoint(
+    picture: Picture | np.ndarray | str | os.PathLike, scale: int
+) -> Recommendation:
+    """Recommend "edsr-lite" for a clean picture, and "edsr-lite-photo" for JPEG, WebP or noise.
+
+    A JPEG file states its quality. In all other pictures, such as a JPEG that was saved again as
+    PNG, the blocks are found by the DCT coefficients that were rounded to zero. Traces of
+    compression so light that "edsr-lite" still has the higher PSNR do not count.
+
+    Args:
+        picture: A picture, its pixels, or a path, which can tell more.
+        scale: Factor of enlargement: 2, 3 or 4.
+
+    Returns:
+        The name of a checkpoint and a sentence with the reason.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: The file or the array is not a picture that can be read.
+        ValueError: The scale is none of EDSR's.
+
+    Example:
+        >>> recommend_checkpoint(np.full((64, 64, 3), 128, np.uint8), 2).name
+        'edsr-lite'
+    """
+    if scale not in _CROSSOVER:
+        raise ValueError(f"The checkpoints enlarge by 2, 3 or 4, not by {scale}.")
+    stated = None
+    if isinstance(picture, str | os.PathLike):
+        path = picture
+        picture = read_image(path)
+        stated = _stated_quality(path)
+    elif isinstance(picture, np.ndarray):
+        picture = from_array(picture)
+    windows = _windows(eight_bit(picture).rgb)
+    lumas = [window @ np.array([0.299, 0.587, 0.114]) for window in windows]
+    crossover = _CROSSOVER[scale] - _CROSSOVER_PER_OCTAVE * (np.log2(2 * _detail(lumas) + 1) - 4)
+    if stated is None:
+        trace = _trace_of_compression(windows, lumas, crossover)
+    elif stated < crossover:
+        trace = f"is a JPEG of quality {stated}, whose blocks would be sharpened"
+    else:
+        trace = None
+    if trace is None and _is_noisy(windows):
+        trace = "is noisy"
+    if trace:
+        return Recommendation("edsr-lite-photo", f"edsr-lite-photo, because it {trace}.")
+    kind = f"is a JPEG of quality {stated}" if stated else "shows little or no compression"
+    return Recommendation("edsr-lite", f"edsr-lite, because it {kind} and is not noisy.")
+
+
+def _trace_of_compression(
+    windows: list[np.ndarray], lumas: list[np.ndarray], crossover: float
+) -> str | None:
+    """Describe the traces of JPEG or WebP, if they are strong enough for -photo."""
+    left = _large_coefficients(lumas)
+    row, column = np.unravel_index(left.argmin(), left.shape)
+    least = left[row, column]
+    down = (row + 4) % 8
+    right = (column + 4) % 8
+    halfway = min(left[down, column], left[row, right], left[down, right])
+    everywhere = np.median(left)
+    if least < (1 - _JPEG) * halfway:
+        found = jpeg_quality([window[row:, column:] for window in windows])
+        if found is not None and found < crossover:
+            return f"was once a JPEG of quality {found}, whose blocks it still shows"
+        if found is None and least < (1 - _STRONG_JPEG) * everywhere:
+            return "shows the blocks of JPEG"
+    elif halfway < (1 - _WEBP) * everywhere:
+        return "shows the blocks of WebP"
+    return None
+
+
+def _detail(lumas: list[np.ndarray]) -> float:
+    """Measure the mean difference of neighbours, in levels."""
+    steps = [np.abs(np.diff(luma, axis=axis)).ravel() for luma in lumas for axis in (0, 1)]
+    steps = np.concatenate(steps)
+    return steps.mean() if steps.size else 0.0
+
+
+def _stated_quality(path: str | os.PathLike) -> int | None:
+    """Read the quality, on libjpeg's scale, off a JPEG file's table of quantisation steps."""
+    with open(path, "rb") as file:
+        if file.read(3) != b"\xff\xd8\xff":
+            return None
+    # Pillow warns of large pictures; read_image has its own limit.
+    with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        tables = image.quantization
+    percent = 100 * np.mean(tables[min(tables)]) / 57.625  # the mean step of quality 50
+    return round(100 - percent / 2 if percent <= 100 else 5000 / percent)
+
+
+def _windows(rgb: np.ndarray) -> list[np.ndarray]:
+    """Cut four windows out of a picture, one of each quarter, or return a small picture whole."""
+    starts = []
+    lengths = []
+    for size in rgb.shape[:2]:
+        if size < 2 * _WINDOW:
+            starts.append([0])
+            lengths.append(size)
+        else:
+            starts.append([(part * size // 4 - _WINDOW // 2) // 8 * 8 for part in (1, 3)])
+            lengths.append(_WINDOW)
+    height, width = lengths
+    return [
+        rgb[row : row + height, column : column + width]
+        for row in starts[0]
+        for column in starts[1]
+    ]
+
+
+def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
+    """Count the high-frequency DCT coefficients above 1 on all 64 grids of blocks, as shares."""
+    counts = np.zeros((8, 8))
+    shares = np.ones((8, 8))
+    for row, column in np.ndindex(8, 8):
+        blocks = np.concatenate([_blocks(luma[row:, column:]) for luma in lumas])
+        large = np.abs(_DCT @ blocks @ _DCT.T)[:, _HIGH] > 1
+        counts[row, column] = large.sum()
+        shares[row, column] = large.mean() if large.size else 1
+    return shares if np.median(counts) >= _FEWEST else np.ones((8, 8))
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """Cut the whole 8 by 8 blocks of an (H, W) array, (blocks, 8, 8)."""
+    rows, columns = (size // 8 for size in values.shape)
+    whole = values[: rows * 8, : columns * 8]
+    return whole.reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8)
+
+
+def _is_noisy(windows: list[np.ndarray]) -> bool:
+    """Measure noise in red minus green, since fine texture has hardly any colour."""
+    colours = [(window[..., 0] - window[..., 1].astype(float)) / np.sqrt(2) for window in windows]
+    # Second derivatives in both directions leave noise alone (Immerkaer 1996).
+    laplacians = [np.diff(np.diff(colour, 2, axis=0), 2, axis=1) / 6 for colour in colours]
+    deviations = np.concatenate([_blocks(values) for values in laplacians]).std(axis=(1, 2))
+    return deviations.size > 0 and np.quantile(deviations, 0.1) > _NOISE

@@ -1,0 +1,131 @@
+"""Which network for this picture: measured on the sample photographs, by files of all kinds."""
+
+import io
+from functools import cache
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from PIL import Image
+
+from srlib.images.degrade import Degradation
+from srlib.images.picture import ImageError, from_array, read_image, write_image
+from srlib.images.resize import imresize
+from srlib.metrics import PROTOCOLS
+from srlib.upscaling.enlarge import upscale
+from srlib.zoo.checkpoints import load_pretrained
+from srlib.zoo.recommend import recommend_checkpoint
+
+QUALITIES = (30, 50, 75, 85, 95)
+SIDE = 96
+
+
+@cache
+def crop(name, scale):
+    hr = read_image(SAMPLES / "DIV2K_valid_HR" / name).rgb
+    return hr[: SIDE * scale, : SIDE * scale]
+
+
+def encoded(rgb, kind, **options):
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def decoded(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def files(lr):
+    """The same small picture as people have it: clean, as JPEG, and a JPEG saved again."""
+    yield "clean.png", encoded(lr, "PNG")
+    for quality in QUALITIES:
+        jpeg = encoded(lr, "JPEG", quality=quality)
+        yield f"{quality}.jpg", jpeg
+        yield f"{quality}.png", encoded(decoded(jpeg), "PNG")
+        yield f"{quality}-lossless.webp", encoded(decoded(jpeg), "WEBP", lossless=True)
+        yield f"{quality}-cropped.png", encoded(decoded(jpeg)[3:, 5:], "PNG")
+    yield "75.webp", encoded(decoded(encoded(lr, "JPEG", quality=75)), "WEBP", quality=95)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_better_network_is_chosen(tmp_path, scale):
+    """On at least 95 % of all files, and never where the wrong one costs more than half a decibel."""
+    psnr = PROTOCOLS["benchmark-y"].psnr
+    plain, photo = (load_pretrained(name, scale) for name in ("edsr-lite", "edsr-lite-photo"))
+    measured = {}
+    right = []
+    for path in sorted((SAMPLES / "DIV2K_valid_HR").glob("*.png")):
+        hr = crop(path.name, scale)
+        for name, content in files(imresize(hr, 1 / scale)):
+            (tmp_path / name).write_bytes(content)
+            lr = decoded(content)
+            if lr.tobytes() not in measured:
+                whole = hr[-lr.shape[0] * scale :, -lr.shape[1] * scale :]
+                scores = [psnr(upscale(lr, model), whole, scale=scale) for model in (plain, photo)]
+                measured[lr.tobytes()] = scores[1] - scores[0]
+            gain = measured[lr.tobytes()]
+            answer = recommend_checkpoint(tmp_path / name, scale)
+            right.append((answer.name == "edsr-lite-photo") == (gain > 0))
+            assert right[-1] or abs(gain) < 0.5, (path.name, name, answer.reason, gain)
+            assert answer.reason.startswith(f"{answer.name}, because it ")
+    assert np.mean(right) >= 0.95
+
+
+@pytest.fixture
+def lr():
+    return imresize(crop("0801.png", 2), 1 / 2)
+
+
+def test_a_picture_and_its_pixels_are_judged_like_its_file(tmp_path, lr):
+    for name, content in files(lr):
+        if not name.endswith(".jpg"):  # a JPEG file tells its quality itself
+            (tmp_path / name).write_bytes(content)
+            answer = recommend_checkpoint(tmp_path / name, 2)
+            assert recommend_checkpoint(str(tmp_path / name), 2) == answer
+            assert recommend_checkpoint(decoded(content), 2) == answer
+            assert recommend_checkpoint(from_array(decoded(content)), 2) == answer
+
+
+@pytest.mark.parametrize("quality", [30, 49, 50, 51, 75, 90])
+def test_the_stated_quality_is_told(tmp_path, lr, quality):
+    for subsampling in (0, 2):
+        (tmp_path / "a.jpg").write_bytes(
+            encoded(lr, "JPEG", quality=quality, subsampling=subsampling)
+        )
+        assert f"quality {quality}" in recommend_checkpoint(tmp_path / "a.jpg", 2).reason
+
+
+def test_noise_is_told_from_texture():
+    for path in sorted((SAMPLES / "DIV2K_valid_HR").glob("*.png")):
+        hr = crop(path.name, 2)
+        assert recommend_checkpoint(Degradation(scale=2)(hr), 2).name == "edsr-lite"
+        answer = recommend_checkpoint(Degradation(scale=2, noise=6)(hr), 2)
+        assert answer.name == "edsr-lite-photo" and "noisy" in answer.reason
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 9), (8, 300, 3), (96, 96, 4), (500, 401, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_and_depth(shape, dtype):
+    for value in (0, np.iinfo(dtype).max):
+        assert recommend_checkpoint(np.full(shape, value, dtype), 3).name == "edsr-lite"
+
+
+def test_deep_and_gray_pictures(tmp_path, lr):
+    deep = write_image(
+        tmp_path / "deep.tif", from_array(lr.astype(np.uint16) * 257)
+    )  # none of Pillow's modes
+    assert recommend_checkpoint(deep, 2).name == "edsr-lite"
+    gray = decoded(encoded(lr[..., 1].copy(), "JPEG", quality=60))[..., 0]
+    assert recommend_checkpoint(gray, 2).name == "edsr-lite-photo"
+    assert recommend_checkpoint(lr.astype(np.uint16) * 257, 2).name == "edsr-lite"
+
+
+def test_wrong_arguments(tmp_path, lr):
+    with pytest.raises(ValueError, match="2, 3 or 4, not by 8"):
+        recommend_checkpoint(lr, 8)
+    with pytest.raises(FileNotFoundError):
+        recommend_checkpoint(tmp_path / "none.png", 2)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(ImageError):
+        recommend_checkpoint(tmp_path / "text.png", 2)
