@@ -136,7 +136,7 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
     """Divide the files of a data folder into HR and LR files, by their folders or else by name.
 
     Files in folders of another scale are left out, and so are files outside the HR and LR folders.
-    Without any LR file, all are HR.
+    Of several tracks of DIV2K, the bicubic one is taken. Without any LR file, all are HR.
     """
     files = _in_folders_of_scale(files, scale)
     weak_hr_words = _HR_WORDS | _WEAK_HR_WORDS
@@ -151,7 +151,7 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
                 {"hr": hr, "lr": lr, "": neither}[side].append(file)
             hr = hr or neither
             if lr and (not by_name or 2 * len(lr) >= len(hr)):  # a single name may mean anything
-                return hr, lr
+                return hr, _bicubic_first(lr)
     return files, []
 
 
@@ -195,10 +195,13 @@ def _lr_folders(top: Path, hr_name: str, scale: int) -> list[Path]:
             of_this_scale = [path for path in folders if scale in scales[path]]
             if of_this_scale or not any(scales.values()):
                 found.append((of_this_scale or folders)[0])
-    bicubic = [
-        path for path in found if not _OTHER_TRACKS & set(_words(str(path.relative_to(top))))
-    ]
-    return bicubic or found
+    bicubic = _bicubic_first([path.relative_to(top) / "*" for path in found])
+    return [top / path.parent for path in bicubic]
+
+
+def _bicubic_first(files: list[Path]) -> list[Path]:
+    """The files outside the folders of DIV2K's other tracks, or all files if there are none."""
+    return [file for file in files if not _OTHER_TRACKS & set(_words(str(file.parent)))] or files
 
 
 def split_of(path: Path) -> str:

@@ -179,6 +179,8 @@ def test_four_lr_images_for_each_hr_image():
         (["Set5/X4/HR/1", "Set5/X4/LR/1", "Set5/X2/HR/1", "Set5/X2/LR/1"], ["Set5/X4/LR/1"]),
         (["1", "2", "3", "lr_test"], []),
         (["x264/1", "x264/2"], []),
+        (["a_HR/1", "a_LR_bicubic/X4/1", "a_LR_unknown/X4/1"], ["a_LR_bicubic/X4/1"]),
+        (["a_HR/1", "a_LR_unknown/X4/1"], ["a_LR_unknown/X4/1"]),
         (["project_x3/1", "project_x3/2"], []),
     ],
 )
