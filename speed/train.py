@@ -1,12 +1,13 @@
-"""Training steps per second: `fine_tune`'s beside the step of EDSR-PyTorch's trainer, same network, batch and patch.
+"""Measure training steps per second: `fine_tune` beside the step of EDSR-PyTorch's trainer.
 
-    python speed/train.py [--rounds 3]
+    python speed/train.py [--steps 12]
 
-Writes speed/train.md.  Both train EDSR-baseline on batches of the paper's size, 16 patches of 48 LR pixels, from the sample
-photographs.  Ours is `srlib.training.fine_tune` itself with its default settings, timed from outside, from one of its "step" events
-to the next: cutting the patches is in it.  The peer's step is written here as its trainer does it: the network as it is written,
-torch's default memory layout and Adam, L1 on the range 0 to 255, float32; reading data is not in it.  The two take turns, step by
-step; the first four steps of each warm up.
+Writes speed/train.md. Both train EDSR-baseline on batches of the paper's size, 16 patches of 48 LR
+pixels, from the sample photographs. Ours is `srlib.training.fine_tune` itself, once with its body
+in float32 and once in bfloat16, timed from one of its "step" events to the next, so that cutting
+the patches is included. The peer's step is written here after its trainer: the network as written,
+torch's default memory layout and Adam, L1 on the range 0 to 255, float32. Reading data is not
+included there. The two take turns, step by step; the first two steps of each are not counted.
 """
 
 from __future__ import annotations
@@ -26,26 +27,28 @@ from patches import cpu_name
 from torch.nn.functional import l1_loss
 
 from srlib.data import PairedImages, PairedPatches
-from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.training.config import TrainConfig
-from srlib.training.loop import StopTraining, fine_tune
+from srlib.model import EDSR, EDSRConfig
+from srlib.training import StopTraining, TrainConfig, fine_tune
 
 ROOT = Path(__file__).resolve().parents[1]
-BATCH, LR_PATCH, SCALES = 16, 48, (2, 4)
-PEER, OURS = "EDSR-PyTorch's step", "fine_tune's step"
+BATCH = 16
+LR_PATCH = 48
+SCALES = (2, 4)
+WARM_UP = 2
+PEER = "EDSR-PyTorch's step"
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=12)
+    steps = parser.parse_args().steps
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps = rounds * (4 if device.type == "cpu" else 100)  # a multiple of TrainConfig.whole_every
     rows = []
     for scale in SCALES:
-        rates = {name: 1 / typical(times[4:]) for name, times in race(scale, steps, device).items()}
+        seconds = {PEER: []}
+        for precision in ("float32", "bfloat16"):
+            race(scale, steps, device, precision, seconds)
+        rates = {name: 1 / statistics.median(times) for name, times in seconds.items()}
         rows += [
             f"| x{scale} | {name} | {rate:.3g} | {rate / rates[PEER]:.2f} |"
             for name, rate in rates.items()
@@ -53,25 +56,33 @@ def main():
     write(rows, device, steps)
 
 
-def race(scale: int, steps: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds of each step: `fine_tune` trains, and after each of its steps the peer takes one."""
+def race(
+    scale: int, steps: int, device: torch.device, precision: str, seconds: dict[str, list[float]]
+) -> None:
+    """Collect the seconds of each step: after each step of `fine_tune` the peer takes one."""
     pairs = list(PairedImages(ROOT / "data" / "sample" / "DIV2K_train_HR", None, scale=scale))
     patches = PairedPatches(pairs, scale=scale, patch_size=LR_PATCH * scale, device=device)
-    peer_step = peer(
-        EDSR(EDSRConfig(scale)).to(device), *(v.contiguous() for v in patches.batch(0, BATCH))
-    )
+    lr, hr = patches.batch(0, BATCH)
+    peer_step = peer(EDSR(EDSRConfig(scale)).to(device), lr.contiguous(), hr.contiguous())
     config = TrainConfig(
-        patch_size=LR_PATCH * scale, batch_size=BATCH, steps_per_epoch=steps, max_epochs=1
+        patch_size=LR_PATCH * scale,
+        batch_size=BATCH,
+        steps_per_epoch=steps,
+        max_epochs=1,
+        precision=precision,
     )
-    seconds, started = {PEER: [], OURS: []}, 0.0
+    ours = seconds[f"fine_tune's step, {precision}"] = []
+    peers = seconds[PEER]
+    started = 0.0
 
     def on_event(event: str, step: int, history) -> None:
         nonlocal started
         if event == "step":
-            seconds[OURS].append(now(device) - started)
-            started = now(device)
+            finished = now(device)
             peer_step()
-            seconds[PEER].append(now(device) - started)
+            if step > WARM_UP:
+                ours.append(finished - started)
+                peers.append(now(device) - finished)
         if step == steps:
             raise StopTraining
         started = now(device)
@@ -86,7 +97,6 @@ def race(scale: int, steps: int, device: torch.device) -> dict[str, list[float]]
             device=device,
             on_event=on_event,
         )
-    return seconds
 
 
 def now(device: torch.device) -> float:
@@ -96,13 +106,8 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def typical(times: list[float]) -> float:
-    """The median over groups of four neighbours, in which whole and folded steps are mixed as in training."""
-    groups = [statistics.fmean(times[i : i + 4]) for i in range(0, len(times) - 3, 4)]
-    return statistics.median(groups)
-
-
 def peer(model: EDSR, lr: torch.Tensor, hr: torch.Tensor) -> Callable[[], None]:
+    """Make the peer's step, on a fixed batch."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-4)
 
     def step() -> None:
@@ -115,22 +120,24 @@ def peer(model: EDSR, lr: torch.Tensor, hr: torch.Tensor) -> Callable[[], None]:
     return step
 
 
-def write(rows: list[str], device: torch.device, steps: int):
+def write(rows: list[str], device: torch.device, steps: int) -> None:
     threads = f"{cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
     machine = torch.cuda.get_device_name() if device.type == "cuda" else threads
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     text = f"""# Training steps per second
 
-`python speed/train.py`, {datetime.date.today()}, {machine}, Python {platform.python_version()}, torch {torch.__version__}.
+`python speed/train.py`, {datetime.date.today()}, {machine}, {versions}.
 
-EDSR-baseline (16 blocks, 64 features), batch {BATCH}, LR patch {LR_PATCH}, {steps} steps each, in turns. Ours is
-`srlib.training.fine_tune` itself, from one step to the next, patches cut and all. The peer's is written here after its trainer:
-torch's default layout and Adam, no folded tail; reading data is not in it.
+EDSR-baseline (16 blocks, 64 features), batch {BATCH}, LR patch {LR_PATCH}, {steps} steps each, in
+turns; medians. Ours is `srlib.training.fine_tune` itself, from one step to the next, patches cut
+and all. The peer's is written here after its trainer: torch's default layout and Adam, no folded
+tail; reading data is not included.
 
 | scale | step | steps / s | times the peer |
 | --- | --- | ---: | ---: |
 {chr(10).join(rows)}
 """
-    (ROOT / "benchmarks" / "train.md").write_text(text)
+    (ROOT / "speed" / "train.md").write_text(text)
     print(text)
 
 

@@ -17,7 +17,8 @@ import torch
 
 from srlib.data.patches import Pair, PairedPatches
 from srlib.images.resize import imresize
-from srlib.metrics import PROTOCOLS, Upscaler
+from srlib.metrics.evaluation import Upscaler
+from srlib.metrics.protocols import PROTOCOLS
 from srlib.model.edsr import EDSR, TAIL_REACH
 from srlib.training.checks import TrainingError
 from srlib.training.checks import check_pairs as compare_pairs

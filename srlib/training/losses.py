@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss, mse_loss
 
 from srlib.files.download import fetch, sha256_of
-from srlib.files.progress import Progress
 from srlib.files.transfer import DownloadError
+
+if TYPE_CHECKING:
+    from srlib.files.progress import Progress
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
