@@ -2,7 +2,15 @@
 
 from srlib.metrics.doctor import diagnose
 from srlib.metrics.evaluation import Metric, ProgressFileError, Upscaler, evaluate
-from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, lr_psnr, luma, psnr, ssim
+from srlib.metrics.protocols import (
+    PROTOCOLS,
+    ImageTooSmallError,
+    Protocol,
+    lr_psnr,
+    luma,
+    psnr,
+    ssim,
+)
 from srlib.metrics.published import PUBLISHED, protocol_sheet
 from srlib.metrics.verdict import Verdict, compare, summarise
 

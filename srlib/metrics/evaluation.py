@@ -77,9 +77,9 @@ def evaluate(
             another evaluation is using it.
 
     Example:
-        >>> hr = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
-        >>> nearest = lambda lr: lr.repeat(2, 0).repeat(2, 1)
-        >>> table = evaluate({"nearest": nearest}, [(hr, hr[::2, ::2], "a")], scale=2, protocol="rgb")
+        >>> hr = np.arange(768).reshape(16, 16, 3).astype(np.uint8)
+        >>> nearest = {"nearest": lambda lr: lr.repeat(2, 0).repeat(2, 1)}
+        >>> table = evaluate(nearest, [(hr, hr[::2, ::2], "a")], scale=2, protocol="rgb")
         >>> list(table["metric"])
         ['psnr', 'ssim']
     """
@@ -93,7 +93,7 @@ def evaluate(
                 name = pair[2]
                 if name in records:
                     raise ValueError(
-                        f"Two pairs are called {name}: give each picture of a set a name of its own."
+                        f"Two pairs are called {name}: give each picture a name of its own."
                     )
                 records[name] = ledger.known(pair)
                 missing = [method for method in upscalers if method not in records[name]]
@@ -116,7 +116,8 @@ def evaluate(
     for metric in measurement.metrics():
         measured = set(table["image"][table["metric"] == metric])
         if small := [image for image in records if upscalers and image not in measured]:
-            warnings.warn(f"Too small for {metric}, and left out: {', '.join(small)}.", stacklevel=2)
+            names = ", ".join(small)
+            warnings.warn(f"Too small for {metric}, and left out: {names}.", stacklevel=2)
     return table
 
 

@@ -45,7 +45,9 @@ FAULTS = {
     "SR has its channels in the order BGR": lambda sr: sr[..., ::-1],
     "SR has its channels in the order GRB": lambda sr: sr[..., [1, 0, 2]],
     "SR has values from 0 to 1": lambda sr: sr / 255,
-    "SR has values that wrapped around": lambda sr: ((sr.astype(int) - 128) * 6 // 5 + 128).astype(np.uint8),
+    "SR has values that wrapped around": lambda sr: ((sr.astype(int) - 128) * 6 // 5 + 128).astype(
+        np.uint8
+    ),
     "SR is shifted: move it +0 HR pixels down and -1 to the right": lambda sr: np.roll(sr, 1, 1),
     "SR is shifted: move it +2 HR pixels down and -3 to the right": lambda sr: np.roll(
         sr, (-2, 3), (0, 1)
@@ -225,7 +227,9 @@ def test_silent_on_set5(benchmarks, scale):
             assert diagnose(sr, hr, lr) == [], name
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "SR has its rows and columns exchanged"])
+@pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS if fault != "SR has its rows and columns exchanged"]
+)
 def test_names_the_fault_on_set5(benchmarks, lite, fault):
     for hr, lr, name in middles_of_set5(benchmarks, SCALE):
         answers = diagnose(FAULTS[fault](super_resolve(lr, lite)), hr, lr)

@@ -42,7 +42,9 @@ def test_evaluate_and_summarise(photo, noisy):
     pairs = [Pair(photo, photo[::4, ::4], "a"), Pair(noisy, photo[::4, ::4], "b")]
     seen = []
     methods = {"bicubic": lambda lr: imresize(lr, 4), "blank": lambda lr: np.full_like(photo, 128)}
-    table = evaluate(methods, pairs, scale=4, protocol="rgb", on_progress=lambda *counts: seen.append(counts))
+    table = evaluate(
+        methods, pairs, scale=4, protocol="rgb", on_progress=lambda *counts: seen.append(counts)
+    )
     assert seen == [(1, 2), (2, 2)]
     assert table.columns.tolist() == [
         "image",
@@ -187,10 +189,21 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
     file = tmp_path / "set.jsonl"
     whole = evaluate(METHODS, pairs, **RULES, progress_file=file)
     lines = file.read_bytes().splitlines()
-    for damage in (lines[3][:40], b"", b"\xff\x00\xfe", b"[1, 2]", b"null", b'{"image": "b"}', lines[3].replace(b"{", b"", 1)):
+    asked = []
+    methods = {
+        name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()
+    }
+    for damage in (
+        lines[3][:40],
+        b"",
+        b"\xff\x00\xfe",
+        b"[1, 2]",
+        b"null",
+        b'{"image": "b"}',
+        lines[3].replace(b"{", b"", 1),
+    ):
         file.write_bytes(b"\n".join([*lines[:3], damage, *lines[4:]]) + b"\n")
-        asked = []
-        methods = {name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()}
+        asked.clear()
         with pytest.warns(UserWarning, match=r"set\.jsonl: line 4 is damaged and was skipped"):
             table = evaluate(methods, pairs, **RULES, progress_file=file)
         assert len(asked) == 1
@@ -207,7 +220,9 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
         with pytest.raises(ProgressFileError, match=r"Another evaluation is using .*set\.jsonl"):
             evaluate(METHODS, pairs, **RULES, progress_file=file)
         if not refused:
-            done = subprocess.run([sys.executable, "-c", other, str(file)], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-c", other, str(file)], capture_output=True, text=True
+            )
             refused.append("Another evaluation is using" in done.stderr)
         assert file.read_bytes() == before
         return METHODS["bicubic"](lr)
@@ -224,7 +239,7 @@ def test_names_that_are_not_utf8(pairs, tmp_path):
     file = tmp_path / os.fsdecode(b"set\xff.jsonl")
     whole = evaluate(METHODS, odd, **RULES, progress_file=file)
     asked = []
-    again = evaluate({name: asked.append for name in METHODS}, odd, **RULES, progress_file=file)
+    again = evaluate(dict.fromkeys(METHODS, asked.append), odd, **RULES, progress_file=file)
     pd.testing.assert_frame_equal(again, whole)
     assert not asked and whole["image"].unique().tolist() == [pair.name for pair in odd]
 
@@ -245,9 +260,14 @@ def test_an_exact_picture(pairs, tmp_path):
     table = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
     assert np.isinf(table.query("image == 'white' and metric == 'psnr'")["value"]).all()
     assert len([strict(line) for line in file.read_bytes().splitlines()]) == 9
-    pd.testing.assert_frame_equal(evaluate(METHODS, given, **RULES, more=odd, progress_file=file), table)
+    pd.testing.assert_frame_equal(
+        evaluate(METHODS, given, **RULES, more=odd, progress_file=file), table
+    )
     summary = summarise(evaluate(METHODS, given, **RULES))
-    assert summary.loc[("nearest", "psnr"), "exact"] == 1 and np.isfinite(summary.loc[("nearest", "psnr"), ["mean", "gain"]].tolist()).all()
+    assert (
+        summary.loc[("nearest", "psnr"), "exact"] == 1
+        and np.isfinite(summary.loc[("nearest", "psnr"), ["mean", "gain"]].tolist()).all()
+    )
 
 
 @pytest.mark.parametrize("side", [16, 8, 4])
@@ -268,14 +288,18 @@ def test_a_picture_too_small_for_a_metric_is_named_and_left_out(pairs, side, tmp
 
 def test_protocols_by_name_or_of_ones_own(pairs, tmp_path):
     for wrong in ("psnr-y", "RGB", None):
-        with pytest.raises(ValueError, match="protocol is one of benchmark-y, .*skimage-rgb, not "):
+        with pytest.raises(
+            ValueError, match=r"protocol is one of benchmark-y, .*skimage-rgb, not "
+        ):
             evaluate(METHODS, pairs, scale=4, protocol=wrong)
     file = tmp_path / "set.jsonl"
     own = Protocol("mine", luma=True, border_per_scale=2)
     table = evaluate(METHODS, pairs, scale=4, protocol=own, progress_file=file)
     first = table.query("image == 'a' and method == 'bicubic'").set_index("metric")["value"]
     assert first["psnr"] == own.psnr(imresize(pairs[0].lr, 4), pairs[0].hr, scale=4)
-    with pytest.raises(ProgressFileError, match="was begun with"):  # another protocol of the same name
+    with pytest.raises(
+        ProgressFileError, match="was begun with"
+    ):  # another protocol of the same name
         evaluate(METHODS, pairs, scale=4, protocol=Protocol("mine", luma=False), progress_file=file)
 
 
@@ -291,7 +315,12 @@ def test_a_large_set_needs_no_more_memory_than_a_small_one(rng, tmp_path):
     peaks = []
     for count in (2, 40):
         tracemalloc.start()
-        evaluate({"nearest": METHODS["nearest"]}, made(count), **RULES, progress_file=tmp_path / f"{count}")
+        evaluate(
+            {"nearest": METHODS["nearest"]},
+            made(count),
+            **RULES,
+            progress_file=tmp_path / f"{count}",
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]

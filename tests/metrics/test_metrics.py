@@ -222,7 +222,11 @@ def test_a_window_that_does_not_exist_is_refused(photo):
     [
         (Image.fromarray, TypeError, r"SR is a PIL\.Image\.Image"),
         (lambda i: i.tolist(), TypeError, r"SR is a builtins\.list"),
-        (lambda i: np.dstack([i, i[..., 0]]), ValueError, r"SR has the shape \(96, 120, 4\).*drop the alpha"),
+        (
+            lambda i: np.dstack([i, i[..., 0]]),
+            ValueError,
+            r"SR has the shape \(96, 120, 4\).*drop the alpha",
+        ),
         (lambda i: i[..., :1], ValueError, r"SR has the shape \(96, 120, 1\).*drop the last axis"),
         (lambda i: i[..., 0, 0], ValueError, r"SR has the shape \(96,\)"),
         (lambda i: i[None], ValueError, r"SR has the shape \(1, 96, 120, 3\)"),

@@ -69,7 +69,9 @@ def test_the_table_is_whole_and_plausible():
 
 @pytest.mark.parametrize(("set_name", "scale"), {(s, x) for _, s, x in PUBLISHED})
 def test_better_methods_have_better_cells(set_name, scale):
-    bicubic, baseline, edsr = (PUBLISHED[m, set_name, scale] for m in ("bicubic", "edsr-baseline", "edsr"))
+    bicubic, baseline, edsr = (
+        PUBLISHED[m, set_name, scale] for m in ("bicubic", "edsr-baseline", "edsr")
+    )
     assert bicubic.psnr < baseline.psnr < edsr.psnr
     if bicubic.ssim:
         assert bicubic.ssim < baseline.ssim and bicubic.ssim < edsr.ssim
@@ -78,5 +80,8 @@ def test_better_methods_have_better_cells(set_name, scale):
 
 def test_an_exact_picture_is_left_out_of_the_sheet(photo, pairs):
     white = np.full((48, 48, 3), 255, np.uint8)
-    found = [protocol_sheet(partial(imresize, scale=4), given, scale=4) for given in (pairs, [*pairs, Pair(white, white[::4, ::4], "w")])]
+    found = [
+        protocol_sheet(partial(imresize, scale=4), given, scale=4)
+        for given in (pairs, [*pairs, Pair(white, white[::4, ::4], "w")])
+    ]
     assert found[1]["psnr"].tolist() == pytest.approx(found[0]["psnr"].tolist())

@@ -95,7 +95,11 @@ def test_an_infinite_gain_is_left_out_and_said(infinite):
     verdict = verdict_on([infinite, *[-0.1] * 5])
     assert (verdict.mean, verdict.low, verdict.high) == tuple([pytest.approx(-0.1)] * 3)
     text = str(verdict)
-    assert text.startswith("Worse: -0.10 dB") and "1 without a finite gain left out" in text and "inf" not in text
+    assert (
+        text.startswith("Worse: -0.10 dB")
+        and "1 without a finite gain left out" in text
+        and "inf" not in text
+    )
     assert text.endswith(f"{int(infinite > 0)} of 6 images improved.")
     assert str(verdict_on([infinite, *[0.5] * 4])).startswith("Too few images to tell: +0.50 dB")
     only = verdict_on([infinite])
@@ -112,7 +116,9 @@ def test_a_failure_lies_wholly_below_zero():
 def test_ssim_has_a_verdict_of_its_own():
     before = psnr_of(*[0.8] * 6)
     text = str(compare(before, before + 0.0123, metric="ssim", on="JPEG 40"))
-    assert text.startswith("Better on JPEG 40: +0.0123 in SSIM on average (95 % interval +0.0123 to +0.0123)")
+    assert text.startswith(
+        "Better on JPEG 40: +0.0123 in SSIM on average (95 % interval +0.0123 to +0.0123)"
+    )
     assert compare(before, before - 0.0123, metric="ssim").failed
 
 
@@ -124,15 +130,27 @@ def test_the_interval_of_gains_that_are_0_or_1():
     tail = stats.norm.cdf(math.sqrt(11 / 10) * stats.t.ppf(0.025, 10))
     low, high = stats.binom.ppf([tail, 1 - tail], 11, 6 / 11)
     verdict = verdict_on([1] * 6 + [0] * 5)
-    assert (low, high) == (2, 10) and (verdict.low, verdict.high) == pytest.approx((2 / 11, 10 / 11))
+    assert (low, high) == (2, 10) and (verdict.low, verdict.high) == pytest.approx(
+        (2 / 11, 10 / 11)
+    )
 
 
 def test_a_summary_leaves_exact_pictures_out_and_counts_them():
     columns = {"bicubic": [30.0, 25.0, math.inf], "ours": [32.0, math.inf, math.inf]}
     summary = summarise(table_of(columns))
     bicubic, ours = summary.loc[("bicubic", "psnr")], summary.loc[("ours", "psnr")]
-    assert (bicubic["mean"], bicubic["best"], bicubic["worst"], bicubic["exact"]) == (27.5, 30, 25, 1)
-    assert (ours["mean"], ours["top5"], ours["exact"], ours["gain"]) == (32, 32, 2, 1)  # gains: 2, infinite, 0
+    assert (bicubic["mean"], bicubic["best"], bicubic["worst"], bicubic["exact"]) == (
+        27.5,
+        30,
+        25,
+        1,
+    )
+    assert (ours["mean"], ours["top5"], ours["exact"], ours["gain"]) == (
+        32,
+        32,
+        2,
+        1,
+    )  # gains: 2, infinite, 0
     assert ours["above_baseline"] == pytest.approx(2 / 3)
     assert np.isfinite(summary.drop("bicubic").to_numpy(float)).all()
 

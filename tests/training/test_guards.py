@@ -6,18 +6,24 @@ from conftest import SAMPLES
 from scipy.ndimage import gaussian_filter
 
 from srlib.data import PairedImages
-from srlib.images import Degradation
-from srlib.training.checks import TrainingError, check_pairs
-from srlib.images.picture import read_image
 from srlib.data.patches import Pair
+from srlib.images import Degradation
+from srlib.images.picture import read_image
 from srlib.images.resize import imresize
+from srlib.training.checks import TrainingError, check_pairs
 
-PHOTOS = {p.stem: read_image(p).rgb[40:424, 40:424] for p in sorted((SAMPLES / "DIV2K_train_HR").glob("*.png"))[:3]}
+PHOTOS = {
+    p.stem: read_image(p).rgb[40:424, 40:424]
+    for p in sorted((SAMPLES / "DIV2K_train_HR").glob("*.png"))[:3]
+}
 
 
 def pairs(change=lambda lr: lr, *, scale=4, hr_change=lambda hr: hr) -> list[Pair]:
     """Pairs of 384 pixels made by MATLAB's bicubic, each then changed."""
-    return [Pair(hr_change(hr), np.ascontiguousarray(change(imresize(hr, 1 / scale))), name) for name, hr in PHOTOS.items()]
+    return [
+        Pair(hr_change(hr), np.ascontiguousarray(change(imresize(hr, 1 / scale))), name)
+        for name, hr in PHOTOS.items()
+    ]
 
 
 MISTAKES = {
@@ -33,7 +39,9 @@ MISTAKES = {
     "turned by 90 degrees clockwise": lambda lr: np.rot90(lr, -1),
     "turned by 90 degrees counterclockwise": lambda lr: np.rot90(lr),
     "rows and columns": lambda lr: lr.swapaxes(0, 1),
-    r"LR is shifted; move it \+4 HR pixels down and -8 to the right": lambda lr: np.roll(lr, (-1, 2), (0, 1)),
+    r"LR is shifted; move it \+4 HR pixels down and -8 to the right": lambda lr: np.roll(
+        lr, (-1, 2), (0, 1)
+    ),
     "LR was enlarged already": lambda lr: imresize(lr, 4),
     "LR and HR are exchanged": lambda lr: imresize(lr, 16),
     "scale 2, and the model's is 4": lambda lr: imresize(lr, 2),
@@ -55,7 +63,10 @@ def test_a_mistake_is_named(named):
     ],
 )
 def test_values_to_1_in_both(kind, says):
-    cast = [pair._replace(hr=(pair.hr / 255).astype(kind), lr=(pair.lr / 255).astype(kind)) for pair in pairs()]
+    cast = [
+        pair._replace(hr=(pair.hr / 255).astype(kind), lr=(pair.lr / 255).astype(kind))
+        for pair in pairs()
+    ]
     with pytest.raises(TrainingError, match=says):
         check_pairs(cast, scale=4, kind="training")
 
@@ -64,7 +75,10 @@ def test_values_to_1_in_both(kind, says):
 def test_a_photograph_on_its_side(by):
     """Not square, so that its sizes do not fit: as when the EXIF orientation was heeded for one of the two."""
     turned = [pair._replace(hr=pair.hr[:240], lr=np.rot90(pair.lr[:60], by)) for pair in pairs()]
-    with pytest.raises(TrainingError, match="384 x 240 pixels and LR 60 x 96: one of them lies on its side; turn it by 90"):
+    with pytest.raises(
+        TrainingError,
+        match="384 x 240 pixels and LR 60 x 96: one of them lies on its side; turn it by 90",
+    ):
         check_pairs(turned, scale=4, kind="training")
 
 
@@ -93,7 +107,9 @@ TASKS = {
     "darker": lambda lr: lr // 2,
     "gray": lambda lr: np.repeat(lr.mean(2, keepdims=True).astype(np.uint8), 3, axis=2),
     "blur": lambda lr: gaussian_filter(lr, (1.5, 1.5, 0)),
-    "noise": lambda lr: (lr + np.random.default_rng(0).normal(0, 50, lr.shape)).clip(0, 255).astype(np.uint8),
+    "noise": lambda lr: (
+        (lr + np.random.default_rng(0).normal(0, 50, lr.shape)).clip(0, 255).astype(np.uint8)
+    ),
 }
 
 
@@ -103,30 +119,42 @@ def test_what_a_network_may_learn_passes(task):
 
 
 def test_bright_pictures_made_dark_are_no_negatives():
-    check_pairs(pairs(lambda lr: lr // 4, hr_change=lambda hr: 192 + hr // 4), scale=4, kind="training")
+    check_pairs(
+        pairs(lambda lr: lr // 4, hr_change=lambda hr: 192 + hr // 4), scale=4, kind="training"
+    )
 
 
 @pytest.mark.parametrize("quality", [5, 40])
 @pytest.mark.parametrize("method", ["matlab", "pillow"])
 def test_degraded_pictures_pass(quality, method):
     of = Degradation(2, method, blur=1.0, noise=5.0, jpeg_quality=quality)
-    check_pairs(PairedImages(SAMPLES / "DIV2K_valid_HR", None, scale=2, make_lr=of), scale=2, kind="validation")
+    check_pairs(
+        PairedImages(SAMPLES / "DIV2K_valid_HR", None, scale=2, make_lr=of),
+        scale=2,
+        kind="validation",
+    )
 
 
 def test_simple_downscalers_pass():
     """Every fourth pixel: shifted by three eighths of an LR pixel, which a network can learn."""
-    check_pairs([Pair(hr, hr[::4, ::4], name) for name, hr in PHOTOS.items()], scale=4, kind="training")
+    check_pairs(
+        [Pair(hr, hr[::4, ::4], name) for name, hr in PHOTOS.items()], scale=4, kind="training"
+    )
 
 
 def test_what_matlab_made_passes(benchmarks):
     for folder in ("Set5", "Set14"):
-        found = PairedImages(benchmarks / folder / "X4" / "HR", benchmarks / folder / "X4" / "LR", scale=4)
+        found = PairedImages(
+            benchmarks / folder / "X4" / "HR", benchmarks / folder / "X4" / "LR", scale=4
+        )
         check_pairs(found, scale=4, kind="validation")
 
 
 def test_gray_and_even_pictures_pass():
     even = Pair(np.full((64, 64, 3), 90, np.uint8), np.full((16, 16, 3), 90, np.uint8), "even")
-    gray = [pair._replace(hr=pair.hr[..., 1], lr=imresize(pair.hr[..., 1], 1 / 4)) for pair in pairs()]
+    gray = [
+        pair._replace(hr=pair.hr[..., 1], lr=imresize(pair.hr[..., 1], 1 / 4)) for pair in pairs()
+    ]
     check_pairs([even, *gray], scale=4, kind="training")
 
 
