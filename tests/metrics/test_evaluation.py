@@ -233,6 +233,14 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
     assert len(evaluate(METHODS, pairs, **RULES, progress_file=file)) == 12
 
 
+def test_a_progress_file_that_is_no_file(pairs, tmp_path):
+    """A FIFO would be waited for without end, a folder cannot be written."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ProgressFileError, match="is no regular file"):
+            evaluate(METHODS, pairs, **RULES, progress_file=path)
+
+
 def test_names_that_are_not_utf8(pairs, tmp_path):
     """Such as os.listdir gives them, with surrogates in place of the bytes."""
     odd = [pair._replace(name=os.fsdecode(pair.name.encode() + b"\xff\xfe.$x$")) for pair in pairs]
