@@ -20,7 +20,7 @@ from srlib.metrics.faults import (
     common_faults,
     sr_faults,
 )
-from srlib.metrics.protocols import lr_psnr
+from srlib.metrics.protocols import check_shape, lr_psnr
 
 _CLEAR = 0.3  # dB a cure must give back; less may be chance
 _CLEAR_BESIDE_LR = 1.0  # dB where faults of LR explain a bad picture already
@@ -75,7 +75,7 @@ def diagnose(
     consistency = lr_psnr(np.rint(cured.clip(0, 255)).astype(np.uint8), lr)
     explained = lr_faults and consistency >= _CONSISTENT
     if behind > (_PLAUSIBLE if findings else _CLEAR) and not explained:
-        # Nothing is believed of such a picture except that its shape was wrong.
+        # Such gains are chance, apart from those of a wrong shape.
         findings = [(gain, text) for gain, text in findings if gain == math.inf]
         findings.append((behind, _worse_than_bicubic(behind, consistency)))
     findings += lr_faults
@@ -84,11 +84,14 @@ def diagnose(
 
 def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray | None, scale: int | None) -> int:
     """The scale, once the images are known to fit together."""
+    check_shape("SR", sr)
     if not np.isfinite(sr).all():
         raise ValueError("SR has values that are not finite (NaN or infinity).")
-    for image in (hr, lr):
-        if image is not None and image.dtype != np.uint8:
-            raise TypeError(f"HR and LR images are uint8 arrays, not {image.dtype}.")
+    for name, image in (("HR", hr), ("LR", lr)):
+        if image is not None:
+            check_shape(name, image)
+            if image.dtype != np.uint8:
+                raise TypeError(f"{name} has {image.dtype} values, not uint8.")
     if lr is None and scale is None:
         raise ValueError("The scale is unknown without the LR image: give lr, or scale.")
     scale = scale or round(hr.shape[0] / lr.shape[0])

@@ -88,8 +88,8 @@ def correlation(image: np.ndarray, reference: np.ndarray) -> float:
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """The image as float64 RGB; gray gets three equal channels."""
-    image = image.astype(np.float64)
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    image = np.atleast_3d(image.astype(np.float64))
+    return image if image.shape[2] > 1 else image.repeat(3, axis=2)
 
 
 def ends_at_one(image: np.ndarray, reference: np.ndarray) -> bool:
@@ -118,9 +118,7 @@ ORIENTATIONS = (
     Fault(
         "has its rows and columns exchanged", "transpose it", partial(np.swapaxes, axis1=0, axis2=1)
     ),
-    Fault(
-        "is mirrored and turned by 90 degrees", "undo both", lambda image: np.rot90(image[::-1])
-    ),
+    Fault("is mirrored and turned by 90 degrees", "undo both", lambda image: np.rot90(image[::-1])),
 )
 CHANNEL_ORDERS = tuple(
     Fault(
@@ -181,7 +179,7 @@ def common_faults(
 def sr_faults(
     picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray, scale: int
 ) -> Iterator[Fault]:
-    """The faults that only an SR image can have, since they need its HR image to be told.
+    """The faults of SR images alone; in LR images, a network may learn to undo most of them.
 
     Args:
         picture: The SR image.

@@ -240,7 +240,14 @@ def test_gray(triple):
     [
         ({"lr": None}, ValueError, "give lr, or scale"),
         ({"lr": np.zeros((20, 9, 3), np.uint8)}, ValueError, "are they one picture"),
-        ({"hr": np.zeros((144, 200, 3))}, TypeError, "uint8"),
+        ({"hr": np.zeros((144, 200, 3))}, TypeError, "HR has float64 values, not uint8"),
+        ({"sr": np.zeros((144, 200, 4))}, ValueError, r"SR has the shape \(144, 200, 4\)"),
+        (
+            {"lr": np.zeros((36, 50, 1), np.uint8)},
+            ValueError,
+            "LR has the shape .* drop the last axis",
+        ),
+        ({"sr": Image.new("RGB", (200, 144))}, TypeError, "SR is a PIL"),
     ],
 )
 def test_says_what_is_wrong_with_the_call(triple, change, error, says):
