@@ -96,9 +96,7 @@ def test_an_infinite_gain_is_left_out_and_said(infinite):
     assert (verdict.mean, verdict.low, verdict.high) == tuple([pytest.approx(-0.1)] * 3)
     text = str(verdict)
     assert (
-        text.startswith("Worse: -0.10 dB")
-        and "1 left out as exact" in text
-        and "inf" not in text
+        text.startswith("Worse: -0.10 dB") and "1 left out as exact" in text and "inf" not in text
     )
     assert text.endswith(f"{int(infinite > 0)} of 6 images improved.")
     assert str(verdict_on([infinite, *[0.5] * 4])).startswith("Too few images to tell: +0.50 dB")
