@@ -1,9 +1,9 @@
-"""How fast LR images are made, beside other tools: decode, resize and encode apart, then whole folders on one and more cores.
+"""Time the making of LR images beside other tools: decode, resize and encode alone, then whole folders.
 
     python speed/low_res.py [--basicsr path/to/basicsr/utils/matlab_functions.py] [--images 8] [--rounds 5]
 
-Writes speed/low_res.md.  BasicSR and OpenCV are measured where they are there.  Everything runs in turn, several rounds,
-and the best of each is taken, so that what else the machine does falls on all alike.  One BLAS and torch thread everywhere.
+Writes speed/low_res.md. BasicSR and OpenCV are measured where they are installed. All take turns for several rounds, and the
+best time of each counts, so that other load on the machine falls on all alike. BLAS and torch use one thread.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCALE = 4
 
 
 def make_folder(folder: Path, count: int) -> None:
-    """Sample photographs repeated to DIV2K's size: enlarged ones would be smooth, and quicker to decode than real ones."""
+    """Tile sample photographs to DIV2K's size: enlarged ones would be smooth and decode faster than real ones."""
     folder.mkdir()
     sources = sorted((ROOT / "data" / "sample" / "DIV2K_train_HR").glob("*.png"))
     for number in range(count):
@@ -47,7 +47,7 @@ def make_folder(folder: Path, count: int) -> None:
 
 
 def resizers(basicsr: Path | None) -> dict[str, Callable[[np.ndarray], object]]:
-    """Each from a uint8 (H, W, 3) array to a uint8 array; BasicSR's also as it works inside, from tensor to tensor."""
+    """Map names to resizers of a uint8 (H, W, 3) array; BasicSR's is also timed from tensor to tensor, as it works inside."""
     small = (SIZE[0] // SCALE, SIZE[1] // SCALE)
     found = {
         "srlib imresize (MATLAB, exact)": partial(imresize, scale=1 / SCALE),

@@ -1,10 +1,11 @@
-"""Training patches per second: out of the memory map, beside decoding a PNG pair for every patch.
+"""Training patches per second: from the memory map, from memory, and by decoding PNG files.
 
     python speed/patches.py [--rounds 5]
 
-Writes speed/patches.md.  All ways cut patches from the sample photographs, on one thread, in turn, several rounds; the
-best round of each is taken.  Processor time is counted, so that what else the machine does weighs little; all files are in the
-system's file cache, so the disk's speed is not in it.
+Writes speed/patches.md. All sources give patches of the sample photographs, on one thread, in
+turn, for several rounds; the best round of each counts. Processor time is measured, so other work
+of the machine matters little. All files are in the file cache of the system, so the speed of the
+disk is not included.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ def main():
         )
         mapped = PairedPatches(store, scale=SCALE, patch_size=PATCH)
         in_memory = PairedPatches(list(store), scale=SCALE, patch_size=PATCH)
-        ways = {
+        sources = {
             "decode both PNGs each time": (1, lambda step: decoded(pairs, step)),
             "memory map": (20, lambda step: mapped.batch(step, BATCH)),
             "all in memory": (20, lambda step: in_memory.batch(step, BATCH)),
         }
-        rates = dict.fromkeys(ways, 0.0)
+        rates = dict.fromkeys(sources, 0.0)
         for _ in range(rounds):
-            for name, (steps, batch) in ways.items():
+            for name, (steps, batch) in sources.items():
                 _, seconds = measured(
                     lambda steps=steps, batch=batch: [batch(step) for step in range(steps)]
                 )
@@ -66,12 +67,14 @@ def measured(work: Callable) -> tuple[object, float]:
 
 
 def decoded(pairs: PairedImages, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch as a plain data set makes it: open both files, cut, turn, to float.  The bare decoder, without our own checks."""
-    rng, small = np.random.default_rng([0, step]), PATCH // SCALE
+    """A batch as a plain data set makes it: open both files, cut, turn, convert to float."""
+    rng = np.random.default_rng([0, step])
+    small = PATCH // SCALE
     made = []
     for index in rng.integers(len(pairs), size=BATCH):
         hr, lr = (np.asarray(Image.open(file)) for file in pairs.files[index])
-        top, left = rng.integers(lr.shape[0] - small), rng.integers(lr.shape[1] - small)
+        top = rng.integers(lr.shape[0] - small)
+        left = rng.integers(lr.shape[1] - small)
         turn = rng.integers(4)
         for image, scale in ((lr, 1), (hr, SCALE)):
             patch = image[
@@ -93,17 +96,19 @@ def write(rates: dict[str, float], pixels: float, seconds_to_build: float, count
 `python speed/patches.py`, {datetime.date.today()}, {machine}, Python {platform.python_version()},
 {versions}.
 
-Pairs of patches of {PATCH} HR pixels at x{SCALE}, batch {BATCH}, from {count} sample photographs (PNG) of
-{pixels / 1e6:.2f} megapixels, per second of processor time; the best of {rounds} rounds. Files are in the system's file cache.
+Pairs of patches of {PATCH} HR pixels at x{SCALE}, batch {BATCH}, from {count} sample photographs
+(PNG) of {pixels / 1e6:.2f} megapixels, per second of processor time; the best of {rounds} rounds.
+Files are in the file cache of the system.
 
 | Source | pairs of patches / s | times decoding |
 | --- | ---: | ---: |
 {chr(10).join(rows)}
 
-Building the map took {seconds_to_build:.1f} s of processor time, once. A photograph of DIV2K has 2.8 megapixels, so decoding
-takes about {2.8e6 / pixels:.0f} times as long there, and a patch from the map as long as here.
+Building the map took {seconds_to_build:.1f} s of processor time, once. A photograph of DIV2K has
+2.8 megapixels: decoding one takes about {2.8e6 / pixels:.0f} times as long, and a patch from the
+map takes the same time.
 """
-    (ROOT / "benchmarks" / "patches.md").write_text(text)
+    (ROOT / "speed" / "patches.md").write_text(text)
     print(text)
 
 

@@ -39,7 +39,8 @@ from patches import cpu_name
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from srlib.images.picture import Picture, read_image, to_array, to_tensor
+from srlib.images.picture import Picture, read_image
+from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling import engines
 from srlib.upscaling.enlarge import super_resolve

@@ -2,8 +2,12 @@
 
 
 class SRError(Exception):
-    """Something srlib was asked to do cannot be done. The message is a sentence that says why and what to do.
+    """A request to srlib cannot be met; the message is a sentence that says why and what to do.
 
-    Every error class of srlib inherits from this one besides its built-in class, so that `except SRError` catches them
-    all and `except ValueError` or `except OSError` still works.
+    Every error class of srlib inherits from this one besides its built-in class, so that
+    `except SRError` catches them all and `except ValueError` or `except OSError` still works.
     """
+
+
+class DataError(SRError, ValueError):
+    """A data folder is not what it should be; the message says what to do."""

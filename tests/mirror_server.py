@@ -3,10 +3,51 @@
 import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>We are\n moving house</title></head></html>"
 BUSY = 2  # how often /busy says so
+REDIRECTS = {  # addresses that are none, or none that a download may follow
+    "to-brackets": "http://[::1",
+    "to-port": "http://127.0.0.1:port/a.bin",
+    "to-file": "file:///etc/hostname",
+    "to-nothing": "http://",
+    "to-dots": f"http://{'a' * 70}..b/a.bin",
+    "to-letters": "//[::1]]:x/\xff",
+}
+HEADS = {  # beginnings of an answer that HTTP does not allow
+    "no-http": b"Dear reader, I am no server.\r\n\r\n",
+    "no-status": b"HTTP/1.1 two hundred OK\r\n\r\n",
+    "no-length": b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n0123456789",
+    "two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n0123456",
+    "minus": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n0123456",
+    "long-number": b"HTTP/1.1 206 OK\r\nContent-Range: bytes "
+    + b"9" * 5000
+    + b"-9/*\r\n\r\n0123456",
+    "no-range": b"HTTP/1.1 206 OK\r\nContent-Range: bytes a-b/c\r\n\r\n0123456",
+    "no-chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nten\r\n0123456",
+    "many-headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
+    "long-header": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+    "no-content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "nowhere": b"HTTP/1.1 302 Found\r\n\r\n",
+    "nothing": b"",
+    "boast": b"HTTP/1.1 200 OK\r\nContent-Length: 900000000000000\r\n\r\n0123456",
+}
+TRICKLES = {  # a letter every 20 ms
+    "slow-body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    "slow-head": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+    "slow-chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+FLOODS = {  # without end
+    "long-redirect": (b"HTTP/1.1 302 Found\r\nLocation: /gone/a.bin\r\n\r\n", bytes(10_000)),
+    "long-busy": (b"HTTP/1.1 503 Busy\r\n\r\n", bytes(10_000)),
+    "long-gone": (b"HTTP/1.1 404 Gone\r\n\r\n", bytes(10_000)),
+    "long-chunks": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"2710\r\n" + bytes(10_000) + b"\r\n",
+    ),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -21,6 +62,16 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(302, b"", Location=self.path)
         if behaviour == "html":
             return self.answer(200, PAGE)
+        if behaviour in REDIRECTS:
+            return self.answer(302, b"", Location=REDIRECTS[behaviour])
+        if behaviour in HEADS:
+            return self.send_raw(HEADS[behaviour])
+        if behaviour in TRICKLES:
+            return self.trickle(*TRICKLES[behaviour])
+        if behaviour in FLOODS:
+            return self.flood(*FLOODS[behaviour])
+        if behaviour.startswith("retry-after:"):
+            return self.answer(503, b"", Retry_After=unquote(behaviour.partition(":")[2]))
         if behaviour == "silent":
             return server.over.wait(5)
         if behaviour == "overloaded" or (behaviour == "busy" and len(server.asked) <= BUSY):
@@ -31,7 +82,10 @@ class Handler(BaseHTTPRequestHandler):
         if behaviour == "wrong":
             body = body[:-1] + b"!"
         etag = f'"{hash(body)}"'
-        if not wanted or behaviour in ("plain", "cutplain") or if_range not in (None, etag):
+        if behaviour == "offset":  # another stretch, whatever is asked for
+            status, start = 206, 1000
+            extent = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+        elif not wanted or behaviour in ("plain", "cutplain") or if_range not in (None, etag):
             status, start, extent = 200, 0, {}
         else:
             status, start = 206, int(wanted.removeprefix("bytes=").removesuffix("-"))
@@ -54,13 +108,28 @@ class Handler(BaseHTTPRequestHandler):
         server.after_answer()
         return None
 
+    def send_raw(self, head):
+        self.wfile.write(head)
+        self.close_connection = True
+
+    def trickle(self, start, piece):
+        """Send these bytes, and then a piece over and over, slowly but without a pause."""
+        self.flood(start, piece, pause=0.02)
+
+    def flood(self, start, piece, pause=0.0):
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(start)
+            while not self.server.over.wait(pause):
+                self.wfile.write(piece)
+        self.close_connection = True
+
     def send_body(self, behaviour, rest):
-        if behaviour in ("cut", "cutplain", "bare", "elsewhere", "chunked"):
+        if behaviour in ("cut", "cutplain", "bare", "elsewhere", "chunked", "pause"):
             rest = rest[: self.server.cut_after]
         if behaviour == "chunked":  # the length of the chunk, then less than that
             self.wfile.write(b"%x\r\n" % (len(rest) + 1))
         self.wfile.write(rest[: len(rest) // 2] if behaviour == "stall" else rest)
-        if behaviour == "stall":
+        if behaviour in ("stall", "pause"):
             self.wfile.flush()
             self.server.over.wait(5)
         while behaviour == "endless" and not self.server.over.is_set():

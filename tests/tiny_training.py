@@ -23,6 +23,7 @@ CONFIG = TrainConfig(
     patience=9,
     warm_up_steps=2,
     ema_decay=0.9,
+    precision="float32",
 )
 
 

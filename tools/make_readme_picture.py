@@ -1,4 +1,4 @@
-"""Make docs/before_after.png, the picture of the README, from the hero of the samples and the embedded weights."""
+"""Make docs/before_after.png, the picture of the README, from a sample photograph and the embedded weights."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
     python tools/model_card.py --benchmarks BENCHMARKS --training TRAINING
 
-BENCHMARKS has <set>/X<scale>/{HR,LR} as MATLAB made them, TRAINING the folders x2, x3, x4 and x2photo, x3photo, x4photo of
-tools/train_bundled.py.  The text of the card is kept; what stands between its <!-- figures --> marks is replaced.
+BENCHMARKS holds <set>/X<scale>/{HR,LR} as made by MATLAB. TRAINING holds the folders x2, x3, x4,
+x2photo, x3photo and x4photo that tools/train_bundled.py writes. Only the part of the card between
+its <!-- figures --> marks is replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from srlib.data import PairedImages
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
-from srlib.model.edsr import count_parameters
+from srlib.model.cost import count_parameters
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import WEIGHTS_DIR, load_pretrained
 
@@ -61,7 +62,7 @@ def files() -> str:
 
 
 def quality(benchmarks: Path, name: str) -> str:
-    """PSNR / SSIM of edsr-lite by every protocol, with bicubic's under the first one, the protocol of most papers."""
+    """Tabulate PSNR / SSIM of edsr-lite by every protocol, and of bicubic by the first one."""
     rows = []
     for scale in (2, 3, 4):
         pairs = list(
@@ -88,8 +89,9 @@ def quality(benchmarks: Path, name: str) -> str:
 
 
 def photo(benchmarks: Path) -> str:
-    """PSNR of edsr-lite-photo, beside bicubic and edsr-lite, on LR saved as JPEG and on clean LR."""
-    rows, rules = [], PROTOCOLS["benchmark-y"]
+    """Tabulate PSNR of bicubic, edsr-lite and edsr-lite-photo on JPEGs and on clean LR."""
+    rules = PROTOCOLS["benchmark-y"]
+    rows = []
     for scale in (2, 3, 4):
         clean = list(
             PairedImages(
@@ -115,23 +117,23 @@ def photo(benchmarks: Path) -> str:
         for kind in ("JPEG", "clean")
         for name in ("bicubic", "edsr-lite", "edsr-lite-photo")
     ]
-    title = f"### Set14, LR saved as JPEG of quality {JPEG_QUALITY} and clean: mean PSNR (dB), benchmark-y"
-    return f"{title}\n\n{table(['scale', *names], rows)}"
+    title = f"### Set14, LR saved as JPEG of quality {JPEG_QUALITY} and clean"
+    return f"{title}: mean PSNR (dB), benchmark-y\n\n{table(['scale', *names], rows)}"
 
 
 def means(protocol: str, answers: list, pairs: list, scale: int) -> str:
-    rules, together = PROTOCOLS[protocol], list(zip(answers, pairs, strict=True))
-    psnr, ssim = (
-        fmean(score(sr, pair.hr, scale=scale) for sr, pair in together)
-        for score in (rules.psnr, rules.ssim)
-    )
+    rules = PROTOCOLS[protocol]
+    compared = list(zip(answers, pairs, strict=True))
+    psnr = fmean(rules.psnr(sr, pair.hr, scale=scale) for sr, pair in compared)
+    ssim = fmean(rules.ssim(sr, pair.hr, scale=scale) for sr, pair in compared)
     return f"{psnr:.2f} / {ssim:.4f}"
 
 
 def curves(training: Path) -> str:
     parts = [
         "### Training curves",
-        "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs (border = scale).",
+        "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs "
+        "(border = scale).",
     ]
     for run in ("x2", "x3", "x4", "x2photo", "x3photo", "x4photo"):
         history = pd.read_csv(training / run / "history.csv")

@@ -1,10 +1,10 @@
-"""Execute the notebooks with their defaults and store the outputs, in the one form that is committed.
+"""Execute the notebooks with their defaults and store their outputs in the form that is committed.
 
     python tools/render.py            all of them, in order
     python tools/render.py 03 06      these, on what the last full rendering left in runs/render/
 
-Counts run from 1, metadata come down to kernelspec and tags, widget views, progress bars and everything else on stderr go.
-Rendering twice gives the same bytes.
+Execution counts run from 1. Of the metadata, kernelspec and tags stay. Widget views, progress bars and all of stderr are
+removed. Rendering twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def wanted(output) -> bool:
 
 
 def joined(outputs) -> list:
-    """What was printed in pieces, at the mercy of the clock, becomes one piece."""
+    """Join neighbouring pieces of printed text: where they are split depends on timing."""
     result = []
     for output in outputs:
         if output.output_type == "stream" and result and result[-1].output_type == "stream":
@@ -101,7 +101,7 @@ def clean(output, count: int):
 
 
 def packed(png: str) -> str:
-    """The same picture in fewer bytes: no alpha channel, which is opaque throughout, and the best compression.
+    """Pack the same picture into fewer bytes: no alpha channel, which is opaque, and the best compression.
 
     A chart, told by its few colours, gets a palette of 256 of them; photographs keep every pixel as it is.
     """

@@ -43,7 +43,7 @@ def main():
 
 
 def parse(argument: str) -> tuple[str, object]:
-    """("scale", 2) of "scale=2"; what is no Python literal is a string, and a path in it is made absolute."""
+    """Turn "scale=2" into ("scale", 2): a Python literal if it is one, else a string; paths become absolute."""
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")

@@ -2,21 +2,19 @@
 
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
-from srlib.data.doctor import check_dataset
-from srlib.data.findings import DatasetReport, Finding
+from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
-from srlib.data.pairs import PairedImages, find_lr_dir
-from srlib.data.patches import Pair, PairedPatches, PatchBatches, PixelStore
+from srlib.data.pairing import find_lr_dir
+from srlib.data.pairs import PairedImages
+from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
 
 __all__ = [
     "DatasetReport",
-    "Finding",
     "LowResReport",
     "Pair",
     "PairedImages",
     "PairedPatches",
-    "PatchBatches",
     "PixelStore",
     "check_dataset",
     "create_low_res_images_recursive",

@@ -1,56 +1,40 @@
-"""HR images and the LR images that belong to them, paired by name (notebook 01)."""
+"""HR images and the LR images that belong to them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_sides
 from srlib.data.patches import Pair
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import find_images
 from srlib.images.picture import read_image
 from srlib.images.resize import crop_to_multiple, imresize
 
 
-def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
-    """The folder of LR images that belongs to a folder of HR images, by the names in use.
+class PairedImages(Sequence[Pair]):
+    """HR images with their LR images: a sequence of `Pair(hr, lr, name)`, read when asked for.
 
-    DIV2K_train_HR goes with DIV2K_train_LR_bicubic/X4 (the official archives) or DIV2K_train_LR/X4 (notebook 01), and hr with
-    lr/X4 or lr.  Raises DataError if there is none, or more than one.
-    """
-    hr_dir = Path(os.path.abspath(hr_dir))
-    beside = (
-        hr_dir.name.removesuffix("HR") + "LR"
-        if hr_dir.name.endswith("HR")
-        else hr_dir.name.removesuffix("hr") + "lr"
-    )
-    folders = [hr_dir.with_name(beside + kind) for kind in ("_bicubic", "")]
-    scaled = [folder / f"X{scale}" for folder in folders if (folder / f"X{scale}").is_dir()]
-    found = scaled or [
-        folder for folder in folders if folder.is_dir() and not any(folder.glob("X[0-9]"))
-    ]
-    if not found:
-        tried = " or ".join(str(folder / f"X{scale}") for folder in folders)
-        raise DataError(
-            f"There is no LR folder for {hr_dir}, such as {tried}: make the LR images (notebook 01)."
-        )
-    if len(found) > 1:
-        raise DataError(
-            f"{hr_dir} has two LR folders, {found[0]} and {found[1]}: say which one is meant."
-        )
-    return found[0]
+    HR images are cropped to a multiple of the scale. LR images whose sizes were rounded up lose
+    the row or column that covers only a part of HR.
 
+    Attributes:
+        hr_dir: The folder of HR images.
+        lr_dir: The folder of LR images, or None if they are made.
+        scale: HR pixels per LR pixel, in each direction.
+        make_lr: The function that makes LR images, or None.
+        names: The names of the pairs, sorted: the paths of the HR files without suffix.
+        files: The HR file and the LR file (or None) of each pair.
 
-class PairedImages:
-    """HR images and the LR images of the same name: a sequence of `Pair(hr, lr, name)`, read when asked for.
-
-    Names pair by their path without suffix; DIV2K's "0801x4" pairs with "0801".  HR is cropped to a multiple of the scale.
-    lr_dir: None makes each LR image from its HR image, with `make_lr` (a Degradation, with its seed 0, or any other hr -> lr of
-    uint8 arrays) or, without one, as MATLAB does.
-    Raises DataError if nothing pairs, or if two files have one name, and names what has no partner.
+    Example:
+        >>> pairs = PairedImages("data/sample/DIV2K_valid_HR", None, scale=4)
+        >>> pairs[0].hr.shape, pairs[0].lr.shape, pairs[0].name
+        ((636, 804, 3), (159, 201, 3), '0801')
     """
 
     def __init__(
@@ -60,68 +44,131 @@ class PairedImages:
         *,
         scale: int,
         make_lr: Callable[[np.ndarray], np.ndarray] | None = None,
+        hr_names: str | None = None,
+        lr_names: str | None = None,
     ):
+        """Pair the files; no image is read yet.
+
+        Args:
+            hr_dir: The folder of HR images, with sub-folders.
+            lr_dir: The folder of LR images, or None to make them from HR.
+            scale: HR pixels per LR pixel, in each direction.
+            make_lr: Makes LR images if `lr_dir` is None: a Degradation, with its seed 0, or any
+                function from uint8 HR to uint8 LR arrays. By default it is MATLAB's bicubic.
+            hr_names: A pattern of the names of HR files without suffix, in which "*" stands for
+                the part that partners share. By default the rule is found by the names.
+            lr_names: The same for LR files, such as "*x4". Files that do not fit a pattern are
+                ignored.
+
+        Raises:
+            DataError: A folder is missing or empty, a file has no partner, or two files have the
+                same name.
+            ValueError: Both `lr_dir` and `make_lr` are given.
+        """
         if lr_dir is not None and make_lr:
             raise ValueError(
-                "LR images are read from lr_dir or made by make_lr, not both: pass lr_dir=None, or no make_lr."
+                "LR images are read from lr_dir or made by make_lr, not both: pass lr_dir=None, or "
+                "no make_lr."
             )
-        self.hr_dir, self.lr_dir, self.scale, self.make_lr = (
-            Path(hr_dir),
-            lr_dir and Path(lr_dir),
-            scale,
-            make_lr,
+        self.hr_dir = Path(hr_dir).expanduser()
+        self.lr_dir = Path(lr_dir).expanduser() if lr_dir is not None else None
+        self.scale = scale
+        self.make_lr = make_lr
+        rule = NameRule(hr_names or "*", lr_names or "*") if hr_names or lr_names else None
+        found = (
+            self._pair(rule) if self.lr_dir else [(file, None) for file in _images_in(self.hr_dir)]
         )
-        hr_files = _by_name(self.hr_dir)
-        lr_files = (
-            _by_name(self.lr_dir, f"x{scale}", hr_files) if self.lr_dir else dict.fromkeys(hr_files)
-        )
-        alone = sorted(hr_files.keys() ^ lr_files.keys())
-        if alone:
-            many = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
-            where = f"only in one of {hr_dir} and {lr_dir}"
+        found.sort(key=lambda pair: pair[0].with_suffix("").as_posix())
+        self.names = [hr_file.with_suffix("").as_posix() for hr_file, _ in found]
+        self.files = [
+            (self.hr_dir / hr_file, self.lr_dir / lr_file if lr_file else None)
+            for hr_file, lr_file in found
+        ]
+
+    def _pair(self, rule: NameRule | None) -> list[tuple[Path, Path]]:
+        hr_files = _images_in(self.hr_dir, besides=self.lr_dir)
+        lr_files = _images_in(self.lr_dir, besides=self.hr_dir)
+        if hr_files == lr_files and self.lr_dir.samefile(self.hr_dir):
+            hr_files, lr_files = split_sides(hr_files, scale=self.scale)
+        groups = pair_files(hr_files, lr_files, scale=self.scale, rule=rule)
+        self._refuse_unpaired(groups, rule)
+        return [pair for group in groups for pair in group.pairs]
+
+    def _refuse_unpaired(self, groups: list[PairedGroup], rule: NameRule | None) -> None:
+        """Raise DataError, with files of both sides and the rule that would pair them."""
+        where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
+        alone = {
+            "HR": [file for group in groups for file in group.hr_alone],
+            "LR": [file for group in groups for file in group.lr_alone],
+        }
+        main_rule = next((group.rule for group in groups if group.pairs), None)
+        if not main_rule and rule:
+            raise DataError(f"No names correspond by {rule} {where}: correct the patterns.")
+        if not main_rule:
+            rules = [group.rule for group in groups if group.rule]
+            patterns = rules[0] if rules else 'patterns, such as hr_names="*", lr_names="*x4"'
             raise DataError(
-                f"{', '.join(alone[:3])}{many}: {where}; make the LR images again (notebook 01)."
+                f"No HR image pairs with an LR image by its name, such as {alone['HR'][0]} with "
+                f"{alone['LR'][0]} {where}: if they belong together, pass {patterns}."
             )
-        self.names = sorted(hr_files)
-        self.files = [(hr_files[name], lr_files[name]) for name in self.names]
+        for side, other in (("HR", "LR"), ("LR", "HR")):
+            if alone[side]:
+                example = alone[side][0]
+                raise DataError(
+                    f"{len(alone[side])} {side} images have no {other} image {where}, such as "
+                    f"{example}, whose partner would be {main_rule.partner(example, side)} by the "
+                    f"rule {main_rule}: add the missing {other} images, or pass another rule."
+                )
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Pair:
         hr_file, lr_file = self.files[index]
-        hr = crop_to_multiple(read_image(hr_file).array, self.scale)
+        name = self.names[index]
+        full_hr = read_image(hr_file).array
+        hr = crop_to_multiple(full_hr, self.scale)
         if hr.size == 0:
-            raise DataError(f"{hr_file} is smaller than {self.scale} pixels: remove it.")
-        lr = read_image(lr_file).array if lr_file else self._made(hr, self.names[index])
-        if hr.shape[0] != lr.shape[0] * self.scale or hr.shape[1] != lr.shape[1] * self.scale:
             raise DataError(
-                f"{self.names[index]}: HR has {hr.shape[1]} x {hr.shape[0]} pixels and LR {lr.shape[1]} x {lr.shape[0]}; "
-                f"that is not scale {self.scale}."
+                f"{hr_file} is smaller than {self.scale} pixels: keep it out of the folder."
             )
-        return Pair(hr, lr, self.names[index])
+        lr = read_image(lr_file).array if lr_file else self._make(hr, name)
+        height = hr.shape[0] // self.scale
+        width = hr.shape[1] // self.scale
+        rounded_up = tuple(-(-length // self.scale) for length in full_hr.shape[:2])
+        if not (height <= lr.shape[0] <= rounded_up[0] and width <= lr.shape[1] <= rounded_up[1]):
+            raise DataError(
+                f"{hr_file} has {hr.shape[1]} x {hr.shape[0]} pixels, and its LR image "
+                f"{lr_file or 'by make_lr'} has {lr.shape[1]} x {lr.shape[0]}: that is not scale "
+                f"{self.scale}."
+            )
+        return Pair(hr, lr[:height, :width], name)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (self[i] for i in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
-    def _made(self, hr: np.ndarray, name: str) -> np.ndarray:
-        if isinstance(self.make_lr, Degradation):  # it has noise of its own for each name
-            return self.make_lr(hr, name=name)
+    def _make(self, hr: np.ndarray, name: str) -> np.ndarray:
+        if isinstance(self.make_lr, Degradation):
+            return self.make_lr(hr, name=name)  # its noise depends on the name
         return self.make_lr(hr) if self.make_lr else imresize(hr, 1 / self.scale)
 
 
-def _by_name(
-    folder: Path, ending: str = "", known: dict[str, Path] | None = None
-) -> dict[str, Path]:
-    """Path by name of all pictures; an ending is taken off unless the names are the known ones as they are."""
-    files = [(p.with_suffix("").as_posix(), folder / p) for p in find_images(folder)]
-    if known is None or {name for name, _ in files} != known.keys():
-        files = [(name.removesuffix(ending), path) for name, path in files]
-    named: dict[str, Path] = {}
-    for name, path in files:
-        if name in named:
+def _images_in(folder: Path, besides: Path | None = None) -> list[Path]:
+    """The images of a folder, without those of another folder that lies in it.
+
+    Raises:
+        DataError: Two of them have the same name, but for the suffix.
+    """
+    files = find_images(folder)
+    if besides and folder.resolve() in besides.resolve().parents:
+        files = [
+            file for file in files if besides.resolve() not in (folder / file).resolve().parents
+        ]
+    by_name: dict[Path, Path] = {}
+    for file in files:
+        other = by_name.setdefault(file.with_suffix(""), file)
+        if other != file:
             raise DataError(
-                f"{named[name]} and {path} have the same name, {name}: remove or rename one of them."
+                f"{folder / other} and {folder / file} have the same name: rename one of them."
             )
-        named[name] = path
-    return named
+    return files

@@ -1,146 +1,207 @@
-"""One file from one mirror: resume after a cut, and a judgement of what the server says; srlib.download asks several."""
+"""One file from one mirror: transfers are resumed after a cut, and no wait is endless."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import glob
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from queue import Empty, Queue
+from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidHeader, ProxyError, SSLError
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
-from urllib3.util.retry import Retry
 
-_CHUNK = 1 << 18
-_WORTH_A_TRY = 1 << 16  # bytes; less is next to nothing
-_HASHES = {"sha256": "SHA-256", "md5": "MD5"}
-_BUSY = (408, 429, 500, 502, 503, 504)  # answers that may be another one soon
+from srlib.errors import SRError
+from srlib.files.progress import Progress
+from srlib.files.whole import hash_of, may_live, process_stamp, short_name
+
+_CHUNK = 1 << 18  # bytes
+_USEFUL = 1 << 16  # bytes; a try that brings fewer counts as fruitless
+_MOST_REDIRECTS = 10
+_REDIRECT = (301, 302, 303, 307, 308)
+_BUSY = (408, 429, 500, 502, 503, 504)  # a later answer may be another one
 _PAGE = re.compile(
     rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
-Progress = Callable[[int, int | None], None]
 
-
-class DownloadError(OSError):
-    """No mirror gave the file, or it cannot be kept here; the message says what each answered and what to do."""
+class DownloadError(SRError, OSError):
+    """No mirror gave the file, or it cannot be kept here; the message says why and what to do."""
 
 
 class Refused(Exception):
-    """This mirror will not give the file; the text ends the sentence that its address begins."""
+    """The mirror cannot give the file. The text continues a sentence that begins with its URL."""
 
 
-class _Cut(requests.ConnectionError):
-    """The answer ended early, and said nothing of its length."""
+class Interrupted(Exception):
+    """The transfer stopped, and it may help to ask again.
+
+    Attributes:
+        pause: Seconds to wait, if the mirror said so.
+    """
+
+    def __init__(self, text: str, pause: float = 0.0):
+        super().__init__(text)
+        self.pause = pause
 
 
-_PASSING = (requests.ConnectionError, requests.Timeout)
+_BROKEN_OFF = "broke off each time; what came is kept"
+_STOPPED = "stopped sending each time; what came is kept"
+_WORDS = (  # the first class that fits
+    (ProxyError, "the proxy cannot be reached or refuses"),
+    (SSLError, "its certificate is not accepted"),
+    (ReadTimeoutError, _STOPPED),
+    (ProtocolError, _BROKEN_OFF),
+    (requests.Timeout, "did not answer in time"),
+    (requests.ConnectionError, "no connection"),
+)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a mirror, in seconds, and how often to go on after a cut.
+    """How long to wait for a mirror, and how often to ask it again.
 
-    connect: to be connected.  stall: between two pieces, and the longest "Retry-After" that is obeyed.  retries: tries in a row
-    that bring next to nothing until a mirror is given up; one that never answered gets one.  backoff: the first pause
-    between two tries; each further one is twice as long.
+    Attributes:
+        connect: Seconds until the connection must stand.
+        stall: Seconds until the next piece must have come, and the longest "Retry-After" obeyed.
+        retries: Fruitless tries in a row, after the first, until a mirror is given up. A mirror
+            that never answered gets one at most.
+        backoff: Seconds before the second try; each further pause is twice as long.
+        least_rate: Bytes per second; a mirror that is slower over `stall` seconds has stalled.
+        unsized: Bytes that are accepted of a file whose size neither caller nor mirror states.
     """
 
     connect: float = 10.0
     stall: float = 30.0
     retries: int = 5
     backoff: float = 1.0
+    least_rate: float = 1000.0
+    unsized: int = 10**9
 
 
 PATIENCE = Patience()
 
 
-def need_room(folder: Path, needed: int, what: str) -> None:
-    """Raises DownloadError if the disk of `folder` has fewer than `needed` bytes free."""
+def need_room(folder: Path, needed: int, purpose: str) -> None:
+    """Raise DownloadError if the disk of `folder` has fewer than `needed` bytes free.
+
+    The message begins with `purpose`, such as "Unpacking the archive".
+    """
     free = shutil.disk_usage(folder).free
     if needed > free:
-        missing = f"{what} needs {needed / 1e6:,.1f} MB and the disk of {folder} has {free / 1e6:,.1f} MB free"
         raise DownloadError(
-            f"{missing}: make room there or choose another folder, then call again."
+            f"{purpose} needs {needed / 1e6:,.1f} MB and the disk of {folder} has "
+            f"{free / 1e6:,.1f} MB free: make room there or choose another folder, then call again."
         )
 
 
 class Part:
-    """The file under way beside its target, and the hashes of what is in it."""
+    """The file under way beside its target, and the judgement whether it is complete.
+
+    Each process writes to a part of its own, so that no two can ever write to one file. An
+    unfinished part of a call that ended, or of a dead process, is taken over.
+
+    Args:
+        target: Where the file will be.
+        hashes: The right hashes in hex, by the algorithm's name: sha256, md5.
+        size: Bytes of the whole file, if known.
+        describe: Says what a file with another hash seems to be.
+    """
 
     def __init__(
         self,
         target: Path,
-        given: dict[str, str],
+        hashes: dict[str, str],
         size: int | None,
-        describe: Callable[[Path], str] | None = None,
+        describe: Callable[[Path], str] | None,
     ):
-        self.given, self.size, self.describe = given, size, describe
-        self.path = target.with_name(f"{target.name}.{next(iter(given.values()))[:8]}.part")
-        self.file = open(self.path, "a+b", buffering=0)  # noqa: SIM115, closed by __exit__
-        self.file.seek(0)
-        self._count_from(0)
-        while piece := self.file.read(_CHUNK):
-            self._count(piece)
+        self.target = target
+        self.hashes = hashes
+        self.size = size
+        self.describe = describe
+        self.name = f"{short_name(target.name)}.{next(iter(hashes.values()))[:8]}"
+        self.path = target.with_name(f"{self.name}.{process_stamp()}.part")
+        self._take_over()
+        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115, closed by __exit__
+        self.done = self.path.stat().st_size  # bytes so far
+
+    def _take_over(self) -> None:
+        for left in self.path.parent.glob(f"{glob.escape(self.name)}.*part"):
+            stamp = left.name.removeprefix(self.name).removesuffix("part").strip(".")
+            is_free = not stamp or not may_live(stamp, left)
+            is_ours = left.is_file() and not left.is_symlink() and os.access(left, os.W_OK)
+            if is_free and is_ours:
+                with contextlib.suppress(OSError):  # another process was quicker
+                    os.replace(left, self.path)
 
     def __enter__(self) -> Part:
         return self
 
     def __exit__(self, *_) -> None:
         self.file.close()
-        if self.done == 0:
-            self.path.unlink(missing_ok=True)
-
-    def _count_from(self, done: int) -> None:
-        self.done, self.hashes = (
-            done,
-            {name: hashlib.new(name, usedforsecurity=False) for name in self.given},
-        )
-
-    def _count(self, piece: bytes) -> None:
-        self.done += len(piece)
-        for digest in self.hashes.values():
-            digest.update(piece)
-
-    def start_over(self) -> None:
-        self.file.truncate(0)
-        self._count_from(0)
+        with contextlib.suppress(FileNotFoundError):  # it has become the target
+            if self.done:
+                os.replace(self.path, self.path.with_name(f"{self.name}.part"))
+            else:
+                self.path.unlink()
 
     def append(self, piece: bytes) -> None:
+        """Write the next bytes. Raises DownloadError if that is not possible."""
         rest = memoryview(piece)
         try:
             while rest:
-                rest = rest[self.file.write(rest) :]
+                written = self.file.write(rest)
+                self.done += written
+                rest = rest[written:]
         except OSError as error:
-            what = f"{self.path} cannot be written ({error.strerror})"
             raise DownloadError(
-                f"{what}: make room on its disk and call again; what is there is kept."
+                f"{self.target} cannot be written ({error.strerror}): make room on its disk and "
+                "call again; the bytes that came are kept."
             ) from error
-        self._count(piece)
 
-    @property
-    def complete(self) -> bool:
-        return self.wrong_hash() is None
+    def start_over(self) -> None:
+        """Discard the bytes that came."""
+        self.file.truncate(0)
+        self.done = 0
 
-    def wrong_hash(self) -> tuple[str, str, str] | None:
-        """The first hash that is not as given: its name, what it is, what it should be."""
-        found = ((name, self.hashes[name].hexdigest(), value) for name, value in self.given.items())
-        return next(((name, got, value) for name, got, value in found if got != value), None)
+    def fault(self) -> str | None:
+        """The reason why the part is not the whole file; None if it is. Reads it from the disk."""
+        if self.size and self.done != self.size:
+            return f"gave {self.done:,} bytes, expected {self.size:,}"
+        for algorithm, right in self.hashes.items():
+            found = hash_of(self.path, algorithm)
+            if found != right:
+                label = {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
+                return f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
+        return None
 
-    def becomes(self, target: Path) -> None:
+    def description(self) -> str:
+        """The caller's words for a wrong file, after a colon; empty if there are none."""
+        with contextlib.suppress(Exception):  # the bytes of a wrong file may cause any
+            if self.describe and (text := self.describe(self.path)):
+                return f": {text}"
+        return ""
+
+    def becomes_target(self) -> None:
+        """Give the finished file its name."""
         os.fsync(self.file.fileno())
         self.file.close()
-        os.replace(self.path, target)
+        os.replace(self.path, self.target)
 
 
 class Mirror:
-    """One address, asked until `part` is complete or it has no more chances."""
+    """One address, asked for the missing bytes until the part is complete or patience runs out."""
 
     def __init__(
         self,
@@ -150,147 +211,221 @@ class Mirror:
         patience: Patience,
         on_progress: Progress | None,
     ):
-        self.session, self.url, self.part, self.patience, self.on_progress = (
-            session,
-            url,
-            part,
-            patience,
-            on_progress,
-        )
-        self.etag = None
+        self.session = session
+        self.url = url
+        self.part = part
+        self.patience = patience
+        self.on_progress = on_progress
+        self.etag: str | None = None
         self.has_answered = False
-        self.may_start_over = True
 
     def fetch(self) -> None:
-        fruitless, furthest = 0, self.part.done
-        while not self.part.complete:
-            try:
-                self._transfer()
-            except _PASSING:
-                if self.part.complete:  # only the length was wrong
-                    return
-                fruitless = 0 if self.part.done - furthest >= _WORTH_A_TRY else fruitless + 1
-                furthest = max(furthest, self.part.done)
-                if fruitless > (
-                    self.patience.retries if self.has_answered else min(1, self.patience.retries)
-                ):
-                    raise
-                time.sleep(self.patience.backoff * 2 ** max(fruitless - 1, 0))
+        """Complete the part.
 
-    def _transfer(self) -> None:
-        """One request: append what is missing, or start over where the server makes us."""
+        Raises:
+            Refused: This mirror cannot.
+        """
+        fruitless = 0
+        furthest = self.part.done
+        while True:
+            try:
+                return self._ask()
+            except Interrupted as error:
+                if self.part.fault() is None:  # only the stated length was wrong
+                    return None
+                # Bytes that came once before and were discarded count as no progress.
+                fruitless = 0 if self.part.done - furthest >= _USEFUL else fruitless + 1
+                furthest = max(furthest, self.part.done)
+                retries = self.patience.retries
+                if fruitless > (retries if self.has_answered else min(1, retries)):
+                    raise Refused(str(error)) from error
+                backoff = self.patience.backoff * 2 ** max(fruitless - 1, 0)
+                time.sleep(min(max(error.pause, backoff), self.patience.stall))
+
+    def _ask(self) -> None:
+        """Send one request: append the missing bytes, or start over where the mirror insists."""
         part = self.part
         headers = {"Accept-Encoding": "identity"}
         if part.done:
             headers["Range"] = f"bytes={part.done}-"
-            if self.etag:  # a file that has changed comes whole, and is not glued to what we have
+            if self.etag:  # a file that has changed comes whole, and is not glued to the old part
                 headers["If-Range"] = self.etag
-        timeout = (self.patience.connect, self.patience.stall)
-        with self.session.get(self.url, stream=True, timeout=timeout, headers=headers) as answer:
+        answer = _in_time(_answer(self.session, self.url, headers, self.patience), self.patience)
+        with closing(answer):
+            head = next(answer)
             self.has_answered = True
-            if answer.status_code == 416 and part.done:  # we have more than there is
+            start, total = _extent(head)
+            if start not in (0, part.done):
                 part.start_over()
-                return
-            answer.raise_for_status()
-            start, total = _extent(answer)
-            pieces = _pieces(answer)
-            piece = next(pieces, b"")
-            self._judge(start, total, piece)
-            if start != part.done:
-                part.start_over()
-                if start:  # another stretch than the one asked for
-                    return
-            etag = answer.headers.get("ETag", "")
-            self.etag = (
-                etag if etag.startswith('"') else None
-            )  # a weak one (W/"…") does not promise the same bytes
-            total = total or part.size
-            need_room(part.path.parent, (total or part.done) - part.done, part.path.name)
-            while piece:
-                part.append(piece)
-                if part.size and part.done > part.size:
-                    part.start_over()
-                    raise Refused(f"sends more than the {part.size:,} bytes of the file")
-                if self.on_progress:
-                    self.on_progress(part.done, total)
-                piece = next(pieces, b"")
-        self._conclude(resumed=start > 0)
+                raise Interrupted("answered with another stretch of the file than asked for")
+            etag = head.headers.get("ETag", "")
+            # A weak one (W/"…") does not promise the same bytes.
+            self.etag = etag if etag.startswith('"') else None
+            self._receive(start, total, answer)
 
-    def _judge(self, start: int, total: int | None, piece: bytes) -> None:
-        """Before anything is overwritten: is this the file?"""
-        if start == 0 and _PAGE.match(piece):
+    def _receive(self, start: int, total: int | None, pieces: Iterator[bytes]) -> None:
+        part = self.part
+        piece = next(pieces, b"")
+        if start == 0 and _PAGE.match(piece):  # noticed before anything is overwritten
             title = _TITLE.search(piece)
-            said = " ".join(title[1].decode(errors="replace").split()) if title else ""
-            raise Refused(f"sent a web page instead of the file{said and f' (“{said[:80]}”)'}")
-        if self.part.size and total not in (None, self.part.size):
-            raise Refused(f"offers a file of {total:,} bytes where {self.part.size:,} are expected")
-
-    def _conclude(self, *, resumed: bool) -> None:
-        """The answer is at its end: is the file?"""
-        part, wrong = self.part, self.part.wrong_hash()
-        if wrong is None:
-            return
+            words = " ".join(title[1].decode(errors="replace").split())[:80] if title else ""
+            raise Refused(
+                "sent a web page instead of the file" + (f" (“{words}”)" if words else "")
+            )
+        if part.size and total not in (None, part.size):
+            raise Refused(f"offers a file of {total:,} bytes where {part.size:,} are expected")
+        if start != part.done:
+            part.start_over()
+        total = part.size or total
+        try:
+            need_room(part.path.parent, (total or part.done) - part.done, part.target.name)
+        except DownloadError as error:  # the next mirror may offer another size
+            raise Refused(str(error)) from error
+        limit = total or self.patience.unsized
+        while piece:
+            part.append(piece)
+            if part.done > limit:
+                part.start_over()
+                raise Refused(f"sends more than the {limit:,} bytes of the file")
+            if self.on_progress:
+                self.on_progress(part.done, total)
+            piece = next(pieces, b"")
         if part.size and part.done < part.size:
-            raise _Cut
-        name, got, value = wrong
-        what = part.describe(part.path) if part.describe else ""
-        part.start_over()
-        if resumed and self.may_start_over:  # perhaps the beginning came from another file
-            self.may_start_over = False
-            return
-        raise Refused(
-            f"gave another file ({_HASHES[name]} {got[:8]}…, expected {value[:8]}…){what and f': {what}'}"
+            raise Interrupted(_BROKEN_OFF)
+        if fault := part.fault():
+            fault += part.description()
+            part.start_over()
+            if start:  # perhaps the beginning came from another file
+                raise Interrupted(fault)
+            raise Refused(fault)
+
+
+def _answer(
+    session: requests.Session, url: str, headers: dict[str, str], patience: Patience
+) -> Iterator[requests.Response | bytes]:
+    """Yield the response of a mirror, to read its head, and then the bytes of its body.
+
+    Redirects are followed here, since requests would read their bodies, which may have no end.
+    """
+    timeout = (patience.connect, patience.stall)
+    location = ""
+    for _ in range(_MOST_REDIRECTS + 1):
+        try:
+            url = urljoin(url, location)
+            request = session.prepare_request(requests.Request("GET", url, headers=headers))
+            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            adapter = session.get_adapter(request.url)
+            response = adapter.send(request, timeout=timeout, **settings)
+        except InvalidHeader:
+            raise
+        except ValueError as error:
+            start = f"redirects to {location[:200]!r}, which is" if location else "is"
+            raise Refused(f"{start} no web address") from error
+        with response:
+            # headers arrive as Latin-1; addresses that are not ASCII are UTF-8
+            location = response.headers.get("Location", "")
+            location = location.encode("latin-1").decode("utf-8", "replace")
+            if response.status_code not in _REDIRECT or not location:
+                yield response
+                # requests' own iterator collects a whole chunk, and loses it after a cut
+                while piece := response.raw.read1(_CHUNK):
+                    yield piece
+                return
+    raise Refused("redirects in circles")
+
+
+def _extent(head: requests.Response) -> tuple[int, int | None]:
+    """The first byte that an answer brings, and the size of the whole file if it is stated.
+
+    Raises Refused or Interrupted for an answer that brings no bytes of the file.
+    """
+    status = head.status_code
+    if status == 200:
+        length = re.fullmatch(r"\d{1,18}", head.headers.get("Content-Length", ""))
+        return 0, int(length[0]) if length else None
+    if status == 206:
+        extent = re.fullmatch(
+            r"bytes (\d{1,18})-\d+/(?:(\d{1,18})|\*)", head.headers.get("Content-Range", "")
         )
-
-
-def _extent(answer: requests.Response) -> tuple[int, int | None]:
-    """The first byte of this answer within the file, and the length of the whole file, if it says."""
-    if answer.status_code == 206:
-        said = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        if not said:
+        if not extent:
             raise Refused("answered with a part of the file without saying which")
-        return int(said[1]), None if said[2] == "*" else int(said[2])
-    length = answer.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdecimal() else None
+        return int(extent[1]), int(extent[2]) if extent[2] else None
+    if status == 416:  # the part is longer than the mirror's file
+        return -1, None
+    text = f"answered {status} {str(head.reason)[:80]}"
+    if status in _BUSY:
+        raise Interrupted(text, _retry_after(head.headers.get("Retry-After", "")))
+    raise Refused(text)
 
 
-def _pieces(answer: requests.Response) -> Iterator[bytes]:
-    """The bytes as they come: requests' own iterator collects a whole piece first, and loses it when the connection breaks."""
+def _retry_after(text: str) -> float:
+    """The pause that a busy mirror asks for, in seconds or until a date; 0 if it is unreadable."""
     try:
-        while piece := answer.raw.read1(_CHUNK):
-            yield piece
-    except (ProtocolError, ReadTimeoutError) as error:
-        raise requests.ConnectionError(error) from error
+        if text.strip().isdecimal():
+            return float(text)
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, OSError):
+        return 0.0
 
 
-def obey_busy_servers(session: requests.Session, patience: Patience) -> None:
-    """A busy server is asked twice more, after the time it names; cuts are dealt with here, because urllib3 cannot resume."""
-    retry = Retry(
-        total=None, connect=0, read=False, other=0, status=2, status_forcelist=_BUSY, raise_on_status=False,
-        backoff_factor=patience.backoff, retry_after_max=patience.stall,
-    )  # fmt: skip
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
+def _in_time(items: Iterator, patience: Patience) -> Iterator:
+    """Yield the items of a mirror's answer, and give up when they come too late or too slowly.
+
+    They are read in a thread of their own. A time limit on the socket is not enough, since a mirror
+    can send its headers or the lengths of its chunks letter by letter. Any exception in the thread
+    is raised as Refused or Interrupted.
+    """
+    queue: Queue = Queue(8)
+    given_up = threading.Event()
+
+    def produce() -> None:
+        try:
+            for item in items:
+                queue.put((item, None))
+                if given_up.is_set():
+                    return
+            queue.put((None, None))
+        except Exception as error:
+            queue.put((None, error))
+        finally:
+            items.close()
+
+    threading.Thread(target=produce, daemon=True).start()
+    enough = patience.least_rate * patience.stall
+    deadline = time.monotonic() + patience.connect + patience.stall
+    received = 0
+    head = None
+    try:
+        while True:
+            try:
+                item, error = queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                text = "did not answer in time" if head is None else _STOPPED
+                raise Interrupted(text) from None
+            if error:
+                raise _failure(error)
+            if item is None:
+                return
+            received += 0 if head is None else len(item)
+            if head is None or received >= enough:
+                deadline = time.monotonic() + patience.stall
+                received = 0
+            head = item if head is None else head
+            yield item
+    finally:
+        given_up.set()
+        while not queue.empty():  # the thread may be waiting for a place
+            queue.get_nowait()
 
 
-def reason(error: Exception) -> str:
-    if isinstance(error, Refused):
-        return str(error)
+def _failure(error: Exception) -> Refused | Interrupted:
+    """Put any exception of a mirror into words."""
+    if isinstance(error, Refused | Interrupted):
+        return error
     cause = error.args[0] if error.args else None
-    for kinds, text in (
-        (requests.exceptions.ProxyError, "the proxy cannot be reached or refuses"),
-        (requests.exceptions.SSLError, "its certificate is not accepted"),
-        (requests.TooManyRedirects, "redirects in circles"),
-        (ValueError, "is no web address"),
-        (_Cut, "broke off each time; what came is kept"),
-        (requests.Timeout, "did not answer in time"),
-    ):
-        if isinstance(error, kinds):
-            return text
-    if isinstance(error, requests.HTTPError):
-        return f"answered {error.response.status_code} {error.response.reason}"
-    if isinstance(cause, ReadTimeoutError):
-        return "stopped sending each time; what came is kept"
-    if isinstance(cause, ProtocolError):
-        return "broke off each time; what came is kept"
-    return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__
+    if isinstance(cause, ProtocolError):  # requests wraps it in a ConnectionError
+        error = cause
+    for error_class, text in _WORDS:
+        if isinstance(error, error_class):
+            return Interrupted(text)
+    return Refused(f"gave no answer that can be read ({type(error).__name__})")

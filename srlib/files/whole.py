@@ -1,27 +1,181 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the removal of temporary files of dead processes."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import os
-import threading
+import re
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+from srlib.errors import SRError
+
+_PREFIX = ".making-"  # of temporary files and folders; the stamp of their process follows
+_STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<created>\d+)~[0-9a-z]+")
+_DAY = 24 * 3600  # seconds
 
 
 def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = False) -> Path:
-    """Write `content` under another name beside `path`, then give it that name in a single step; returns the path.
+    """Write a file so that its name shows the old content or the new one, and never a part.
 
-    A process that is killed and a disk that is full leave what was there before, and nothing else in the folder but, after a
-    kill, a hidden .part.  to_disk: wait until the content has reached the disk, so that a failing power supply does no more
-    harm than that; it takes time.  Raises OSError.
+    A full disk or a killed process leaves the old content in place.
+
+    Args:
+        path: The file to write.
+        content: Its bytes.
+        to_disk: Wait until the content has reached the disk, which protects it from a power
+            failure too, but takes time.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(Path(folder, "a.txt"), b"hello").read_bytes()
+        b'hello'
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    with whole_file(path) as part, open(part, "wb") as file:
+        file.write(content)
+        if to_disk:
+            file.flush()
+            os.fsync(file.fileno())  # else the name may reach the disk before the content
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a `with` block a temporary path beside `path`, and rename it to `path` at the end.
+
+    If the block raises, the temporary file is deleted. Those of dead processes in the same folder
+    are deleted too.
+    """
+    remove_leftovers(path.parent)
+    part = path.with_name(_PREFIX + process_stamp() + ".part")
     try:
-        with open(part, "wb") as file:
-            file.write(content)
-            if to_disk:
-                file.flush()
-                os.fsync(file.fileno())  # else the name may reach the disk before the content
+        yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.filename == str(part):  # the user knows the file by its own name
+            error.filename = str(path)
+            error.filename2 = None
+        raise
     finally:
         part.unlink(missing_ok=True)
-    return path
+
+
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Give a `with` block a temporary folder in `folder`.
+
+    It is on the same disk, so that files made in it only have to be renamed. Temporary files of
+    dead processes in `folder` are deleted first.
+    """
+    remove_leftovers(folder)
+    scratch = folder / (_PREFIX + process_stamp())
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files and folders in `folder` whose processes are dead."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        stamp = left.name.removeprefix(_PREFIX).removesuffix(".part")
+        if not may_live(stamp, left):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):  # another process was quicker, or it is not ours
+                    left.unlink()
+
+
+def short_name(name: str) -> str:
+    """A file name cut to 100 bytes, so that an addition does not make it too long for the disk."""
+    return os.fsdecode(os.fsencode(name)[:100]) if len(os.fsencode(name)) > 100 else name
+
+
+def process_stamp() -> str:
+    """A unique text that names this process, for use in file names."""
+    created = psutil.Process().create_time()
+    return f"{_machine()}~{os.getpid()}~{created:.0f}~{os.urandom(4).hex()}"
+
+
+def may_live(stamp: str, path: Path) -> bool:
+    """Whether the process of a stamp may still be at work on `path`.
+
+    Of a process on another machine only the age of its file is known: it is taken for dead after
+    a day. A text that is no stamp was not made here and counts as living.
+    """
+    owner = _STAMP.fullmatch(stamp)
+    if not owner:
+        return True
+    try:
+        if owner["machine"] != _machine():
+            return time.time() - path.stat().st_mtime < _DAY
+        process = psutil.Process(int(owner["pid"]))
+        same = abs(process.create_time() - int(owner["created"])) < 2  # else the id was used again
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return False
+
+
+@cache
+def _machine() -> str:
+    """This machine, and the container on it: process ids mean nothing elsewhere."""
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):  # Linux only
+        name += f"-{os.stat('/proc/self/ns/pid').st_ino}"
+    return name
+
+
+def need_folder(folder: Path, error_class: type[SRError]) -> None:
+    """Create a folder if it is not there, and check that files can be written to it.
+
+    Raises:
+        error_class: It cannot be created or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(folder):
+            pass
+    except OSError as error:
+        raise error_class(
+            f"Nothing can be written to {folder} ({error.strerror}): "
+            "make it a folder that you may write to, or choose another one."
+        ) from error
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever.
+
+    Raises:
+        OSError: The file cannot be opened, or is not a regular file.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return open(path, "rb")
+
+
+def hash_of(path: str | os.PathLike, algorithm: str = "sha256") -> str:
+    """The hash of a regular file in hex, by an algorithm of `hashlib`."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()

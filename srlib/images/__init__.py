@@ -1,10 +1,12 @@
-"""Photographs in and out, MATLAB's bicubic, and what happens to pictures in the wild (lesson 01)."""
+"""Photographs in and out, MATLAB's bicubic, and degradations of real photographs (lesson 01)."""
 
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import Listing, find_images, list_pictures
 from srlib.images.picture import (
     MAX_PIXELS,
+    RESULT_SUFFIXES,
     SUFFIXES,
     ImageError,
     Picture,
@@ -12,20 +14,22 @@ from srlib.images.picture import (
     encode,
     from_array,
     from_pil,
+    luma,
     read_image,
-    to_array,
     to_pil,
-    to_tensor,
     write_image,
 )
 from srlib.images.resize import crop_to_multiple, cubic, imresize
+from srlib.images.tensors import to_array, to_tensor
 
 __all__ = [
     "MAX_PIXELS",
+    "RESULT_SUFFIXES",
     "SUFFIXES",
     "DataError",
     "Degradation",
     "ImageError",
+    "Listing",
     "Picture",
     "crop_to_multiple",
     "cubic",
@@ -38,6 +42,8 @@ __all__ = [
     "imresize",
     "jpeg_quality",
     "jpeg_round_trip",
+    "list_pictures",
+    "luma",
     "read_image",
     "to_array",
     "to_pil",

@@ -1,215 +1,219 @@
-"""16-bit PNG and TIFF, which Pillow cuts down to 8 bits or does not open, with their profile and EXIF; clean EXIF for all."""
+"""PNG and TIFF of 16 bits, which Pillow cannot hold, by imagecodecs and tifffile."""
 
 from __future__ import annotations
 
-import io
+import math
 import struct
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin
-from PIL.ExifTags import IFD, Base
+from PIL import Image
+from PIL.ExifTags import IFD
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ICC_TAG = 34675
-# What EXIF says about a photograph.  Other tags of a first directory tell where and how pixels are stored in that one file,
-# and would be false, or harmful, in another.
-_KEPT = {
-    Base.ImageDescription, Base.Make, Base.Model, Base.XResolution, Base.YResolution, Base.ResolutionUnit, Base.Software,
-    Base.DateTime, Base.Artist, Base.HostComputer, Base.Rating, Base.RatingPercent, Base.Copyright, Base.XPTitle,
-    Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject, IFD.Exif, IFD.GPSInfo,
-}  # fmt: skip
-_SIZES = {
-    Base.ExifImageWidth,
-    Base.ExifImageHeight,
-}  # before turning upright, cropping or enlarging
+from srlib.images.metadata import as_stored, exif_of
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
+    from srlib.images.picture import Picture
+
+TILE = 256  # pixels a side of the tiles in a tiled TIFF
+# Bytes of pixels. Noise compresses to a little more than itself, and a classic TIFF ends at 2^32.
+CLASSIC_LIMIT = 4 * 10**9
+
+# photometric interpretation -> channels, without and with alpha
+_USUAL_CHANNELS = {"MINISBLACK": (1, 2), "MINISWHITE": (1, 2), "RGB": (3, 4)}
+Samples = tuple[np.ndarray, dict[str, Any], Image.Exif]  # (H, W, 1 to 4), Pillow's info, EXIF
 
 
-@dataclass(frozen=True)
-class Deep:
-    """The content of a 16-bit file, before its orientation is applied.
+def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
+    """Read a PNG, or the first page of a TIFF, of 16-bit gray or RGB; return None for other files.
 
-    samples: uint16, (H, W, 1 to 4): gray, gray and alpha, RGB, RGBA; alpha not premultiplied.
+    check_size(width, height) is called before anything is decoded, and may raise. The alpha of the
+    uint16 samples is not premultiplied, and the orientation is not applied. A damaged file raises
+    any error.
     """
-
-    samples: np.ndarray
-    exif: Image.Exif
-    icc_profile: bytes | None
-
-
-def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Deep | None:
-    """The picture in a PNG or TIFF (its first page) of 16-bit gray or RGB samples; None for any other file.
-
-    check_size(width, height) is called before anything is decoded, and may raise.  Raises ValueError for a damaged file.
-    """
+    stream.seek(0)
     head = stream.read(26)
     stream.seek(0)
-    if head.startswith(_PNG) and len(head) == 26 and head[24] == 16:
+    if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) == 26 and head[24] == 16:
         check_size(*struct.unpack(">II", head[16:24]))
         return _read_png(stream)
-    return _read_tiff(stream, check_size) if head.startswith(_TIFF) else None
+    is_tiff = head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+    return _read_tiff(stream, check_size) if is_tiff else None
 
 
-def _read_png(stream: BinaryIO) -> Deep:
-    import imagecodecs  # only here and where 16 bits are written: a machine that just trains needs none of it
+def _read_png(stream: BinaryIO) -> Samples:
+    import imagecodecs  # not needed by a machine that just trains
 
     with Image.open(stream) as image:
-        image.load()  # a profile comes before the pixels, but EXIF may follow them
-        exif, profile = exif_of(image), image.info.get("icc_profile")
+        image.load()  # EXIF may follow the pixels
+        info = image.info | {"format": "PNG", "text": image.text}
+        exif = exif_of(image)
     stream.seek(0)
-    try:
-        samples = imagecodecs.png_decode(stream.read())
-    except imagecodecs.PngError as error:
-        raise ValueError(str(error)) from None
-    return Deep(samples.reshape(*samples.shape[:2], -1), exif, profile)
+    samples = imagecodecs.png_decode(stream.read())
+    return samples.reshape(*samples.shape[:2], -1), info, exif
 
 
-def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Deep | None:
+def _first_page(stream: BinaryIO) -> tuple[TiffPage | None, str, bool]:
+    """The first page of a TIFF, its photometric interpretation, and whether its channels are usual.
+
+    A directory can be broken in many ways; then the page is None, and Pillow names the fault.
+    """
     import tifffile
 
     try:
-        tiff = tifffile.TiffFile(stream)
-        page = tiff.pages.first
-    except (
-        Exception
-    ):  # a broken directory fails in many ways; Pillow, next in line, says what is wrong
+        stream.seek(0)
+        page = tifffile.TiffFile(stream).pages.first
+        photometric = tifffile.PHOTOMETRIC(page.photometric).name
+        return page, photometric, page.samplesperpixel in _USUAL_CHANNELS.get(photometric, ())
+    except Exception:
+        return None, "", False
+
+
+def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
+    from tifffile import EXTRASAMPLE
+
+    page, photometric, is_usual = _first_page(stream)
+    if not is_usual or page.dtype != np.uint16 or page.imagedepth != 1:
         return None
-    kind, count = page.photometric, page.samplesperpixel
-    gray = kind in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    if page.dtype != np.uint16 or page.bitspersample != 16 or page.imagedepth != 1:
-        return None
-    if not (gray and count in (1, 2)) and not (
-        kind == tifffile.PHOTOMETRIC.RGB and count in (3, 4)
-    ):
-        return None
-    check_size(
-        max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength)
-    )  # one tile is decoded at a time
-    if not page.imagewidth * page.imagelength:
-        raise ValueError("It has no pixels")
-    try:
-        samples = page.asarray(maxworkers=1)
-    except (
-        tifffile.TiffFileError,
-        ValueError,
-        RuntimeError,
-        OSError,
-        struct.error,
-        zlib.error,
-    ) as error:
-        raise ValueError(str(error)) from None
-    planes = tuple(
-        page.shaped[i] for i in (0, 2, 3, 4)
-    )  # tifffile's own order: separate planes, height, width, samples
-    samples = np.moveaxis(samples.reshape(planes), 0, 2).reshape(
-        page.imagelength, page.imagewidth, count
-    )
-    if kind == tifffile.PHOTOMETRIC.MINISWHITE:
-        samples = np.concatenate([65535 - samples[..., :1], samples[..., 1:]], axis=2)
-    exif, extra = Image.Exif(), page.extrasamples[:1]
-    exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
+    # One tile is decoded at a time, so a tile must not be larger than a picture may be.
+    check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
+    samples = page.asarray(maxworkers=1)
+    if page.axes.startswith("S"):  # one plane per channel
+        samples = np.moveaxis(samples, 0, -1)
+    samples = samples.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+    if page.bitspersample < 16:  # such as the 12 of a camera, whose white is 4095
+        white = 2**page.bitspersample - 1
+        samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+    if photometric == "MINISWHITE":
+        samples[..., 0] = 65535 - samples[..., 0]
+    if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
+        samples = samples[..., :-1]
+    elif page.extrasamples[:1] == (EXTRASAMPLE.ASSOCALPHA,):
+        samples[..., :-1] = unpremultiply(samples[..., :-1], samples[..., -1])
+    exif = Image.Exif()
+    exif.bigtiff = page.parent.is_bigtiff
+    exif.endian = page.parent.byteorder
     try:
         exif.load_from_fp(stream, page.offset)
     except Exception:  # as in exif_of
         exif = Image.Exif()
-    if extra == (
-        tifffile.EXTRASAMPLE.UNSPECIFIED,
-    ):  # "nothing is known about it" (TIFF 6.0), so it is no alpha
-        samples = samples[..., :-1]
-    elif extra == (tifffile.EXTRASAMPLE.ASSOCALPHA,):
-        samples = np.dstack([unpremultiply(samples[..., :-1], samples[..., -1]), samples[..., -1]])
-    return Deep(samples, exif, page.iccprofile)
+    xmp = page.tags.valueof("XMP")
+    return samples, {"format": "TIFF", "icc_profile": page.iccprofile, "xmp": xmp}, exif
 
 
-def exif_of(image: Image.Image) -> Image.Exif:
-    """The EXIF of a loaded image, empty if there is none or it cannot be parsed."""
-    try:
-        return image.getexif()
-    except Exception:  # broken EXIF fails in many ways; the pixels are good
-        return Image.Exif()
+def tiff_kind(stream: BinaryIO) -> str | None:
+    """Say which unusual pixels a TIFF holds, such as "5 channels of uint8"; else None."""
+    page, photometric, is_usual = _first_page(stream)
+    if page is None or page.dtype is None or (is_usual and page.dtype in (np.uint8, np.uint16)):
+        return None
+    channels = page.samplesperpixel
+    return f"{channels} channel{'s' * (channels > 1)} of {page.dtype} ({photometric})"
 
 
-def take_apart(exif: Image.Exif) -> tuple[int, bytes | None]:
-    """The orientation, 1 to 8 as EXIF counts, and what is told of the photograph and its taking, as bytes or None.
-
-    A missing or senseless orientation is 1, upright.  What cannot be parsed or stored again is dropped.
-    """
-    orientation, kept = 1, Image.Exif()
-    kept.endian = exif.endian or "<"  # makers' notes may count on it
-    try:
-        if (value := exif.get(Base.Orientation)) in range(1, 9):
-            orientation = value
-        for tag in _KEPT & set(exif):
-            kept[tag] = exif[tag] if tag not in (IFD.Exif, IFD.GPSInfo) else dict(exif.get_ifd(tag))
-        details = kept.get(IFD.Exif, {})
-        for tag in _SIZES & set(details):
-            del details[tag]
-        if IFD.Interop in details:
-            details[IFD.Interop] = exif.get_ifd(IFD.Interop)
-        return orientation, kept.tobytes() if len(kept) else None
-    except Exception:  # as in exif_of
-        return orientation, None
-
-
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) turned as the EXIF orientation says: mirrored for 2, 4, 5 and 7, then turned by quarters."""
-    if orientation in (2, 4, 5, 7):
-        pixels = pixels[:, ::-1]
-    return np.rot90(pixels, {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}.get(orientation, 0))
-
-
-def encode_png(samples: np.ndarray, exif: bytes | None, icc_profile: bytes | None) -> bytes:
-    """A 16-bit PNG of uint16 (H, W, 1 to 4), with its profile and EXIF (Pillow's bytes) in their chunks."""
+def encode_png(samples: np.ndarray, shell: bytes) -> bytes:
+    """Encode uint16 samples, (H, W, 1 to 4), with the metadata of `shell`, a PNG by Pillow."""
     import imagecodecs
 
-    png = imagecodecs.png_encode(
-        np.ascontiguousarray(samples if samples.shape[2] > 1 else samples[..., 0])
-    )
-    header = len(_PNG) + 25  # the IHDR chunk, which comes first
-    stream = io.BytesIO()
-    if icc_profile:
-        PngImagePlugin.putchunk(stream, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
-    if exif:
-        PngImagePlugin.putchunk(stream, b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    return png[:header] + stream.getvalue() + png[header:]
+    png = imagecodecs.png_encode(samples[..., 0].copy() if samples.shape[2] == 1 else samples)
+    after_header = 8 + 25  # the signature and the chunk IHDR, which comes first
+    chunks = shell[after_header : shell.rindex(b"IDAT") - 4]
+    return png[:after_header] + chunks + png[after_header:]
 
 
-def encode_tiff(samples: np.ndarray, exif: bytes | None, icc_profile: bytes | None) -> bytes:
-    """A 16-bit TIFF of uint16 (H, W, 1 to 4), uncompressed, one strip, alpha not premultiplied (TIFF 6.0).
+def write_tiff(
+    file: BinaryIO,
+    data: np.ndarray | Iterator[np.ndarray],
+    like: Picture,
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Write a TIFF with the dtype, the channels and the metadata of a picture.
 
-    A TIFF is a directory of tags and then the pixels, and EXIF is such a directory: the tags of the picture join it.
+    Alpha is not premultiplied.
+
+    Args:
+        file: A binary file at its start.
+        data: The samples, (H, W, C), or an iterator of tiles, row by row: (TILE, TILE, C), or less
+            at the right and lower edges.
+        like: The picture with the dtype, the channels and the metadata. Its pixels are not written.
+        size: (height, width) of all tiles together. The file is then tiled, and compressed without
+            loss, and a BigTIFF if it may grow beyond a classic one.
     """
-    height, width, count = samples.shape
-    tags = Image.Exif()
-    tags.load(exif or b"")
-    tags.endian = tags.endian or "<"
-    storage = {
-        Base.ImageWidth: width, Base.ImageLength: height, Base.BitsPerSample: (16,) * count, Base.Compression: 1,
-        Base.PhotometricInterpretation: 2 if count > 2 else 1, Base.StripOffsets: 0, Base.SamplesPerPixel: count,
-        Base.RowsPerStrip: height, Base.StripByteCounts: samples.nbytes, Base.PlanarConfiguration: 1,
-    }  # fmt: skip
-    if count in (2, 4):
-        storage[Base.ExtraSamples] = 2
-    if icc_profile:
-        storage[_ICC_TAG] = icc_profile
-    for tag, value in storage.items():
-        tags[tag] = value
-    return tags.tobytes().removeprefix(b"Exif\0\0") + samples.astype(f"{tags.endian}u2").tobytes()
+    import tifffile
+
+    channels = (1 if like.mode == "L" else 3) + (like.alpha is not None)
+    if channels == 1:  # tifffile takes a third axis of one for pages
+        data = data[..., 0] if size is None else (tile[..., 0] for tile in data)
+    exif = Image.Exif()
+    exif.load(like.exif or b"")
+    layout = {}
+    big = False
+    if size is not None:
+        shape = size if channels == 1 else (*size, channels)
+        layout = {"shape": shape, "dtype": like.rgb.dtype, "tile": (TILE, TILE)}
+        layout |= {"compression": "zlib", "predictor": True}
+        padded = (math.ceil(side / TILE) * TILE for side in size)
+        big = math.prod(padded) * channels * like.rgb.itemsize > CLASSIC_LIMIT
+    byteorder = "<" if big else exif.endian or "<"  # Pillow writes no big-endian BigTIFF
+    resolution = {"resolution": like.dpi, "resolutionunit": "INCH"} if like.dpi else {}
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder=byteorder) as tiff:
+        tiff.write(
+            data,
+            photometric="minisblack" if like.mode == "L" else "rgb",
+            planarconfig="contig",
+            extrasamples=() if like.alpha is None else ("unassalpha",),
+            iccprofile=like.icc_profile,
+            extratags=list(_extra_tags(file, like, exif, byteorder, big)),
+            metadata=None,
+            software=False,
+            **resolution,
+            **layout,
+        )
+
+
+def _extra_tags(
+    file: BinaryIO, like: Picture, exif: Image.Exif, byteorder: str, big: bool
+) -> Iterator[tuple]:
+    """XMP and EXIF as tags for tifffile: (code, type, count, value, first page only).
+
+    The directories of the camera's settings and of the place are written to the file at once, in
+    front of the pixels. Their tags are given by name, because tifffile drops their numbers.
+    """
+    if like.xmp:
+        yield 700, "B", len(like.xmp), like.xmp, True
+    order = {"<": b"II", ">": b"MM"}[byteorder]
+    version = struct.pack(f"{byteorder}H", 43 if big else 42)
+    header = order + version + bytes(12 if big else 4)  # all that Pillow needs of it
+    for tag, value in exif.items():
+        if tag in (IFD.Exif, IFD.GPSInfo):
+            directory = ImageFileDirectory_v2(header)
+            directory.update(exif.get_ifd(tag))
+            if IFD.Interop in directory:
+                directory[IFD.Interop] = exif.get_ifd(IFD.Interop)
+            name = "ExifTag" if tag == IFD.Exif else "GPSTag"
+            yield name, "Q" if big else "I", 1, file.tell(), True
+            file.write(directory.tobytes(file.tell()))
+            file.write(b"\0" * (file.tell() % 2))  # directories begin at even places
+        elif isinstance(value, str):
+            yield tag, "s", 0, as_stored(value), True
+        elif isinstance(value, bytes):
+            yield tag, "B", len(value), value, True
+        else:
+            yield tag, "H", 1, value, True
 
 
 def unpremultiply(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """uint16 colour divided by uint16 alpha, at most white; black where alpha is 0."""
+    """Divide uint16 colour by uint16 alpha: at most white, and black where alpha is 0."""
     divisor = np.maximum(alpha, 1).astype(np.uint32)[..., None]
     straight = (rgb.astype(np.uint32) * 65535 + divisor // 2) // divisor
     return np.where(alpha[..., None] > 0, np.minimum(straight, 65535), 0).astype(np.uint16)
 
 
 def to_depth(values: np.ndarray, dtype: type) -> np.ndarray:
-    """uint8 and uint16 into each other: 255 is 65535, rounded to the nearest."""
+    """Convert between uint8 and uint16: 255 becomes 65535, and back rounded to the nearest."""
     if values.dtype == dtype:
         return values
     if dtype == np.uint16:

@@ -1,57 +1,66 @@
-"""Which program made an LR image: the downscalers people use, and how to tell them by their pixels (notebook 01)."""
+"""The program that made an LR image, recognised by the pixels."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 from PIL import Image
+from PIL.Image import Resampling
 
-from srlib.images.resize import crop_to_multiple, cubic, imresize
+from srlib.images.degrade import jpeg_round_trip, matlab, pillow
+from srlib.images.picture import LUMA_WEIGHTS
+from srlib.images.resize import bicubic, crop_to_multiple, imresize
 
 Windows = list[np.ndarray]
 
-_WINDOW = 96  # LR pixels a side: enough values to tell all methods, and a 2K picture costs no more than a small one
-_MARGIN = 8  # LR pixels around a window, so that its pixels see what they saw in the whole picture; filters reach 4
-_MCU = 16  # JPEG's blocks repeat every 16 pixels when colour is halved, so windows start at multiples of that
-_SAME = 0.97  # share of equal values that names a method; right ones reach 0.99, the nearest wrong one (rounding) 0.9
-_SAME_JPEG = 0.9  # the same after JPEG, whose encoders and decoders differ in the last digit
-_NOISE = (
-    0.4  # standard deviation of luma's DCT coefficients through the rounding of the decoded pixels
-)
-_FLAT = 1.5  # DCT coefficients above this are not zeros with rounding noise
-_TRACE = (
-    0.05  # by how much a table must be likelier (logarithm, per coefficient) than no JPEG at all
-)
+_WINDOW = 96  # LR pixels a side: enough to tell the methods apart, whatever the picture's size
+_MARGIN = 8  # LR pixels around a window, so that filters, which reach 4, see what they saw
+_MCU = 16  # pixels after which JPEG's blocks repeat; windows start at multiples
+_SAME = 0.97  # share of equal values that names a method: the right one reaches 0.99, others 0.9
+_SAME_JPEG = 0.9  # the same after JPEG, whose decoders differ in the last digit
+_NOISE = 0.4  # standard deviation that the rounding of pixels gives to luma's DCT coefficients
+_FLAT = 1.5  # larger DCT coefficients are not just rounding noise
+_TRACE = 0.05  # log-likelihood per coefficient by which a JPEG table must beat no JPEG
+_LEAST_COEFFICIENTS = 50
+_NO_TRACE = 99  # from this quality on JPEG leaves no trace
 
 
 def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
-    """Name the program that made an LR image from its HR image, or "unknown".
+    """Name the program that made an LR image from its HR image.
 
-    lr, hr: uint8, (H, W) or (H, W, 3); hr is cropped to a multiple of `scale`, a whole number from 2, as the field does.
+    Two windows of 96 LR pixels at opposite corners are compared with the result of each program:
 
-    * "matlab", "matlab-replicate": imresize, new and old border; "matlab-unrounded": its ports that do not round between the
-      passes (BasicSR's and others);
-    * "pillow", "pillow-lanczos", "pillow-bilinear", "pillow-box", "pillow-hamming": Image.resize; "torch-antialias":
-      interpolate(mode="bicubic", antialias=True), which is Pillow's bicubic in floats;
-    * "opencv", "opencv-linear", "opencv-area": cv2.resize with INTER_CUBIC (no antialias, like torch's bicubic), INTER_LINEAR
-      and INTER_AREA; "subsampling": every scale-th pixel.
+    * "matlab", "matlab-replicate": `imresize` with the new and the old border; "matlab-unrounded":
+      ports of it that do not round between the passes (BasicSR and others);
+    * "pillow", "pillow-lanczos", "pillow-bilinear", "pillow-box", "pillow-hamming": `Image.resize`;
+      "torch-antialias": `interpolate(mode="bicubic", antialias=True)`, Pillow's bicubic in floats;
+    * "opencv", "opencv-linear", "opencv-area": `cv2.resize` with INTER_CUBIC (no antialiasing, as
+      torch's bicubic), INTER_LINEAR and INTER_AREA; "subsampling": every scale-th pixel.
 
-    Some are the same thing: at odd scales INTER_CUBIC and INTER_LINEAR both take the middle pixel ("opencv"); at scale 2
-    INTER_LINEAR is INTER_AREA; where a picture's whole border is flat, both borders of MATLAB are "matlab".  " + jpeg" is
-    appended if the LR image was stored as JPEG in between.  "unknown" is the answer for everything else, for a flat picture, and
-    for sizes or channels that do not fit.  Two windows of 96 LR pixels, at opposite corners, are looked at, and more only to
-    tell MATLAB's borders apart.
+    Two names can mean the same. At odd scales INTER_CUBIC and INTER_LINEAR both take the middle
+    pixel ("opencv"). At scale 2 INTER_LINEAR is INTER_AREA ("opencv-area"). If the whole border of
+    a picture is flat, both borders of MATLAB give "matlab".
 
-    Raises TypeError for other depths, ValueError for a scale that is not a whole number from 2.
+    Args:
+        lr: uint8, (H, W) or (H, W, 3).
+        hr: uint8. It is cropped to a multiple of the scale.
+        scale: A whole number from 2.
+
+    Returns:
+        The name, with " + jpeg" if the LR image was stored as JPEG in between. "unknown" stands for
+        another program, a flat picture, and sizes or channels that do not fit.
+
+    Raises:
+        TypeError: An image is not a uint8 array.
+        ValueError: The scale is not a whole number from 2.
     """
     for image in (lr, hr):
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            raise TypeError(
-                f"Downscalers are told by uint8 arrays, not {getattr(image, 'dtype', type(image).__name__)}."
-            )
+            kind = getattr(image, "dtype", type(image).__name__)
+            raise TypeError(f"Downscalers are recognised in uint8 arrays, not {kind}.")
     if int(scale) != scale or scale < 2:
         raise ValueError(f"The scale of an LR image is a whole number from 2, not {scale}.")
     hr = crop_to_multiple(hr, scale)
@@ -62,216 +71,166 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
     if equal["matlab"] >= _SAME and equal["subsampling"] >= _SAME:
         return "unknown"  # a flat picture looks the same whoever shrank it
     best = max(equal, key=equal.get)
-    if (
-        best == "matlab" and equal[best] == equal["matlab-replicate"]
-    ):  # flat at these corners; not along the whole border?
-        best = max(
-            "matlab",
-            "matlab-replicate",
-            key=lambda name: _share_equal([DOWNSCALERS[name](hr, scale)], [lr]),
-        )
+    if best == "matlab" and equal["matlab-replicate"] == equal["matlab"]:  # flat corners
+        borders = ("matlab", "matlab-replicate")
+        best = max(borders, key=lambda name: _share_equal([DOWNSCALERS[name](hr, scale)], [lr]))
     if equal[best] >= _SAME:
         return best
     quality = jpeg_quality(target)
     if quality is None:
         return "unknown"
-    answers = {}
-    for subsampling in (2, 0):  # Pillow's numbers for 4:2:0 and 4:4:4
+    equal = {}
+    for subsampling in ("4:2:0", "4:4:4"):
+        save = partial(jpeg_round_trip, quality=quality, subsampling=subsampling)
         for name, windows in made.items():
-            saved = [_jpeg(window, quality, subsampling) for window in windows]
-            answers[name] = max(answers.get(name, 0), _share_equal(saved, target))
-    best = max(answers, key=answers.get)
-    return f"{best} + jpeg" if answers[best] >= _SAME_JPEG else "unknown"
+            share = _share_equal([save(window) for window in windows], target)
+            equal[name] = max(equal.get(name, 0), share)
+    best = max(equal, key=equal.get)
+    return f"{best} + jpeg" if equal[best] >= _SAME_JPEG else "unknown"
+
+
+def _windows(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[Windows, dict[str, Windows]]:
+    """Windows of the LR image, top left and bottom right, and the result of each method there."""
+    height, width = lr.shape[:2]
+    last = tuple(-(-max(0, size - _WINDOW) // _MCU) * _MCU for size in (height, width))
+    target = []
+    made = {name: [] for name in DOWNSCALERS}
+    for top, left in sorted({(0, 0), last}):
+        window = lr[top : top + _WINDOW, left : left + _WINDOW]
+        target.append(window)
+        above = min(top, _MARGIN)
+        before = min(left, _MARGIN)
+        seen = hr[
+            (top - above) * scale : (top + _WINDOW + _MARGIN) * scale,
+            (left - before) * scale : (left + _WINDOW + _MARGIN) * scale,
+        ].copy()
+        for name, shrink in DOWNSCALERS.items():
+            small = shrink(seen, scale)[above:, before:]
+            made[name].append(small[: window.shape[0], : window.shape[1]])
+    return target, made
+
+
+def _share_equal(windows: Windows, others: Windows) -> float:
+    equal = sum(np.count_nonzero(a == b) for a, b in zip(windows, others, strict=True))
+    return equal / sum(window.size for window in others)
 
 
 def jpeg_quality(windows: Windows) -> int | None:
-    """The quality, 1 to 98 on libjpeg's scale, that uint8 pictures were once stored with as JPEG, or None for no trace of it.
+    """Find the quality with which pictures were once stored as JPEG.
 
-    Each picture's first pixel must be a corner of JPEG's blocks.  Decoded JPEGs have DCT coefficients at multiples of the steps
-    in the quantisation table; the likeliest of libjpeg's is taken.  99 and 100 leave no trace worth telling.
+    The DCT coefficients of a decoded JPEG lie at multiples of the steps in its quantisation table.
+    The likeliest of libjpeg's tables is taken.
+
+    Args:
+        windows: uint8 arrays, (H, W) or (H, W, 3), whose first pixel is a corner of JPEG's blocks.
+
+    Returns:
+        1 to 98 on libjpeg's scale, or None without a trace of JPEG; 99 and 100 leave none.
     """
-    coefficients = _different(np.concatenate([_luma_dct(window) for window in windows]))
-    tells = np.abs(coefficients) > _FLAT  # in a smooth picture the rest is near zero, JPEG or not
-    if np.count_nonzero(tells) < 50:
+    blocks = np.concatenate([_luma_dct(window) for window in windows])
+    # The hundred equal blocks of a ramp count as one.
+    kinds = np.rint(blocks.reshape(-1, 64)[:, 1:])
+    coefficients = blocks[np.unique(kinds, axis=0, return_index=True)[1]]
+    telling = np.abs(coefficients) > _FLAT  # others are near zero with or without JPEG
+    if np.count_nonzero(telling) < _LEAST_COEFFICIENTS:
         return None
     spread = np.maximum(np.abs(coefficients).mean(0), _NOISE)
     likelihood = np.array(
-        [_log_likelihood(coefficients, table, spread)[tells].mean() for table in _luma_tables()]
+        [_log_likelihood(coefficients, table, spread)[telling].mean() for table in _luma_tables()]
     )
-    best = int(likelihood.argmax())
-    return best + 1 if best < 98 and likelihood[best] > likelihood[99] + _TRACE else None
-
-
-def _different(blocks: np.ndarray) -> np.ndarray:
-    """One of each kind of block, brightness apart: the hundred equal blocks of a ramp are one witness, not a hundred."""
-    ac = np.rint(blocks.reshape(-1, 64)[:, 1:])
-    return blocks[np.unique(ac, axis=0, return_index=True)[1]]
+    best = int(likelihood.argmax()) + 1
+    return best if best < _NO_TRACE and likelihood[best - 1] > likelihood[-1] + _TRACE else None
 
 
 def _log_likelihood(coefficients: np.ndarray, table: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Logarithm of the likelihood that Laplacian coefficients of this spread, stored in these steps, are read as these."""
+    """Log-likelihood of coefficients with a Laplace distribution, quantised by the table."""
     steps = np.abs(np.rint(coefficients / table))
     off = np.abs(coefficients) - steps * table
     ratio = table / spread
     stored_as_zero = np.log(-np.expm1(-ratio / 2))
     stored = np.log(-np.expm1(-ratio) / 2) - (steps - 0.5) * ratio
-    noise = np.minimum(np.square(off) / (2 * _NOISE**2), 20)  # a few far off must not decide alone
+    noise = np.minimum(np.square(off) / (2 * _NOISE**2), 20)  # a few outliers must not decide
     return np.where(steps == 0, stored_as_zero, stored) - noise
 
 
-def _windows(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[Windows, dict[str, Windows]]:
-    """The windows of the LR image, and for each method what it makes there."""
-    target, made = [], {name: [] for name in DOWNSCALERS}
-    for rows, columns in _corners(*lr.shape[:2]):
-        target.append(lr[rows, columns])
-        top, left = max(0, rows.start - _MARGIN), max(0, columns.start - _MARGIN)
-        seen = hr[
-            top * scale : (rows.stop + _MARGIN) * scale,
-            left * scale : (columns.stop + _MARGIN) * scale,
-        ]
-        inside = np.s_[
-            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-        ]
-        for name, shrink in DOWNSCALERS.items():
-            made[name].append(shrink(np.ascontiguousarray(seen), scale)[inside])
-    return target, made
-
-
-def _corners(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """The window at the top left, and the one at the bottom right unless it is the same: both borders, and more to see."""
-    starts = {(0, 0), tuple(-(-max(0, size - _WINDOW) // _MCU) * _MCU for size in (height, width))}
-    for top, left in sorted(starts):
-        yield slice(top, min(top + _WINDOW, height)), slice(left, min(left + _WINDOW, width))
-
-
-def _share_equal(some: Windows, others: Windows) -> float:
-    equal = sum(np.count_nonzero(a == b) for a, b in zip(some, others, strict=True))
-    return equal / sum(window.size for window in others)
-
-
-def _jpeg(image: np.ndarray, quality: int, subsampling: int) -> np.ndarray:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
-    with Image.open(stream) as saved:
-        return np.asarray(saved)
-
-
-def _blocks(channel: np.ndarray) -> np.ndarray:
-    """The whole 8 by 8 blocks of an (H, W) array, (blocks, 8, 8)."""
-    rows, columns = (size // 8 for size in channel.shape)
-    return (
-        channel[: rows * 8, : columns * 8]
-        .reshape(rows, 8, columns, 8)
-        .swapaxes(1, 2)
-        .reshape(-1, 8, 8)
-    )
-
-
 def _luma_dct(image: np.ndarray) -> np.ndarray:
-    """The orthonormal DCT of luma in the blocks without a clipped value, which would hide the steps: (blocks, 8, 8)."""
-    channels = image.reshape(*image.shape[:2], -1)
-    luma = channels @ (np.array([0.299, 0.587, 0.114]) if channels.shape[2] == 3 else np.ones(1))
-    clipped = _blocks(((channels == 0) | (channels == 255)).any(2)).any((1, 2))
-    frequency, position = np.mgrid[:8, :8]
-    basis = np.cos(np.pi * (2 * position + 1) * frequency / 16) * np.where(
-        frequency, 0.5, np.sqrt(0.125)
-    )
-    return basis @ (_blocks(luma)[~clipped] - 128) @ basis.T
+    """The DCT of luma, (blocks, 8, 8), without blocks that hide the steps by a clipped value."""
+    from scipy.fft import dctn  # slow to import
+
+    rows, columns = (size // 8 for size in image.shape[:2])
+    channels = image.shape[2] if image.ndim == 3 else 1
+    whole = image[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, channels)
+    blocks = whole.swapaxes(1, 2).reshape(rows * columns, 8, 8, channels)
+    clipped = ((blocks == 0) | (blocks == 255)).any((1, 2, 3))
+    weights = LUMA_WEIGHTS if channels == 3 else np.ones(1)
+    return dctn(blocks[~clipped] @ weights - 128, axes=(1, 2), norm="ortho")
 
 
 @cache
 def _luma_tables() -> np.ndarray:
-    """libjpeg's quantisation tables of luma at qualities 1 to 100, (100, 8, 8): as Pillow writes them."""
-    tables = []
-    for quality in range(1, 101):
-        stream = io.BytesIO()
-        Image.new("L", (8, 8)).save(stream, "JPEG", quality=quality)
-        with Image.open(stream) as saved:
-            tables.append(saved.quantization[0])
-    return np.array(tables, np.float32).reshape(-1, 8, 8)
+    """Libjpeg's quantisation tables of luma for qualities 1 to 100, (100, 8, 8)."""
+    stream = io.BytesIO()
+    Image.new("L", (8, 8)).save(stream, "JPEG", quality=50)
+    with Image.open(stream) as saved:
+        base = np.array(saved.quantization[0]).reshape(8, 8)
+    quality = np.arange(1, 101)[:, None, None]
+    percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    return np.clip((base * percent + 50) // 100, 1, 255).astype(np.float32)
 
 
-def _pillow(hr: np.ndarray, scale: int, *, method: Image.Resampling) -> np.ndarray:
-    return np.asarray(
-        Image.fromarray(hr).resize((hr.shape[1] // scale, hr.shape[0] // scale), method)
-    )
-
-
-def _filter(
-    hr: np.ndarray, scale: int, *, taps: Callable[[int], np.ndarray], border: str
-) -> np.ndarray:
-    """Shrink along both axes with one row of weights, in floats, rounded only at the end.
-
-    taps: scale -> weights, centred on the output pixel.  border: of np.pad; "constant" leaves out what lies outside.
-    """
-    weights = taps(scale)
-    values = hr.astype(np.float32)
-    for axis in (0, 1):
-        values = _filter_rows(values.swapaxes(0, axis), scale, weights, border).swapaxes(0, axis)
+def _rounded(values: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
 
 
-def _filter_rows(values: np.ndarray, scale: int, weights: np.ndarray, border: str) -> np.ndarray:
-    size, reach = len(values), max(0, (len(weights) - scale) // 2)
-    first = max(
-        0, (scale - len(weights)) // 2
-    )  # a short filter sees only the middle of the source pixels
-    padded = np.pad(values, [(reach, reach)] + [(0, 0)] * (values.ndim - 1), border)
-    total = sum(
-        weight * padded[first + k :: scale][: size // scale] for k, weight in enumerate(weights)
-    )
-    if border != "constant":
-        return total
-    inside = np.pad(np.ones(size), reach)
-    used = sum(
-        weight * inside[first + k :: scale][: size // scale] for k, weight in enumerate(weights)
-    )
-    return total / used.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+def _matlab_replicate(hr: np.ndarray, scale: int) -> np.ndarray:
+    return imresize(hr, 1 / scale, border="replicate")
 
 
-def _linear_taps(scale: int) -> np.ndarray:
-    return np.ones(1, np.float32) if scale % 2 else np.full(2, 0.5, np.float32)
+def _matlab_unrounded(hr: np.ndarray, scale: int) -> np.ndarray:
+    return _rounded(bicubic(hr.astype(np.float32), 1 / scale))
 
 
-def _sharp_cubic_taps(scale: int) -> np.ndarray:
-    """Keys' kernel with a = -0.75 at its own four pixels, however small the picture gets: hence the aliasing."""
-    return np.ones(1, np.float32) if scale % 2 else np.array([-3, 19, 19, -3], np.float32) / 32
+def _torch_antialias(hr: np.ndarray, scale: int) -> np.ndarray:
+    channels = np.moveaxis(hr.reshape(*hr.shape[:2], -1), 2, 0).astype(np.float32)
+    small = np.dstack([pillow(channel, scale) for channel in channels])
+    return _rounded(small).reshape(*small.shape[:2], *hr.shape[2:])
 
 
-def _cubic_taps(scale: int) -> np.ndarray:
-    count = 4 * scale - scale % 2  # the outermost weights of an odd scale are zero
-    weights = cubic((np.arange(count) - (count - 1) / 2) / scale)
-    return (weights / weights.sum()).astype(np.float32)
+def _opencv(hr: np.ndarray, scale: int, *, taps: tuple[float, ...]) -> np.ndarray:
+    """The same taps at every scale, hence aliasing; at an odd scale the middle pixel."""
+    from scipy.ndimage import correlate1d  # slow to import
+
+    values = hr.astype(np.float32)
+    if scale % 2 == 0:
+        for axis in (0, 1):
+            values = correlate1d(values, taps, axis, mode="nearest")
+    return _rounded(values[scale // 2 :: scale, scale // 2 :: scale])
 
 
-def _matlab(hr: np.ndarray, scale: int, *, border: str) -> np.ndarray:
-    return imresize(hr, 1 / scale, border=border)
-
-
-def _area(hr: np.ndarray, scale: int) -> np.ndarray:
-    """Means of squares of pixels, halves rounded as OpenCV does: up at scale 2, to even at others."""
+def _opencv_area(hr: np.ndarray, scale: int) -> np.ndarray:
+    """Means of squares of pixels; OpenCV rounds halves up at scale 2, and to even at others."""
     height, width = (size // scale for size in hr.shape[:2])
     means = hr.reshape(height, scale, width, scale, *hr.shape[2:]).mean((1, 3))
-    return (np.floor(means + 0.5) if scale == 2 else np.rint(means)).astype(np.uint8)
+    return _rounded(means) if scale == 2 else np.rint(means).astype(np.uint8)
 
 
-def _subsample(hr: np.ndarray, scale: int) -> np.ndarray:
+def _subsampling(hr: np.ndarray, scale: int) -> np.ndarray:
     return hr[::scale, ::scale]
 
 
-# In the order of preference where two are the same.
+# Of two that make the same, the first is named.
 DOWNSCALERS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-    "matlab": partial(_matlab, border="symmetric"),
-    "matlab-replicate": partial(_matlab, border="replicate"),
-    "matlab-unrounded": partial(_filter, taps=_cubic_taps, border="symmetric"),
-    "pillow": partial(_pillow, method=Image.Resampling.BICUBIC),
-    "torch-antialias": partial(_filter, taps=_cubic_taps, border="constant"),
-    "opencv": partial(_filter, taps=_sharp_cubic_taps, border="edge"),
-    "opencv-area": _area,
-    "opencv-linear": partial(_filter, taps=_linear_taps, border="edge"),
-    "pillow-lanczos": partial(_pillow, method=Image.Resampling.LANCZOS),
-    "pillow-bilinear": partial(_pillow, method=Image.Resampling.BILINEAR),
-    "pillow-box": partial(_pillow, method=Image.Resampling.BOX),
-    "pillow-hamming": partial(_pillow, method=Image.Resampling.HAMMING),
-    "subsampling": _subsample,
+    "matlab": matlab,
+    "matlab-replicate": _matlab_replicate,
+    "matlab-unrounded": _matlab_unrounded,
+    "pillow": pillow,
+    "torch-antialias": _torch_antialias,
+    "opencv": partial(_opencv, taps=(-3 / 32, 19 / 32, 19 / 32, -3 / 32)),  # Keys, a = -0.75
+    "opencv-area": _opencv_area,
+    "opencv-linear": partial(_opencv, taps=(0.5, 0.5)),
+    "pillow-lanczos": partial(pillow, method=Resampling.LANCZOS),
+    "pillow-bilinear": partial(pillow, method=Resampling.BILINEAR),
+    "pillow-box": partial(pillow, method=Resampling.BOX),
+    "pillow-hamming": partial(pillow, method=Resampling.HAMMING),
+    "subsampling": _subsampling,
 }

@@ -1,46 +1,95 @@
-"""Reading and writing photographs faithfully, and the way between arrays and tensors."""
+"""Reading and writing photographs without losing anything that the format can hold."""
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
-import struct
+import re
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image, ImageCms
-from torch import Tensor
+from PIL.PngImagePlugin import PngInfo
 
+from srlib.errors import SRError
 from srlib.files.whole import write_whole
-from srlib.images.codecs import (
-    Deep,
-    encode_png,
-    encode_tiff,
-    exif_of,
-    read_deep,
-    take_apart,
-    to_depth,
-    upright,
-)
+from srlib.images.codecs import encode_png, read_deep, tiff_kind, to_depth, write_tiff
+from srlib.images.metadata import exif_of, fields_of, with_dpi
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-MAX_PIXELS = 150_000_000  # a picture that claims more is taken for a decompression bomb
+# The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
+# which runs Ghostscript, videos and icons. The last two need a plug-in.
+FORMATS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # .mpo: several JPEGs, by 3D cameras
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "PSD": (".psd",),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "PCX": (".pcx",),
+    "DDS": (".dds",),
+    "QOI": (".qoi",),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
+    "JXL": (".jxl",),
+}
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# For folders of results: formats that every program reads and that hold a photograph well.
+RESULT_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 150_000_000  # a file that claims more is taken for a decompression bomb
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # BT.601, full range
+_QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, after mirroring
+_SRGB_GAMMA = 1 / 2.2
+_MIRRORED = (2, 4, 5, 7)
+_WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
+_WITH_DPI = ("PNG", "JPEG", "BMP")
+_JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
 
 
-class ImageError(ValueError):
-    """A picture cannot be read or written; the message is a finished sentence."""
+class _PlugIn(NamedTuple):
+    signature: re.Pattern[bytes]  # of the files it reads
+    module: str
+    package: str
+
+
+_PLUG_INS = {
+    "HEIF": _PlugIn(
+        re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
+        "pillow_heif",
+        "pillow-heif",
+    ),
+    "JXL": _PlugIn(re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
+}
+
+
+class ImageError(SRError, ValueError):
+    """A picture cannot be read or written. The message is a sentence with the file's name."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A photograph as decoded: upright pixels, and what has to come back when it is saved.
+    """A photograph: its pixels, upright, and everything that is saved with them.
 
-    rgb: uint8 or uint16, (H, W, 3).  alpha: the same depth, (H, W), or None.  mode: "RGB", or "L" for a gray picture (its
-    three channels are equal).  icc_profile, exif: raw bytes or None; the EXIF orientation has been applied and removed.
+    Attributes:
+        rgb: uint8 or uint16, (H, W, 3).
+        alpha: Opacity in the same depth, (H, W), or None.
+        mode: "RGB", or "L" for a gray picture, whose three channels are equal.
+        icc_profile: The colour profile, raw, or None.
+        exif: EXIF, raw, or None. The orientation has been applied and removed.
+        xmp: XMP, raw, or None, without orientation and size.
+        dpi: Pixels per inch of the print, across and down, or None.
+        format: The format of the file it came from, a key of FORMATS, or None.
+        text: The text chunks of a PNG, by keyword.
     """
 
     rgb: np.ndarray
@@ -48,64 +97,69 @@ class Picture:
     mode: str = "RGB"
     icc_profile: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    format: str | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def array(self) -> np.ndarray:
-        """The pixels as they are compared: (H, W) for a gray picture, else (H, W, 3)."""
+        """The pixels without alpha: (H, W) for a gray picture, else (H, W, 3)."""
         return self.rgb[..., 0] if self.mode == "L" else self.rgb
 
     @property
+    def samples(self) -> np.ndarray:
+        """All channels: (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB, (H, W, 4) RGBA."""
+        colour = self.rgb[..., :1] if self.mode == "L" else self.rgb
+        layers = [colour] if self.alpha is None else [colour, self.alpha]
+        return np.ascontiguousarray(np.dstack(layers))
+
+    @property
     def size(self) -> tuple[int, int]:
-        """(height, width)"""
+        """(height, width) in pixels."""
         return self.rgb.shape[:2]
 
 
 def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
-    """The first picture in a file or binary stream, upright: EXIF orientation is applied, once, and taken out.
+    """Read the first picture in a file or binary stream, upright.
 
-    16-bit gray and RGB of PNG and TIFF, with alpha or without, stay 16 bit; other formats' deeper colour becomes 8 bit.
-    Gray and black-and-white stay gray.  A palette, YCbCr and HSV become RGB, with alpha where the file has transparency;
-    premultiplied alpha is divided out.  CMYK becomes sRGB by its own profile, or by Pillow's plain formula without one, and
-    Lab becomes sRGB; the profile, which would not fit, is dropped.  Of an animation the first frame is taken, of a TIFF the
-    first page.  Floating-point pixels, and integers beyond 16 bits, are refused, since their white is anybody's guess.
+    The EXIF orientation is applied once and removed. 16-bit gray and RGB of PNG and TIFF keep 16
+    bits; deeper colour of other formats becomes 8 bits. Gray and black-and-white stay gray. A
+    palette, YCbCr and HSV become RGB, with alpha where the file has transparency; premultiplied
+    alpha is divided out. CMYK becomes sRGB by its own profile, or by Pillow's plain formula
+    without one, and Lab becomes sRGB; their profiles are dropped, since they no longer fit. Of an
+    animation the first frame is read, of a TIFF the first page.
 
-    Raises FileNotFoundError, or ImageError for what is refused, is no picture, is cut short, or claims more than MAX_PIXELS.
+    Args:
+        source: A path, or a binary stream that can seek.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: The file is no picture, is damaged or cut short, claims more than MAX_PIXELS, or
+            has floating-point pixels or integers beyond 16 bits, whose white is unknown.
+
+    Example:
+        >>> import io
+        >>> red = np.full((2, 4, 3), (255, 0, 0), np.uint8)
+        >>> read_image(io.BytesIO(encode(from_array(red)))).size
+        (2, 4)
     """
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
-        hint = (
-            "; io.BytesIO makes a stream of the bytes of a file"
-            if isinstance(source, bytes | bytearray | memoryview)
-            else ""
-        )
+        is_content = isinstance(source, bytes | bytearray | memoryview)
+        hint = "; io.BytesIO makes a stream of it" if is_content else ""
         raise ImageError(
-            f"A picture is read from a path or a binary stream, not from {type(source).__name__}{hint}."
+            "A picture is read from a path or a binary stream, "
+            f"not from {type(source).__name__}{hint}."
         )
     name = _name_of(source)
-    try:
-        if isinstance(source, str | os.PathLike):
-            with open(source, "rb") as stream:
-                return _decode(stream, name)
-        return _decode(source, name)
-    except (FileNotFoundError, ImageError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name} claims so many pixels that it looks like a decompression bomb; it was not opened."
-        ) from None
-    except Image.UnidentifiedImageError:
-        raise ImageError(
-            f"{name} is not a picture that can be read (or is cut short at its very start)."
-        ) from None
-    except (
-        Exception
-    ) as error:  # decoders meet damage with any error, even TypeError and ZeroDivisionError
-        if (
-            isinstance(error, OSError) and error.strerror
-        ):  # the system's: no permission, a folder, a disk that fails
-            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
-        raise ImageError(
-            f"{name} cannot be read: {str(error).rstrip('.')}.  The file is damaged or incomplete."
-        ) from error
+    with _decoder_errors(name):
+        if not isinstance(source, str | os.PathLike):
+            return _decode(source, name)
+        if os.path.exists(source) and not os.path.isfile(source):  # a pipe would never end
+            kind = "a folder" if os.path.isdir(source) else "a pipe or a device"
+            raise ImageError(f"{name} is {kind}, not a file with a picture.")
+        with open(source, "rb") as stream:
+            return _decode(stream, name)
 
 
 def _name_of(source: str | os.PathLike | BinaryIO) -> str:
@@ -116,124 +170,255 @@ def _name_of(source: str | os.PathLike | BinaryIO) -> str:
 def _decode(stream: BinaryIO, name: str) -> Picture:
     def check_size(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"{name} has {width} x {height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} megapixels."
-            )
+            limit = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
+            raise ImageError(f"{name} has {width} x {height} pixels; {limit}.")
+        if not width * height:
+            raise ImageError(f"{name} has no pixels.")
 
+    lacks_end = False
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Pillow's, of size, where our own limit is the rule, and of EXIF, of which we keep the good
-        stream.seek(0)
+        warnings.simplefilter("ignore")  # Pillow's, of sizes below our limit and of broken EXIF
         if deep := read_deep(stream, check_size):
-            return _from_deep(deep)
+            return _picture(*deep)
+        formats = _readable(stream, name)
         stream.seek(0)
-        with Image.open(stream) as image:
-            check_size(image.width, image.height)
-            return from_pil(image, name=name)
+        try:
+            image = Image.open(stream, formats=formats)
+        except Image.UnidentifiedImageError:
+            if kind := tiff_kind(stream):
+                raise ImageError(
+                    f"{name} is a TIFF of {kind}; it can be read with gray or RGB of 8 or 16 bits."
+                ) from None
+            raise
+        check_size(image.width, image.height)
+        try:
+            picture = from_pil(image, name=name)
+        except ImageError:
+            if image.format not in ("JPEG", "MPO"):
+                raise
+            lacks_end = True
+            picture = _without_end_marker(stream, name)
+            if picture is None:
+                raise
+    if lacks_end:
+        warnings.warn(
+            f"{name} has no end marker. All its pixels are there; it was read.", stacklevel=3
+        )
+    return picture
 
 
-def _from_deep(deep: Deep) -> Picture:
-    orientation, exif = take_apart(deep.exif)
-    samples = np.ascontiguousarray(upright(deep.samples, orientation))
-    colours = 3 if samples.shape[2] > 2 else 1
-    alpha = samples[..., -1].copy() if samples.shape[2] > colours else None
-    rgb = np.repeat(samples[..., :colours], 3 // colours, axis=2)
-    return Picture(rgb, alpha, "RGB" if colours == 3 else "L", deep.icc_profile, exif)
+def _without_end_marker(stream: BinaryIO, name: str) -> Picture | None:
+    """Read a JPEG that lacks only its end marker; None if pixels are missing too."""
+    stream.seek(0)
+    content = stream.read()
+    end = b"\xff\xd9"
+    # Where pixels are missing, other bytes in their place change the picture.
+    with_end, with_bytes_before_it = (
+        from_pil(Image.open(io.BytesIO(content + rest), formats=["JPEG"]), name=name)
+        for rest in (end, bytes(range(1, 255)) + end)
+    )
+    return with_end if np.array_equal(with_end.rgb, with_bytes_before_it.rgb) else None
 
 
-def from_pil(image: Image.Image, *, name: str = "The picture") -> Picture:
-    """The picture in a PIL image, upright; modes as for `read_image`.  name: how an ImageError calls it."""
-    image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
-    exif, profile = exif_of(image), image.info.get("icc_profile")
+@contextmanager
+def _decoder_errors(name: str) -> Iterator[None]:
+    """Turn any error of a decoder into an ImageError with the file's name."""
+    try:
+        yield
+    except (FileNotFoundError, ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"{name} claims so many pixels that it may be a decompression bomb; it was not opened."
+        ) from None
+    except Image.UnidentifiedImageError:
+        raise ImageError(
+            f"{name} is not a picture that can be read, or is cut short at its very start."
+        ) from None
+    except Exception as error:  # damage causes any error, even TypeError
+        if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
+            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ImageError(
+            f"{name} cannot be read: {reason}. The file is damaged or incomplete."
+        ) from error
+
+
+def _readable(stream: BinaryIO, name: str) -> list[str]:
+    """The formats that Pillow can read here, with the plug-in that the file needs."""
+    Image.init()
+    stream.seek(0)
+    head = stream.read(32)
+    for kind, plug_in in _PLUG_INS.items():
+        if plug_in.signature.match(head) and b"avif" not in head:
+            _load_plug_in(kind, f"{name} cannot be read")
+    return [kind for kind in FORMATS if kind in Image.OPEN]
+
+
+def _load_plug_in(kind: str, failure: str) -> None:
+    if kind in Image.OPEN:
+        return
+    plug_in = _PLUG_INS[kind]
+    try:
+        module = importlib.import_module(plug_in.module)
+    except ImportError:  # also a plug-in built for another system
+        raise ImageError(
+            f"{failure}: {kind} needs a plug-in of Pillow; pip install {plug_in.package}."
+        ) from None
+    if kind == "HEIF":  # the other one registers itself
+        module.register_heif_opener()
+
+
+def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
+    """Make an upright picture of samples, (H, W, 1 to 4), and the `info` that Pillow gives."""
+    orientation, fields = fields_of(info, exif)
+    if orientation in _MIRRORED:
+        samples = samples[:, ::-1]
+    samples = np.rot90(samples, _QUARTER_TURNS.get(orientation, 0))
+    if not fields["icc_profile"] and "srgb" not in info:
+        samples = _with_gamma(samples, info.get("gamma", _SRGB_GAMMA))
+    channels = samples.shape[2]
+    alpha = samples[..., -1].copy() if channels in (2, 4) else None
+    if channels < 3:
+        return Picture(np.repeat(samples[..., :1], 3, axis=2), alpha, "L", **fields)
+    return Picture(samples[..., :3].copy(), alpha, "RGB", **fields)
+
+
+def _with_gamma(samples: np.ndarray, gamma: float) -> np.ndarray:
+    """Convert colour that is stored with a PNG's gamma to sRGB; alpha stays as it is."""
+    exponent = _SRGB_GAMMA / gamma if gamma > 0 else 1.0
+    if abs(exponent - 1) < 0.02 or not 0.1 < exponent < 10:  # the usual one, or nonsense
+        return samples
+    top = np.iinfo(samples.dtype).max
+    curve = np.floor(top * (np.arange(top + 1) / top) ** exponent + 0.5).astype(samples.dtype)
+    colours = samples.shape[2] - (samples.shape[2] in (2, 4))
+    return np.dstack([curve[samples[..., :colours]], samples[..., colours:]])
+
+
+def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
+    """Convert a PIL image of any mode to a picture, upright, as `read_image` does.
+
+    Args:
+        image: The image.
+        name: Its name in the message of an ImageError; that of its file if None.
+
+    Raises:
+        ImageError: The pixels are floating-point numbers, integers beyond 16 bits, or damaged.
+    """
+    name = name or Path(getattr(image, "filename", "")).name or "The picture"
+    with _decoder_errors(name):
+        image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
+    kind = "JPEG" if image.format == "MPO" else image.format
+    info = image.info | {"format": kind, "text": getattr(image, "text", {})}
+    exif = exif_of(image)
     if image.mode == "F":
         raise ImageError(
-            f"{name} has floating-point pixels, whose white is not known; save it with 8 or 16 bits first."
+            f"{name} has floating-point pixels, whose white is unknown; save it with 8 or 16 bits."
         )
     if image.mode.startswith("I"):
         gray = np.asarray(image)[..., None]
         if gray.min() < 0 or gray.max() > 65535:
             raise ImageError(
-                f"{name} has values from {gray.min()} to {gray.max()}; save it with 8 or 16 bits first."
+                f"{name} has values from {gray.min()} to {gray.max()}; save it with 8 or 16 bits."
             )
-        return _from_deep(Deep(gray.astype(np.uint16), exif, profile))
-    orientation, details = take_apart(exif)
+        return _picture(gray.astype(np.uint16), info, exif)
     if image.mode in ("CMYK", "LAB"):
-        image, profile = _to_srgb(image, profile), None
+        image = _to_srgb(image, image.info.get("icc_profile"))
+        info["icc_profile"] = None
     elif image.mode == "La":
         image = image.convert("LA")
-    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info
-    mode = "L" if image.mode in ("L", "LA", "1") else "RGB"
-    pixels = np.ascontiguousarray(
-        upright(np.array(image.convert("RGBA" if has_alpha else "RGB")), orientation)
-    )
-    if has_alpha:
-        return Picture(pixels[..., :3].copy(), pixels[..., 3].copy(), mode, profile, details)
-    return Picture(pixels, None, mode, profile, details)
+    alpha = "A" if image.has_transparency_data or image.mode == "RGBa" else ""
+    colour = "L" if image.mode in ("L", "LA", "1") else "RGB"
+    samples = np.asarray(image.convert(colour + alpha))
+    return _picture(samples.reshape(*samples.shape[:2], -1), info, exif)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "CMYK" and profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-        except (
-            OSError,
-            ImageCms.PyCMSError,
-        ):  # broken, or of another colour space than the pixels: as without one
-            pass
+            srgb = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
+        except (OSError, ImageCms.PyCMSError):
+            pass  # the profile is broken, or of another colour space than the pixels
     return image.convert("RGB")
 
 
 def from_array(array: np.ndarray) -> Picture:
-    """A picture of uint8 or uint16 pixels, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.  Raises ImageError for others."""
+    """Make a picture of uint8 or uint16 pixels: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+
+    Raises:
+        ImageError: The array has another shape or dtype.
+    """
     if not isinstance(array, np.ndarray) or array.dtype not in (np.uint8, np.uint16):
-        raise ImageError(
-            f"Pixels are uint8 or uint16 arrays, not {getattr(array, 'dtype', type(array).__name__)}."
-        )
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise ImageError(f"Pixels are uint8 or uint16 arrays, not {kind}.")
     if array.ndim == 2 and array.size:
-        return Picture(np.repeat(array[..., None], 3, axis=2), None, "L")
+        return Picture(np.repeat(array[..., None], 3, axis=2), mode="L")
     if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
         raise ImageError(f"Pixels are (H, W), (H, W, 3) or (H, W, 4), not {array.shape}.")
     return Picture(array[..., :3], array[..., 3] if array.shape[2] == 4 else None)
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image: L, LA, RGB or RGBA, or I;16 for 16-bit gray.  Other 16-bit pictures, which PIL has no mode for, get 8.
+    """Convert a picture to a PIL image: L, LA, RGB or RGBA, or I;16 for 16-bit gray.
 
-    Profile and EXIF are in its `info`, as Pillow's own decoders leave them: `save` writes the profile, and the EXIF when told
-    to, by `exif=image.getexif()`.
+    PIL has no mode for other 16-bit pictures; they get 8 bits. Profile, EXIF, XMP and dpi are in
+    the image's `info`, where Pillow's own decoders leave them: `save` writes the profile, and the
+    others if it is given them, as by `exif=image.getexif()`.
     """
     deep_gray = picture.rgb.dtype == np.uint16 and picture.mode == "L" and picture.alpha is None
-    picture = picture if deep_gray else eight_bit(picture)
-    image = Image.fromarray(np.ascontiguousarray(picture.array))
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
-    image.info |= {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
-    image.info |= {"exif": picture.exif} if picture.exif else {}
+    samples = (picture if deep_gray else eight_bit(picture)).samples
+    image = Image.fromarray(
+        np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    )
+    metadata = {name: getattr(picture, name) for name in ("icc_profile", "exif", "xmp", "dpi")}
+    image.info |= {name: value for name, value in metadata.items() if value}
     return image
 
 
 def eight_bit(picture: Picture) -> Picture:
-    """The picture with 8 bits, each value rounded to the nearest."""
+    """Reduce a picture to 8 bits, each value rounded to the nearest."""
     alpha = None if picture.alpha is None else to_depth(picture.alpha, np.uint8)
     return replace(picture, rgb=to_depth(picture.rgb, np.uint8), alpha=alpha)
 
 
-def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
-    """Write atomically, in the format of the suffix; what is kept is told at `encode`.  Returns the path.
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Convert (H, W, 3) colour to gray, (H, W), of the same dtype: its luma, rounded half up."""
+    return np.floor(rgb @ LUMA_WEIGHTS + 0.5).astype(rgb.dtype)
 
-    A file under this name appears whole or not at all, with the usual permissions, and nothing else is left in the folder.
-    Raises ImageError for an unknown suffix or a picture that the format cannot hold, OSError if the disk fails.
+
+def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
+    """Write a picture in the format of the suffix, whole or not at all; `encode` says what is kept.
+
+    Args:
+        path: Where to write. A file that is there is replaced once the new one is complete.
+        picture: A picture, or an array as for `from_array`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImageError: The suffix is unknown, or the format cannot hold the picture.
+        OSError: The disk fails.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_image(folder / "gray.png", np.zeros((2, 4), np.uint8)).name
+        'gray.png'
     """
     path = Path(path)
     picture = picture if isinstance(picture, Picture) else from_array(picture)
-    kind = Image.registered_extensions().get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    kind = next((kind for kind, suffixes in FORMATS.items() if suffix in suffixes), None)
+    Image.init()
+    if kind in _PLUG_INS:
+        _load_plug_in(kind, f"{path.name} cannot be written")
     if kind not in Image.SAVE:
         raise ImageError(
-            f"{path.name} cannot be written: {path.suffix or 'no suffix'} is not a picture format; use .png."
+            f"{path.name} cannot be written: {suffix or 'no suffix'} is not a format that can be "
+            "written; use .png."
         )
     try:
         content = encode(picture, kind)
@@ -243,46 +428,65 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
 
 
 def encode(picture: Picture, kind: str = "PNG") -> bytes:
-    """The bytes of a file in one of Pillow's formats: "PNG", "JPEG", "TIFF", "WEBP" and so on.
+    """Encode a picture as the bytes of a file.
 
-    Profile and EXIF are kept where the format has them.  PNG and TIFF keep everything, 16 bits and transparency too; others
-    get 8 bits.  In a format without alpha (JPEG, BMP, PPM) the picture is laid on white.  JPEG and WebP are written with
-    quality 95, JPEG in full colour resolution.  Raises ImageError for what the format cannot hold.
+    Kept in all formats that can hold it: the profile, EXIF, XMP and the resolution (dpi). The text
+    of a PNG is kept in PNG. 16 bits are kept in PNG and TIFF; other formats get 8. Transparency is
+    kept but in JPEG, BMP and PPM, where the picture is laid on white.
+
+    Not kept: orientation and a PNG's gamma, since the pixels have been changed to need none; the
+    sizes in EXIF and XMP; a profile of CMYK or Lab; embedded thumbnails; IPTC, comments, further
+    frames, pages, layers and depth maps; EXIF or XMP of more than 65,000 bytes in JPEG; XMP in
+    formats for which Pillow does not write it (JPEG 2000, BMP, GIF and older ones).
+
+    JPEG and WebP are written with quality 95, JPEG in full colour resolution.
+
+    Args:
+        picture: The picture.
+        kind: One of FORMATS: "PNG", "JPEG", "TIFF", "WEBP" and so on.
+
+    Raises:
+        ImageError: The format cannot hold the picture.
     """
-    if picture.rgb.dtype == np.uint16 and kind in ("PNG", "TIFF"):
-        layers = [picture.rgb if picture.mode == "RGB" else picture.rgb[..., :1]]
-        layers += [] if picture.alpha is None else [picture.alpha]
-        encode_deep = encode_png if kind == "PNG" else encode_tiff
-        return encode_deep(np.dstack(layers), picture.exif, picture.icc_profile)
-    image = to_pil(eight_bit(picture))
-    if picture.alpha is not None and kind in ("JPEG", "BMP", "PPM"):
+    stream = io.BytesIO()
+    if kind == "TIFF":
+        write_tiff(stream, picture.samples, picture)
+        return stream.getvalue()
+    deep = kind == "PNG" and picture.rgb.dtype == np.uint16
+    image = Image.new("L", (1, 1)) if deep else to_pil(eight_bit(picture))
+    if picture.alpha is not None and kind in _WITHOUT_ALPHA:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(picture.mode)
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-    stream = io.BytesIO()
     try:
-        image.save(
-            stream, kind, icc_profile=picture.icc_profile, exif=picture.exif or b"", **options
-        )
-    except (OSError, ValueError, struct.error) as error:
-        size = f"{image.width} x {image.height} pixels"
+        image.save(stream, kind, **_save_options(picture, kind))
+    except Exception as error:  # an encoder refuses with OSError, ValueError, struct.error
+        height, width = picture.size
+        reason = str(error).rstrip(".")
         raise ImageError(
-            f"{kind} cannot hold this picture of {size} ({str(error).rstrip('.')}); use PNG."
+            f"{kind} cannot hold this picture of {width} x {height} pixels ({reason}); use PNG."
         ) from error
-    return stream.getvalue()
+    return encode_png(picture.samples, stream.getvalue()) if deep else stream.getvalue()
 
 
-def to_tensor(rgb: np.ndarray) -> Tensor:
-    """uint8 or uint16 (H, W, 3) to float32 (3, H, W) in [0, 1]."""
-    return (
-        torch.from_numpy(rgb.astype(np.float32) / np.iinfo(rgb.dtype).max)
-        .permute(2, 0, 1)
-        .contiguous()
-    )
-
-
-def to_array(tensor: Tensor, dtype: type = np.uint8) -> np.ndarray:
-    """float (3, H, W) to (H, W, 3) of uint8 (or uint16): clamped to [0, 1], scaled, rounded half up; NaN becomes 0."""
-    top = np.iinfo(dtype).max
-    values = tensor.detach().float().clamp(0, 1).nan_to_num_(nan=0.0).mul_(top).add_(0.5).floor_()
-    return values.permute(1, 2, 0).cpu().numpy().astype(dtype)
+def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
+    """Quality and metadata as Pillow's encoders take them."""
+    options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
+    exif = picture.exif or b""
+    if kind not in _WITH_DPI:
+        exif = with_dpi(exif, picture.dpi)
+    elif picture.dpi:
+        options["dpi"] = picture.dpi
+    if kind == "PNG":
+        options["pnginfo"] = PngInfo()
+        for keyword, text in picture.text.items():
+            options["pnginfo"].add_text(keyword, text)
+        if picture.xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+    elif picture.xmp and not (kind == "JPEG" and len(picture.xmp) > _JPEG_SEGMENT):
+        options["xmp"] = picture.xmp
+    if kind == "JPEG":
+        options["subsampling"] = "4:4:4"
+        exif = exif if len(exif) <= _JPEG_SEGMENT else b""
+    if exif:  # a plug-in refuses b""
+        options["exif"] = exif
+    return options | {"icc_profile": picture.icc_profile}

@@ -1,27 +1,61 @@
-"""What a fine-tuning does, in numbers: its settings, and the learning rate of each step (notebook 04)."""
+"""The settings of a training, its learning rate schedule, and the start from another scale."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from numbers import Real
+from typing import Any
 
 from srlib.model.edsr import EDSR, EDSRConfig
+
+_AT_LEAST_ONE = ("patch_size", "batch_size", "steps_per_epoch", "max_epochs", "patience")
+_CHOICES = {"optimizer": ("adam", "muon"), "precision": ("auto", "float32", "bfloat16")}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What a fine-tuning does.
+    """The settings of a training.
 
-    patch_size: HR pixels.  learning_rate: of Adam, after `warm_up_steps`, falling along half a cosine to zero at the last epoch.
-    max_grad_norm: longer gradients are shortened to it; 0 for no limit.
-    ema_decay: of a moving average of the weights, which is then what is measured and kept; 0 for none.
-    whole_every: every so many steps one goes through the network as it is written, on whole patches with their border.  The
-    others take the folded tail, which is quicker and has no border: the outer 2 LR pixels per side get no loss.
-    patience: epochs without the validation loss falling by `min_delta` after which training stops.
-    pixel, ssim, perceptual, backbone, layers, distance: see `SRLoss`.  protocol: of the validation's PSNR and SSIM.
-    precision: of the forward pass in training, "float32" or "bfloat16", or "auto", which is bfloat16 on a GPU that has it.
-    compile: let torch.compile join the operations of a step.  For long runs on a GPU: the first steps take a minute, a
-    compiler must be there, and on two CPU cores a step then took 5 % less time, no more.
+    Numbers may be given as text ("1e-4") and whole numbers as floats (4.0), as they arrive from
+    command lines and JSON; `layers` may be a list of (name, weight) pairs.
+
+    Attributes:
+        patch_size: Side of the training patches in HR pixels, a multiple of the scale.
+        batch_size: Patches per step, summed over all processes.
+        steps_per_epoch: Steps between two validations. The state is saved after each of them.
+        max_epochs: Number of epochs, unless training stops early.
+        learning_rate: The highest rate. It is reached after `warm_up_steps`, then falls along half
+            a cosine to zero at the last epoch.
+        warm_up_steps: Steps in which the learning rate grows linearly.
+        max_grad_norm: Gradients longer than this are scaled down to it; 0 sets no limit.
+        ema_decay: Decay of a moving average of the weights. The average is then the network that
+            is validated and kept. 0 keeps no average.
+        patience: Stop after this many epochs without a lower validation loss.
+        min_delta: The least decrease of the validation loss that counts as lower.
+        pixel: Weight of the pixel loss, see `SRLoss`.
+        ssim: Weight of the SSIM loss.
+        perceptual: Weight of the perceptual loss.
+        backbone: Network of the perceptual loss, see `PerceptualLoss`.
+        layers: Weights of its layers by name; the backbone's default layer if None.
+        distance: The pixel loss: "l1", "mse" or "charbonnier".
+        protocol: Name of the protocol for the PSNR and SSIM of the validation.
+        precision: Precision of the body in training: "float32", "bfloat16", or "auto". On a CPU
+            "auto" times both before the first step and takes the faster one; on a GPU it takes
+            bfloat16 if the GPU supports it. All the rest is computed in float32.
+        optimizer: "adam", or "muon" for Muon on the body's convolutions and Adam on the rest.
+        compile: Compile the training step by torch.compile. This needs a C++ compiler and a
+            minute at the start, so it only pays for long runs on a GPU.
+        seed: Seed of the random patches.
+
+    Raises:
+        ValueError: If a setting is out of range or of the wrong type.
+
+    Example:
+        >>> TrainConfig(learning_rate="1e-3", max_epochs=4.0).max_epochs
+        4
     """
 
     patch_size: int = 96
@@ -32,7 +66,6 @@ class TrainConfig:
     warm_up_steps: int = 20
     max_grad_norm: float = 1.0
     ema_decay: float = 0.0
-    whole_every: int = 4
     patience: int = 3
     min_delta: float = 0.0
     pixel: float = 1.0
@@ -43,39 +76,77 @@ class TrainConfig:
     distance: str = "l1"
     protocol: str = "rgb"
     precision: str = "auto"
+    optimizer: str = "adam"
     compile: bool = False
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("patch_size", "batch_size", "steps_per_epoch", "max_epochs", "patience", "whole_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is 1 or more, not {getattr(self, name)}.")
-        for name in ("learning_rate", "warm_up_steps", "max_grad_norm", "min_delta"):
-            if not getattr(self, name) >= 0:  # which a NaN is not either
-                raise ValueError(f"{name} is 0 or more, not {getattr(self, name)}.")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay is from 0 to below 1, not {self.ema_decay}.")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
+        for setting in fields(self):
+            name = setting.name
+            value = getattr(self, name)
+            if setting.type in ("int", "float"):
+                value = _number(name, value, whole=setting.type == "int")
+                object.__setattr__(self, name, value)
+                least = 1 if name in _AT_LEAST_ONE else 0
+                if value < least:
+                    raise ValueError(f"{name} must be {least} or more, not {value}.")
+            elif not isinstance(value, bool) and setting.type == "bool":
+                raise ValueError(f"{name} must be True or False, not {value!r}.")
+            elif name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"{name} must be {_or(_CHOICES[name])}, not {value!r}.")
+        if self.ema_decay >= 1:
+            raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")
+        if self.layers is not None:
+            object.__setattr__(self, "layers", _weights_by_name(self.layers))
+
+
+def _number(name: str, value: Any, *, whole: bool) -> int | float:
+    """The setting as an int or a float. Raises ValueError if it is not a finite number."""
+    number = math.nan
+    if isinstance(value, str | Real) and not isinstance(value, bool):
+        with suppress(ValueError):
+            number = float(value)
+    if not math.isfinite(number) or (whole and number != int(number)):
+        kind = "a whole number" if whole else "a finite number"
+        raise ValueError(f"{name} must be {kind}, not {value!r}.")
+    return int(number) if whole else number
+
+
+def _weights_by_name(layers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> dict[str, float]:
+    try:
+        pairs = dict(layers).items()
+    except (TypeError, ValueError) as error:
+        example = '{"relu2_2": 1.0}'
+        raise ValueError(f"layers must be weights by name, {example}, not {layers!r}.") from error
+    return {str(name): _number(f"layers: {name}", weight, whole=False) for name, weight in pairs}
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to zero at the last step of the last epoch."""
+    """The learning rate of a step: linear warm-up, then half a cosine down to zero.
+
+    Args:
+        step: Number of the step, from 0.
+        config: The settings of the training.
+
+    Example:
+        >>> config = TrainConfig(learning_rate=1e-3, warm_up_steps=0)
+        >>> learning_rate_at(0, config), learning_rate_at(3000, config)
+        (0.001, 0.0005)
+    """
     steps = config.max_epochs * config.steps_per_epoch
     warm_up = min(1.0, (step + 1) / max(1, config.warm_up_steps))
     return config.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def is_whole(step: int, config: TrainConfig) -> bool:
-    """Whether this step trains on whole patches, with their border: the last of every `whole_every`."""
-    return step % config.whole_every == config.whole_every - 1
-
-
 def transferred(model: EDSR, scale: int) -> EDSR:
-    """A new EDSR for another scale that begins with the head and the body of this one; its tail is random.
+    """Build an EDSR for another scale with the head and the body of `model`.
 
-    The paper trains x3 and x4 from x2 in this way (section 3.2 and figure 4).  The tail can be trained alone at first:
-    `body.requires_grad_(False)`, and the same for `head`.
+    The paper trains x3 and x4 from x2 in this way (section 3.2 and figure 4). The new tail is
+    random. To train it alone at first, freeze `head` and `body` by `requires_grad_(False)`.
     """
     config = model.config
     new = EDSR(EDSRConfig(scale, config.n_resblocks, config.n_feats, config.res_scale))

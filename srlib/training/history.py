@@ -1,4 +1,4 @@
-"""What a training leaves to be read: a line for each epoch, the lines to beat, and what went wrong on the way (notebook 04)."""
+"""The record of a training: one entry per epoch, the scores to beat, the steps undone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history; epoch 0 is the model as it came.
+    """The measurements after one epoch. Epoch 0 is the network before training.
 
-    train_loss: the mean over the batches of the epoch, for epoch 0 on 32 patches of the training images (None in
-    older runs).  valid_loss: on 32 patches of the validation images, the same ones each time.  Both in the units of the loss.
-    valid_psnr, in dB, and valid_ssim: on whole images, by the history's protocol.
+    Attributes:
+        epoch: Number of the epoch.
+        train_loss: Mean loss of the epoch's batches; for epoch 0, the loss on 32 fixed training
+            patches. None in histories of older versions.
+        valid_loss: Loss on 32 validation patches, the same ones for every epoch.
+        valid_psnr: Mean PSNR of the validation images in dB, by the history's protocol.
+        valid_ssim: Mean SSIM of the validation images.
+        seconds: Time since the start of the training.
     """
 
     epoch: int
@@ -27,10 +32,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class RollBack:
-    """A step that threw the network out of its valley: the weights of the last epoch were taken instead, and a lower rate.
+    """A step that was undone because the loss exploded.
 
-    learning_rate: of that step.  loss: of the batch that did it, or that met the weights the step before had left.  images: the
-    names of those its patches were cut from; none if it was the validation loss that had exploded.
+    Attributes:
+        step: Number of the step, from 0.
+        loss: The loss that exploded, of the step's batch or of the validation after it.
+        learning_rate: The learning rate of the step.
+        images: Names of the images in the batch; empty if the validation loss exploded.
     """
 
     step: int
@@ -41,11 +49,19 @@ class RollBack:
 
 @dataclass
 class History:
-    """What happened: one `Epoch` per epoch, bicubic's scores on the same images, the roll-backs, and why it ended.
+    """The record of a training.
 
-    backbone: whose features the perceptual loss compares, "" without one.  protocol: of PSNR and SSIM.  ended: "" while it runs;
-    "early", no progress for `patience` epochs; "complete"; "stopped", by hand.  running: the losses of the epoch that is not
-    finished.
+    Attributes:
+        bicubic_psnr: Mean PSNR of bicubic interpolation on the validation images, in dB.
+        bicubic_ssim: Mean SSIM of bicubic interpolation on the validation images.
+        backbone: Backbone of the perceptual loss, "" without one.
+        protocol: Name of the protocol of PSNR and SSIM.
+        precision: Precision of the network's body in training, "float32" or "bfloat16".
+        epochs: One entry for each epoch, and one for the start.
+        rollbacks: The steps that were undone.
+        ended: Why the training ended: "complete", "early" (no progress for `patience` epochs) or
+            "stopped" (by `on_event`); "" while it runs.
+        running: Losses of the unfinished epoch, one a step.
     """
 
     bicubic_psnr: float
@@ -56,38 +72,48 @@ class History:
     rollbacks: list[RollBack] = field(default_factory=list)
     ended: str = ""
     running: list[float] = field(default_factory=list)
+    precision: str = "float32"
 
     @property
     def best(self) -> Epoch:
-        return min(self.epochs, key=lambda e: e.valid_loss)
+        """The epoch with the lowest validation loss, whose weights are kept."""
+        return min(self.epochs, key=lambda epoch: epoch.valid_loss)
 
     @property
     def start(self) -> Epoch:
+        """The network before training."""
         return self.epochs[0]
 
     def stalled(self, patience: int, min_delta: float = 0.0) -> bool:
-        """Whether the best of the last `patience` validation losses is not lower, by more than min_delta, than that before."""
-        losses = [e.valid_loss for e in self.epochs]
-        return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience]) - min_delta
+        """Whether the last `patience` epochs brought no validation loss lower by `min_delta`."""
+        losses = [epoch.valid_loss for epoch in self.epochs]
+        if len(losses) <= patience:
+            return False
+        return min(losses[-patience:]) >= min(losses[:-patience]) - min_delta
 
     def verdict(self) -> str:
-        """One sentence on the epoch that is kept, by PSNR: below bicubic, no better than at the start, or better by so much."""
-        best, start = self.best, self.start
+        """One sentence on the PSNR of the best epoch beside bicubic and the start."""
+        best = self.best
+        start = self.start
         if best.valid_psnr < self.bicubic_psnr:
-            found = f"Below bicubic by {self.bicubic_psnr - best.valid_psnr:.2f} dB"
+            finding = f"Below bicubic by {self.bicubic_psnr - best.valid_psnr:.2f} dB"
         elif best.valid_psnr <= start.valid_psnr:
-            found = "No better than at the start"
+            finding = "No better than at the start"
         else:
-            found = f"Better than at the start by {best.valid_psnr - start.valid_psnr:.2f} dB"
-        lines = f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB"
-        return f"{found}: epoch {best.epoch} has {best.valid_psnr:.2f} dB on the validation images, {lines}."
+            gain = best.valid_psnr - start.valid_psnr
+            finding = f"Better than at the start by {gain:.2f} dB"
+        return (
+            f"{finding}: epoch {best.epoch} has {best.valid_psnr:.2f} dB on the validation images, "
+            f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB."
+        )
 
     def table(self) -> pd.DataFrame:
         """The epochs as a table, indexed by their number."""
-        return pd.DataFrame([asdict(e) for e in self.epochs]).set_index("epoch")
+        return pd.DataFrame([asdict(epoch) for epoch in self.epochs]).set_index("epoch")
 
     @classmethod
     def from_dict(cls, stored: Mapping) -> History:
-        """The history that `asdict` took apart, as history.json holds it."""
-        epochs, rollbacks = [Epoch(**e) for e in stored["epochs"]], [RollBack(**r) for r in stored["rollbacks"]]
-        return cls(**(stored | {"epochs": epochs, "rollbacks": rollbacks}))
+        """Restore a history from `dataclasses.asdict`, as history.json holds it."""
+        epochs = [Epoch(**epoch) for epoch in stored["epochs"]]
+        rollbacks = [RollBack(**rollback) for rollback in stored["rollbacks"]]
+        return cls(**{**stored, "epochs": epochs, "rollbacks": rollbacks})

@@ -1,4 +1,4 @@
-"""What training minimises: a pixel loss, SSIM, and a perceptual loss on the features of VGG (notebook 04)."""
+"""The losses: pixel differences, SSIM, and a perceptual loss on the features of VGG."""
 
 from __future__ import annotations
 
@@ -11,135 +11,183 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss, mse_loss
 
-from srlib.files.transfer import DownloadError
 from srlib.files.download import fetch, sha256_of
-from srlib.files.transfer import Progress
+from srlib.files.progress import Progress
+from srlib.files.transfer import DownloadError
 
-_CHANNELS = (64, 128, 256, 512, 512)
-_DEPTHS = {"vgg16-lite": (2, 2, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions per block
-_DEFAULT_LAYERS = {"vgg16-lite": {"relu3_3": 1.0}, "vgg19": {"relu5_4": 1.0}}
-VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # torchvision's ImageNet weights, 575 MB
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
+_DEFAULT_LAYERS = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}
+SSIM_WINDOW = 11  # pixels
 
 
 def vgg19_path() -> Path:
-    """Where torchvision keeps its VGG-19: torch.hub's cache."""
+    """The path at which torchvision keeps its VGG-19, in torch.hub's cache."""
     return Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
 
 
 def fetch_vgg19(*, on_progress: Progress | None = None) -> Path:
-    """torchvision's VGG-19 in torch.hub's cache, fetched unless it is there and whole.  Raises DownloadError."""
+    """Download torchvision's VGG-19 into torch.hub's cache, unless it is there.
+
+    Raises:
+        DownloadError: If the file cannot be downloaded.
+    """
     try:
         return fetch([VGG19_URL], vgg19_path(), sha256=VGG19_SHA256, on_progress=on_progress)
     except DownloadError as error:
-        raise DownloadError(f'{error}\nBackbone "vgg16-lite" needs no network; TORCH_HOME says where files are kept.') from error
+        hint = 'The backbone "vgg16-lite" needs no network; TORCH_HOME sets the cache folder.'
+        raise DownloadError(f"{error}\n{hint}") from error
 
 
 class PerceptualLoss(nn.Module):
-    """The mean absolute difference of VGG features: small where two images look alike (Johnson et al. 2016, Ledig et al. 2017).
+    """Mean absolute difference of VGG features, small where two images look alike.
 
-    backbone: "vgg19", torchvision's ImageNet weights, fetched once into torch.hub's cache (see `fetch_vgg19`); "vgg16-lite",
-    embedded in srlib (up to relu3_3, as tuned by holistically-nested edge detection); "auto", vgg19 if it is on disk and whole,
-    else vgg16-lite.
-    layers: weight by name, such as {"relu2_2": 1.0}; relu5_4 of vgg19 or relu3_3 of vgg16-lite if None.
-    Takes two (B, 3, H, W) batches of RGB in [0, 1]; only the first gets a gradient.  Raises ValueError for an unknown backbone or
-    layer, DownloadError if vgg19 is neither on disk nor to be had.
+    Call it with two float (B, 3, H, W) RGB batches in [0, 1], SR first. Only SR gets a gradient.
+    See Johnson et al. 2016 and Ledig et al. 2017.
+
+    Args:
+        backbone: "vgg19" for torchvision's ImageNet weights, which are downloaded once;
+            "vgg16-lite" for the embedded layers up to relu3_3 of a VGG-16 fine-tuned for edge
+            detection (HED, Xie and Tu 2015); "auto" for vgg19 if its file is there and intact,
+            else vgg16-lite.
+        layers: Weight by layer name, such as {"relu2_2": 1.0}. None takes relu5_4 of vgg19 or
+            relu3_3 of vgg16-lite.
+
+    Raises:
+        ValueError: If the backbone or a layer is unknown.
+        DownloadError: If vgg19 is needed and cannot be downloaded.
     """
 
     def __init__(self, backbone: str = "auto", layers: Mapping[str, float] | None = None):
         super().__init__()
         if backbone == "auto":
-            path = vgg19_path()  # a download of torchvision's that was cut must not pass for it
-            backbone = "vgg19" if path.exists() and sha256_of(path) == VGG19_SHA256 else "vgg16-lite"
-        if backbone not in _DEPTHS:
-            raise ValueError(f"The backbone is auto, {' or '.join(_DEPTHS)}, not {backbone!r}.")
-        self.backbone, self.layers = backbone, dict(layers or _DEFAULT_LAYERS[backbone])
-        features, names = _vgg(_DEPTHS[backbone])
-        unknown = self.layers.keys() - names.keys()
-        if unknown:
-            raise ValueError(f"{backbone} has no layer {', '.join(sorted(unknown))}; it has {', '.join(names)}.")
-        features.load_state_dict({key.removeprefix("features."): value for key, value in _weights(backbone).items()})
-        self._taps = {names[name]: weight for name, weight in self.layers.items()}
+            path = vgg19_path()
+            intact = path.exists() and sha256_of(path) == VGG19_SHA256
+            backbone = "vgg19" if intact else "vgg16-lite"
+        if backbone not in _DEFAULT_LAYERS:
+            raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")
+        self.backbone = backbone
+        self.layers = dict(layers or {_DEFAULT_LAYERS[backbone]: 1.0})
+        features = _vgg_features(backbone)
+        indices = _relu_indices(features)
+        if unknown := self.layers.keys() - indices.keys():
+            names = ", ".join(sorted(unknown))
+            raise ValueError(f"{backbone} has no layer {names}; it has {', '.join(indices)}.")
+        self._taps = {indices[name]: weight for name, weight in self.layers.items()}
+        features.load_state_dict(_vgg_weights(backbone), assign=True)
         self.features = features[: max(self._taps) + 1].eval().requires_grad_(False)
         if backbone == "vgg19":
-            mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-        else:  # Caffe's input is BGR in 0..255; the first convolution was not turned round, so the image is
-            mean, std = torch.tensor([122.67892, 116.66877, 104.00699]) / 255, torch.full((3,), 1 / 255)
+            mean = torch.tensor([0.485, 0.456, 0.406])
+            std = torch.tensor([0.229, 0.224, 0.225])
+            self._unit = 1.0
+        else:  # trained in Caffe: the input is 0 to 255 minus the mean
+            mean = torch.tensor([122.67892, 116.66877, 104.00699]) / 255
+            std = torch.full((3,), 1 / 255)
+            self._unit = 1 / (255 * 0.226)  # brings the features to about torchvision's range
         self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> PerceptualLoss:
-        return super().train(False)  # the judge does not learn
+        """Stay in eval mode: the backbone is never trained."""
+        return super().train(False)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = self._activations(hr)
-        given = self._activations(sr)
-        return sum(weight * l1_loss(a, b) for weight, a, b in zip(self._taps.values(), given, wanted, strict=True))
+            hr_features = self._tapped(hr)
+        pairs = zip(self._taps.values(), self._tapped(sr), hr_features, strict=True)
+        return sum(weight * l1_loss(ours, theirs) for weight, ours, theirs in pairs)
 
-    def _activations(self, rgb: Tensor) -> list[Tensor]:
-        x, found = (rgb - self.mean) / self.std, {}
+    def _tapped(self, rgb: Tensor) -> list[Tensor]:
+        """The features of the chosen layers."""
+        x = (rgb - self.mean) / self.std
         if self.backbone == "vgg16-lite":
-            x = x.flip(1)
+            x = x.flip(1)  # Caffe's networks take BGR
+        tapped = {}
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self._taps:
-                found[index] = x
-        # Caffe's inputs are 255 * 0.226 times larger than torchvision's, and so are the features, nearly
-        unit = 1 / (255 * 0.226) if self.backbone == "vgg16-lite" else 1.0
-        return [found[index] * unit for index in self._taps]
+                tapped[index] = x
+        return [tapped[index] * self._unit for index in self._taps]
 
 
-def _vgg(depths: tuple[int, ...]) -> tuple[nn.Sequential, dict[str, int]]:
-    """VGG's convolutions in torchvision's order, and the index of each ReLU by its name in the papers, "relu<block>_<number>"."""
-    layers, names, n_in = [], {}, 3
-    for block, (depth, n_out) in enumerate(zip(depths, _CHANNELS, strict=False), 1):
-        for number in range(1, depth + 1):
-            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU()]
-            names[f"relu{block}_{number}"] = len(layers) - 1
-            n_in = n_out
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers), names
+def _vgg_features(backbone: str) -> nn.Sequential:
+    """VGG's convolutional part without weights, as far as the backbone has it."""
+    from torchvision.models import vgg16, vgg19  # slow to import
+
+    with torch.device("meta"):  # without memory for the classifier, and without random weights
+        return vgg19().features if backbone == "vgg19" else vgg16().features[:16]
 
 
-def _weights(backbone: str) -> dict[str, Tensor]:
+def _relu_indices(features: nn.Sequential) -> dict[str, int]:
+    """The index of each ReLU by its name in the papers, "relu<block>_<number>"."""
+    indices = {}
+    block = 1
+    number = 0
+    for index, layer in enumerate(features):
+        if isinstance(layer, nn.ReLU):
+            number += 1
+            indices[f"relu{block}_{number}"] = index
+        elif isinstance(layer, nn.MaxPool2d):
+            block += 1
+            number = 0
+    return indices
+
+
+def _vgg_weights(backbone: str) -> dict[str, Tensor]:
     if backbone == "vgg16-lite":
-        return load_file(str(files("srlib.zoo") / "weights" / "vgg16_lite.safetensors"))
-    stored = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
-    return {key: value for key, value in stored.items() if key.startswith("features.")}
+        weights = load_file(str(files("srlib.zoo") / "weights" / "vgg16_lite.safetensors"))
+    else:
+        weights = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
+    kept = {key: value for key, value in weights.items() if key.startswith("features.")}
+    return {key.removeprefix("features."): value.float() for key, value in kept.items()}
 
 
 def charbonnier_loss(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """The mean of sqrt(error² + epsilon²): L1 with a round bottom (Lai et al. 2017, LapSRN, section 3.3)."""
+    """Mean of sqrt(error² + epsilon²), a smooth L1 (Lai et al. 2017, LapSRN, section 3.3)."""
     return ((sr - hr).square() + epsilon**2).sqrt().mean()
 
 
 PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss, "charbonnier": charbonnier_loss}
 
 
-SSIM_WINDOW = 11  # pixels
-
-
 def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:
-    """1 - SSIM (Wang et al. 2004) as the protocols measure it, with a Gaussian window of 11 pixels, the mean over RGB.
+    """1 - SSIM (Wang et al. 2004), the mean over RGB, with the 11-pixel window of the protocols.
 
-    Takes two (B, 3, H, W) in [0, 1] of at least 11 x 11 pixels.  Zhao et al. 2017 (Loss functions for image restoration) mix it
-    with L1: alone it is blind to a small shift of brightness.
+    Alone it hardly sees a shift in brightness; Zhao et al. 2017 mix it with L1.
+
+    Args:
+        sr: (B, 3, H, W) in [0, 1], at least 11 x 11 pixels.
+        hr: The same shape.
     """
     places = torch.arange(SSIM_WINDOW, dtype=sr.dtype, device=sr.device) - SSIM_WINDOW // 2
     weights = torch.softmax(-((places / 1.5) ** 2) / 2, 0)
     planes = torch.cat([sr, hr, sr * sr + hr * hr, sr * hr]).flatten(0, 1)[:, None]
-    means = conv2d(conv2d(planes, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
-    mean_a, mean_b, squares, product = means.view(4, -1)
-    means, both, c1, c2 = mean_a * mean_b, mean_a**2 + mean_b**2, 0.01**2, 0.03**2
-    return 1 - ((2 * means + c1) / (both + c1) * (2 * (product - means) + c2) / (squares - both + c2)).mean()
+    filtered = conv2d(conv2d(planes, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
+    sr_mean, hr_mean, squares, product = filtered.view(4, -1)
+    c1 = 0.01**2
+    c2 = 0.03**2
+    mean_product = sr_mean * hr_mean
+    mean_squares = sr_mean**2 + hr_mean**2
+    luminance = (2 * mean_product + c1) / (mean_squares + c1)
+    structure = (2 * (product - mean_product) + c2) / (squares - mean_squares + c2)
+    return 1 - (luminance * structure).mean()
 
 
 class SRLoss(nn.Module):
-    """pixel * distance + ssim * ssim_loss + perceptual * PerceptualLoss, for (B, 3, H, W) RGB in [0, 1].
+    """Weighted sum of a pixel loss, the SSIM loss and the perceptual loss.
 
-    A weight of zero leaves that part out.  distance: "l1", the mean absolute error; "mse", the mean squared error, which PSNR is
-    made of; "charbonnier".
+    Call it with two float (B, 3, H, W) RGB batches in [0, 1], SR first.
+
+    Args:
+        pixel: Weight of the pixel loss.
+        perceptual: Weight of `PerceptualLoss`; 0 leaves it out.
+        backbone: See `PerceptualLoss`.
+        layers: See `PerceptualLoss`.
+        distance: "l1", "mse" or "charbonnier".
+        ssim: Weight of `ssim_loss`; 0 leaves it out.
+
+    Raises:
+        ValueError: If a weight is negative, all are zero, or the distance is unknown.
     """
 
     def __init__(
@@ -152,22 +200,28 @@ class SRLoss(nn.Module):
         ssim: float = 0.0,
     ):
         super().__init__()
-        weights = {"pixel": pixel, "ssim": ssim, "perceptual": perceptual}
-        if min(weights.values()) < 0 or not any(weights.values()):
-            said = ", ".join(f"{name} {weight}" for name, weight in weights.items())
-            raise ValueError(f"The weights of a loss are not negative and not all zero: {said}.")
+        if min(pixel, perceptual, ssim) < 0 or pixel + perceptual + ssim == 0:
+            raise ValueError(
+                "The weights of a loss must not be negative, nor all zero: "
+                f"pixel {pixel}, ssim {ssim}, perceptual {perceptual}."
+            )
         if distance not in PIXEL_LOSSES:
-            raise ValueError(f"The distance is {', '.join(PIXEL_LOSSES)}, not {distance!r}.")
-        self.pixel, self.ssim, self.perceptual, self.distance = pixel, ssim, perceptual, distance
+            raise ValueError(f"distance must be {', '.join(PIXEL_LOSSES)}, not {distance!r}.")
+        self.pixel = pixel
+        self.perceptual = perceptual
+        self.ssim = ssim
+        self.distance = distance
         self.vgg = PerceptualLoss(backbone, layers) if perceptual else None
 
     @property
     def backbone(self) -> str:
-        """Whose features are compared; "" where none are."""
+        """The backbone of the perceptual loss, "" without one."""
         return self.vgg.backbone if self.vgg else ""
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         loss = self.pixel * PIXEL_LOSSES[self.distance](sr, hr)
         if self.ssim:
             loss = loss + self.ssim * ssim_loss(sr, hr)
-        return loss + self.perceptual * self.vgg(sr, hr) if self.vgg else loss
+        if self.vgg:
+            loss = loss + self.perceptual * self.vgg(sr, hr)
+        return loss

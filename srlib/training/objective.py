@@ -1,39 +1,91 @@
-"""What a training step minimises, and the moving average of what it makes (notebook 04)."""
+"""The loss of one training step in mixed precision, and the moving average of the weights."""
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pixel_shuffle
 
-from srlib.training.losses import SRLoss
-from srlib.model.edsr import EDSR, TAIL_REACH, forward_interior
+from srlib.model.edsr import EDSR, TAIL_REACH, folded_tail
 from srlib.training.config import TrainConfig
+from srlib.training.losses import SRLoss
+from srlib.training.processes import Processes
+
+SHORT = 50  # steps; a training this short would lose more by the trial than it could gain
+TRIALS = 2  # timed steps of each precision, after a first one that is not timed
 
 
 class Objective(nn.Module):
-    """The loss of a model's answer.  A module of its own, since what averages gradients over processes hooks into `forward`."""
+    """The loss of a network's output; its body can be computed in bfloat16.
 
-    def __init__(self, model: EDSR, loss_of: SRLoss, *, bfloat16: bool = False):
+    It is a module so that accelerate can wrap it and average the gradients over the processes.
+    bfloat16 has 8 significant bits, too few for pixel values up to 255. So the head, the tail and
+    the mean shift stay in float32, and the body's output is added to the head's in float32.
+    """
+
+    def __init__(self, model: EDSR, loss: SRLoss, *, bfloat16: bool = False):
         super().__init__()
-        self.model, self.loss_of, self.bfloat16 = model, loss_of, bfloat16
+        self.model = model
+        self.loss = loss
+        self.bfloat16 = bfloat16
 
-    def forward(self, lr: Tensor, hr: Tensor, *, whole: bool) -> Tensor:
-        """whole: with the border, by the network as it is written; else without it, by the folded tail."""
+    def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
+        """The loss of a batch, without its outer TAIL_REACH LR pixels.
+
+        Args:
+            lr: (B, 3, h, w) in [0, 1].
+            hr: (B, 3, scale * h, scale * w) in [0, 1].
+        """
+        model = self.model
+        scale = model.config.scale
+        head = model.head(model.sub_mean(lr * 255))
         with torch.autocast(lr.device.type, torch.bfloat16, enabled=self.bfloat16):
-            sr = self.model(lr) if whole else forward_interior(self.model, lr)
-        edge = TAIL_REACH * self.model.config.scale
-        return self.loss_of(sr, hr if whole else hr[:, :, edge:-edge, edge:-edge])
+            body = model.body(head)
+        features = head + body.float()  # (B, n_feats, h, w)
+        pixels = pixel_shuffle(conv2d(features, *folded_tail(model)), scale)
+        sr = model.add_mean(pixels) / 255  # (B, 3, scale * (h - 4), scale * (w - 4))
+        border = TAIL_REACH * scale
+        return self.loss(sr, hr[:, :, border:-border, border:-border])
 
 
-def takes_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether to compute with it: by "auto" on the GPUs that can; the CPUs that gain by it, those with AMX, are few."""
-    if config.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return config.precision == "bfloat16"
+def choose_precision(
+    objective: Objective, batch: tuple[Tensor, Tensor], config: TrainConfig, team: Processes
+) -> str:
+    """Choose "float32" or "bfloat16": the one in the config, or for "auto" the faster one.
+
+    On a CPU a few steps are timed, which changes no weights. The times are summed over the
+    processes, so that all of them choose alike.
+    """
+    if config.precision != "auto":
+        return config.precision
+    if team.device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    if team.device.type != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
+        return "float32"
+    seconds = {"float32": [], "bfloat16": []}
+    for _ in range(1 + TRIALS):
+        for precision, times in seconds.items():
+            objective.bfloat16 = precision == "bfloat16"
+            started = time.perf_counter()
+            objective(*batch).backward()
+            times.append(time.perf_counter() - started)
+    objective.zero_grad(set_to_none=True)
+    float32, bfloat16 = team.sum([min(times[1:]) for times in seconds.values()])
+    return "bfloat16" if bfloat16 < float32 else "float32"
 
 
 @torch.no_grad()
 def average_into(average: nn.Module, model: nn.Module, *, step: int, decay: float) -> None:
-    """One step of an exponential moving average of the weights; in the first steps it forgets faster, so as not to lag behind."""
+    """Update an exponential moving average of the weights in place.
+
+    Args:
+        average: The module that holds the average.
+        model: The module that is trained.
+        step: Number of the step, from 0. In the first steps the decay is lower, so that the
+            average does not lag behind.
+        decay: Share of the average that is kept, 0 to below 1; 0 copies the weights.
+    """
     share = 1 - min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)

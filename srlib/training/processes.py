@@ -1,4 +1,4 @@
-"""One process or several, on CPUs or GPUs: the few places where a training must know the difference (notebook 04)."""
+"""One process or several: the few places where the training must know the difference."""
 
 from __future__ import annotations
 
@@ -10,63 +10,75 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srlib.training.checks import TrainingError
 from srlib.data.patches import Pair, PixelStore
+from srlib.model.device import best_device
+from srlib.training.checks import TrainingError
 
 if TYPE_CHECKING:  # an optional package: pip install accelerate
     from accelerate import Accelerator
 
 
 class Processes:
-    """The processes that train together: this one alone on `device`, or all of an accelerate launch.
+    """The processes that train together: this one alone, or all those that accelerate launched.
 
-    Each of `count` processes cuts the same batch and takes every count-th patch of it, from its `rank` on, so a step has the same
-    gradient however many they are, but for the order of a sum.  Files are written by the `first` process alone.
+    All processes draw the same batch, and each takes its share of the patches. A step therefore
+    has the same gradient with any number of processes, up to rounding.
+
+    Attributes:
+        device: The device of this process.
+        rank: Number of this process, from 0.
+        count: Number of processes.
+        first: Whether this is process 0, which alone writes files.
     """
 
     def __init__(self, accelerator: Accelerator | None, device: str | torch.device):
         self._accelerator = accelerator
-        self.device = accelerator.device if accelerator else torch.device(device)
-        self.rank, self.count = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
+        self.device = accelerator.device if accelerator else best_device(device)
+        self.rank = accelerator.process_index if accelerator else 0
+        self.count = accelerator.num_processes if accelerator else 1
         self.first = self.rank == 0
 
     def prepare(self, module: nn.Module) -> nn.Module:
-        """The module, whose backward pass averages the gradients over the processes."""
+        """Wrap a module so that its backward pass averages the gradients over the processes."""
         return self._accelerator.prepare(module) if self._accelerator else module
 
     def share(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """This process's part of a batch.  Raises TrainingError unless all parts are equally large."""
+        """This process's part of a batch. Raises TrainingError if the parts differ in size."""
         size = len(batch[0])
         if size % self.count:
-            raise TrainingError(f"A batch of {size} cannot be shared by {self.count} processes: take a multiple of {self.count}.")
-        return tuple(part[self.rank :: self.count] for part in batch)
+            raise TrainingError(
+                f"A batch of {size} patches cannot be divided among {self.count} processes: "
+                f"set batch_size to a multiple of {self.count}."
+            )
+        lr, hr = batch
+        return lr[self.rank :: self.count], hr[self.rank :: self.count]
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Each value summed over the processes: the same answer in all of them, so that all decide alike."""
+        """Sum each value over the processes. All get the same sums, so that they decide alike."""
         if self.count == 1:
             return [float(value) for value in values]
-        return self._accelerator.reduce(torch.tensor(values, dtype=torch.float64, device=self.device), "sum").tolist()
+        summands = torch.tensor(values, dtype=torch.float64, device=self.device)
+        return self._accelerator.reduce(summands, "sum").tolist()
 
     def mean(self, value: float) -> float:
         return self.sum([value])[0] / self.count
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have arrived here."""
         if self._accelerator:
             self._accelerator.wait_for_everyone()
 
 
-def near(pairs: Sequence[Pair], device: torch.device) -> Sequence[Pair]:
-    """The pairs; a memory-mapped store that fits into half of a GPU's free memory as one whose pixels will live there.
+def for_gpu(pairs: Sequence[Pair], device: torch.device) -> Sequence[Pair]:
+    """Let a memory-mapped store move to the GPU if it fits into half of the free memory there.
 
-    Then no step waits for the disk or for the CPU to cut patches.
+    Otherwise, and on other devices, the pairs are returned as they are.
     """
-    if device.type != "cuda" or not (isinstance(pairs, PixelStore) and pairs.folder):
+    if device.type != "cuda" or not isinstance(pairs, PixelStore) or pairs.folder is None:
         return pairs
     if pairs.hr.nbytes + pairs.lr.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
         return pairs
-    # copy on write, since torch wants arrays that may be written to; nothing is written, and nothing copied on the way
-    pixels = {
-        kind: np.memmap(pairs.folder / f"{kind}.bin", np.uint8, "c", shape=getattr(pairs, kind).shape) for kind in ("hr", "lr")
-    }
-    return replace(pairs, folder=None, **pixels)
+    # "c" maps copy-on-write: torch asks for arrays that can be written to
+    hr = np.memmap(pairs.folder / "hr.bin", np.uint8, "c", shape=pairs.hr.shape)
+    lr = np.memmap(pairs.folder / "lr.bin", np.uint8, "c", shape=pairs.lr.shape)
+    return replace(pairs, folder=None, hr=hr, lr=lr)

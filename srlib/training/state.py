@@ -1,10 +1,14 @@
-"""The state of a training on disk: written whole or not at all, and read back to the bit (notebook 04)."""
+"""The files of a run: the lock, the state to resume from, the best weights, the history."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,95 +19,167 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
+from srlib.files.whole import write_whole
+from srlib.images.tensors import to_array
+from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError
 from srlib.training.history import History
-from srlib.images.picture import to_array
-from srlib.files.whole import write_whole
+from srlib.zoo.checkpoints import save_weights
 
-LAST, BEST = "last.pt", "best.safetensors"  # the state after the last whole epoch, and the best weights so far
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@contextmanager
-def claimed(run_dir: Path) -> Iterator[None]:
-    """Make run_dir, and keep other trainings out of it; the system ends that with the process, however it ends.
+class RunFolder:
+    """The folder of a run. Each file in it is written whole or not at all.
 
-    Raises TrainingError if another training is in there, or if the folder cannot be made.
+    Every method raises TrainingError, with the name of the file, if it cannot be read or written.
+
+    Attributes:
+        path: The folder.
+        last: last.pt, the state after the last finished epoch.
+        best: best.safetensors, the best weights so far.
     """
-    with writing(run_dir):
-        run_dir.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run_dir / ".lock")
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.last = self.path / "last.pt"
+        self.best = self.path / "best.safetensors"
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Make the folder, and keep other trainings out until this process leaves it or ends."""
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainingError(f"run_dir must be a folder, and {self.path} is a file.")
+        lock = FileLock(self.path / ".lock")
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise TrainingError(
+                    f"Another training is running in {self.path}: wait for its end, or choose "
+                    "another run_dir."
+                ) from None
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            yield
+        finally:
+            lock.release()
+
+    def save_state(
+        self, config: Any, history: History, *, identity: Mapping[str, Any], **parts: Any
+    ) -> None:
+        """Write last.pt.
+
+        Args:
+            config: The settings, a dataclass.
+            history: The history so far.
+            identity: What a resume must find unchanged besides the settings.
+            parts: What it restores, such as state dicts.
+        """
+        # In memory first: torch's error for a full disk does not mention the disk.
+        content = io.BytesIO()
+        state = {"config": asdict(config), "identity": identity, "history": asdict(history)}
+        torch.save(state | parts, content)
+        with _writing(self.last):
+            write_whole(self.last, content.getbuffer(), to_disk=True)
+
+    def load_state(
+        self, config: Any, *, identity: Mapping[str, Any], device: str | torch.device = "cpu"
+    ) -> dict[str, Any]:
+        """Read the parts given to `save_state` and "history".
+
+        The config and the identity must be those of the run. A setting that did not exist yet
+        when the run was started counts as its default.
+        """
+        go_on = f'start a new run from load_pretrained("{self.best}") in another run_dir'
+        try:
+            state = torch.load(self.last, map_location=device, weights_only=True)
+            settings = state["config"] | state["identity"]
+        except (OSError, RuntimeError, EOFError, UnpicklingError, LookupError, TypeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it is damaged or cut short"
             raise TrainingError(
-                f"Another training is running in {run_dir}: wait for its end, or choose another run_dir."
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+                f"{self.last} cannot be read: {cause}. To train its best weights further, {go_on}."
+            ) from error
+        asked = asdict(config) | dict(identity)
+        stored = asdict(type(config)()) | dict(identity) | settings
+        changes = [
+            f"{key} {shorten(str(stored[key]), 90)} -> {shorten(str(asked.get(key)), 90)}"
+            for key in sorted(stored)
+            if stored[key] != asked.get(key)
+        ]
+        if changes:
+            raise TrainingError(
+                f"{self.path} was started with other settings ({'; '.join(changes)}): choose "
+                f"another run_dir. To train its best weights further, {go_on}."
+            )
+        return state | {"history": History.from_dict(state["history"])}
+
+    def write_best(self, model: EDSR, own: Sequence[str]) -> None:
+        """Write best.safetensors, unless it has these weights already.
+
+        Args:
+            model: The best model so far.
+            own: `weights_hash` of all best weights of this run, the model's last. A file with
+                other weights is copied to a name with its hash before it is replaced.
+        """
+        with _writing(self.best):
+            if self.best.exists():
+                found = _hash_of_file(self.best)
+                if found == own[-1]:
+                    return
+                if found not in own:
+                    digest = hashlib.sha256(self.best.read_bytes()).hexdigest()
+                    shutil.copy2(self.best, self.best.with_stem(f"best_{digest[:8]}"))
+            save_weights(model, self.best)
+
+    def write_history(self, history: History) -> None:
+        """Write history.json and history.csv for the reader; a resume takes that in last.pt."""
+        contents = {
+            "history.json": json.dumps(asdict(history), indent=1),
+            "history.csv": history.table().to_csv(),
+        }
+        for name, text in contents.items():
+            with _writing(self.path / name):
+                write_whole(self.path / name, text.encode(), to_disk=True)
+
+    def write_batch(self, name: str, lr: Tensor, hr: Tensor) -> None:
+        """Write the patches of a batch side by side as PNG, the LR patches enlarged above HR."""
+        scale = hr.shape[-1] // lr.shape[-1]
+        large = lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+        columns = torch.cat([large, hr], dim=2)  # (B, 3, 2 * size, size)
+        png = io.BytesIO()
+        Image.fromarray(to_array(torch.cat(list(columns), dim=2))).save(png, "PNG")
+        with _writing(self.path / name):
+            write_whole(self.path / name, png.getbuffer())
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raises TrainingError, a sentence with the file's name, for an OSError inside."""
+def _writing(path: Path) -> Iterator[None]:
+    """Turn an OSError into a TrainingError that names the file and the cure."""
     try:
         yield
     except OSError as error:
+        cure = "make room" if error.errno in _FULL else "make the folder writable"
         raise TrainingError(
-            f"{path.name} cannot be written to {path.parent} ({error.strerror or error}).  What lies there is whole: make room, "
-            "then go on with resume=True."
+            f"{path.name} cannot be written to {path.parent} ({error.strerror or error}). All "
+            f"files there are intact: {cure}, then call again with resume=True."
         ) from error
 
 
-def save_state(run_dir: Path, config: Any, history: History, *, identity: Mapping[str, Any], **parts: Any) -> None:
-    """Write last.pt, with the config (a dataclass), what else makes the run this one, the history and the state dicts in `parts`.
-
-    It takes the place of the old one in a single step, after its content has reached the disk: a process that is killed and a
-    disk that is full leave the state before.  Raises TrainingError if it cannot be written.
-    """
-    state = io.BytesIO()  # torch would write in pieces, and its words for a full disk are not about disks
-    torch.save({"config": asdict(config), "identity": dict(identity), "history": asdict(history), **parts}, state)
-    with writing(run_dir / LAST):
-        write_whole(run_dir / LAST, state.getbuffer(), to_disk=True)
+def weights_hash(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a state dict's names and values."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def load_state(run_dir: Path, config: Any, *, identity: Mapping[str, Any], device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What `save_state` wrote last: the parts, and "history".
-
-    A setting that was not there yet when the run was begun had its default.  Raises TrainingError for a run that had another
-    config or another identity, and for a damaged file.
-    """
+def _hash_of_file(path: Path) -> str:
     try:
-        state = torch.load(run_dir / LAST, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise TrainingError(
-            f"{run_dir / LAST} cannot be read ({shorten(str(error), 80)}).  If it is damaged, delete it to begin again; the best "
-            f"weights so far are beside it, in {BEST}."
-        ) from error
-    asked = asdict(config) | dict(identity)
-    stored = asdict(type(config)()) | dict(identity) | state["config"] | state.get("identity", {})
-    told = {key: [shorten(str(of.get(key)), 90) for of in (stored, asked)] for key in stored if stored[key] != asked.get(key)}
-    if told:
-        changes = "; ".join(f"{key} {before} -> {now}" for key, (before, now) in sorted(told.items()))
-        raise TrainingError(f"{run_dir} was started with other settings ({changes}); choose another run_dir.")
-    return state | {"history": History.from_dict(state["history"])}
-
-
-def write_history(run_dir: Path, history: History) -> None:
-    """Write history.json and history.csv, which are there to be read: a resume takes the history in last.pt."""
-    written = {"history.json": json.dumps(asdict(history), indent=1), "history.csv": history.table().to_csv()}
-    for name, text in written.items():
-        with writing(run_dir / name):
-            write_whole(run_dir / name, text.encode(), to_disk=True)
-
-
-def write_batch(path: Path, lr: Tensor, hr: Tensor) -> None:
-    """The patches of a batch side by side, LR above HR: is there something odd in them, or is it the learning rate?"""
-    repeat, png = hr.shape[-1] // lr.shape[-1], io.BytesIO()
-    both = torch.cat([lr.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3), hr], dim=2)
-    Image.fromarray(to_array(torch.cat(list(both), dim=2))).save(png, "PNG")
-    with writing(path):
-        write_whole(path, png.getbuffer())
+        return weights_hash(load_file(path))
+    except SafetensorError:
+        return "damaged"

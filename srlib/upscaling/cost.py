@@ -1,4 +1,4 @@
-"""How long an enlargement will take on this machine, and how much memory: asked before, told in advance (notebooks 00 and 03)."""
+"""The time and memory of an enlargement, predicted before it starts."""
 
 from __future__ import annotations
 
@@ -9,66 +9,77 @@ from functools import lru_cache
 
 import torch
 
-from srlib.model.edsr import EDSR, EDSRConfig, count_macs, receptive_field
-from srlib.upscaling.engines import compiles, network_for
-from srlib.upscaling.tiling import chosen_device, tile_memory, tile_side, tiles, with_halo
+from srlib.model import count_macs, receptive_field
+from srlib.model.device import best_device
+from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.upscaling.engines import Options, Route, choose_route, network_for
+from srlib.upscaling.tiling import tile_memory, tile_side, tiles, with_halo
 
-_LARGE = 10**9  # pixels; so many are compiled for, whatever the network
-_PROBE_MACS = 5e9  # a tenth of a second or so on two cores, and enough for the speed to be typical
+_PROBE_MACS = 5e9  # about a tenth of a second on two cores: enough for a typical speed
 
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds, and bytes of memory beside the input: what the largest tile needs, and the result."""
+    """The cost of an enlargement, and how it is computed.
+
+    Attributes:
+        seconds: On a machine that does nothing else.
+        memory: Bytes beside the input: for the largest tile and for the result.
+        tiles: Number of tiles.
+        engine: "torch" or "openvino".
+        precision: "float32", "bfloat16" or "float16".
+    """
 
     seconds: float
     memory: int
     tiles: int
+    engine: str
+    precision: str
 
 
-def predict_cost(
-    config: EDSRConfig,
-    height: int,
-    width: int,
-    *,
-    tile: int | str = "auto",
-    device: str | torch.device = "auto",
-    compiled: bool | None = None,
-) -> Cost:
-    """The cost of `srlib.upscale.upscale` for an LR image of height x width at the model's own scale, without self-ensemble.
+def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
+    """Predict what `upscale` costs at the model's own scale, without self-ensemble.
 
-    The first time, the network's speed is measured on a small tile, which takes a moment, and more for a large network.  The
-    forecast is for a machine that does nothing else; what else it does makes it longer.  compiled: False where the network's
-    layers are watched by hooks, so that only PyTorch can compute it; as `upscale` chooses if None.
+    The network's speed is measured on a small tile the first time, which takes a moment, and
+    longer for a large network.
+
+    Args:
+        config: The shape of the network.
+        height: Height of the LR image in pixels.
+        width: Width of the LR image in pixels.
+        **options: Those of `srlib.upscaling.engines.Options`, as given to `upscale`. A network
+            with hooks on its layers is always computed with engine="torch".
+
+    Example:
+        >>> cost = predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64)
+        >>> cost.engine, cost.precision, cost.tiles
+        ('torch', 'float32', 1)
     """
-    device = torch.device(chosen_device(device))
-    halo, side = receptive_field(config), tile_side(tile, config, device)
-    places = tiles((slice(0, height), slice(0, width)), side)
-    seen = [
-        math.prod(span.stop - span.start for span in with_halo(place, halo, (height, width))[0])
-        for place in places
-    ]
-    if compiled is None:
-        compiled = compiles(config, device, height * width)
-    result = 3 * config.scale**2 * height * width
-    seconds = sum(seen) * _seconds_per_pixel(config, device, torch.get_num_threads(), compiled)
-    return Cost(seconds, tile_memory(config, max(seen)) + result, len(places))
+    chosen = Options(**options)
+    device = best_device(chosen.device)
+    route = choose_route(config, chosen, height * width)
+    halo = receptive_field(config)
+    places = tiles((slice(0, height), slice(0, width)), tile_side(chosen.tile, config, device))
+    windows = [with_halo(place, halo, (height, width))[0] for place in places]
+    pixels = [math.prod(span.stop - span.start for span in window) for window in windows]
+    seconds = sum(pixels) * _seconds_per_pixel(config, device, route, torch.get_num_threads())
+    memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
+    return Cost(seconds, memory, len(places), route.engine, route.precision)
 
 
 @lru_cache(maxsize=64)
 def _seconds_per_pixel(
-    config: EDSRConfig, device: torch.device, threads: int, compiled: bool
+    config: EDSRConfig, device: torch.device, route: Route, threads: int
 ) -> float:
-    """Of an LR pixel, for this network; weights do not change the time, so they need not be the trained ones."""
+    """Measure the seconds per LR pixel, with random weights, which take as long as trained ones."""
     side = max(16, math.isqrt(int(_PROBE_MACS / count_macs(config, 1, 1))))
-    lr, best = (
-        torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last),
-        math.inf,
-    )
-    network = network_for(EDSR(config), device, pixels=_LARGE if compiled else 0)
+    lr = torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last)
+    options = Options(device=device, engine=route.engine, precision=route.precision)
+    network = network_for(EDSR(config), options, side**2, lr)
+    best = math.inf
     with torch.inference_mode():
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
-            network(lr)[0, 0, 0, 0].item()  # a number on the CPU: a GPU has then really finished
+            network(lr)[0, 0, 0, 0].item()  # waits for a GPU
             best = min(best, time.perf_counter() - started)
     return best / side**2

@@ -1,200 +1,356 @@
-"""How the network is computed: the folded tail, by PyTorch or compiled by OpenVINO, in 32 bits or 16 (notebooks 00 and 03)."""
+"""How a network is computed: by PyTorch or OpenVINO, in 32 bits or 16, with its tail folded."""
 
 from __future__ import annotations
 
+import copy
 import importlib.util
+import logging
+import math
+import sys
+import time
 import zlib
 from collections.abc import Callable
-from copy import deepcopy
+from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
+from torch.nn.modules.module import _has_any_global_hook
 
-from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, count_macs, folded_tail
+from srlib.model import count_macs
+from srlib.model.device import best_device
+from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail
 
-Network = Callable[
-    [Tensor], Tensor
-]  # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
-Engine = Callable[
-    [Tensor], tuple[Tensor, Tensor]
-]  # lr to the features, and what the folded tail makes of them
-PRECISIONS = ("auto", "float32", "float16")
-_WORTH_COMPILING = 100e9  # multiply-accumulates: a second on two cores, of which compiling gives back more than it takes
+# (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
+Network = Callable[[Tensor], Tensor]
+ENGINES = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PADDINGS = ("symmetric", "wrap")
+_WORTH_A_TRIAL = 50e9  # multiply-accumulates: half a second on two cores
+_WORTH_COMPILING = 100e9  # a second, of which compiling gives back more than it takes
+_CLOSE = 0.1  # grey levels RMS: costs 0.01 dB at a PSNR of 42 dB, and less below
+_logger = logging.getLogger(__name__)
 
 
-def network_for(
-    model: EDSR, device: str | torch.device, precision: str = "auto", *, pixels: int
-) -> Network:
-    """`model` on `device`, computed in the fastest way that gives its own answer, for an image of `pixels` LR pixels.
+@dataclass(frozen=True)
+class Options:
+    """How a network is run over a picture.
 
-    The model itself stays as it is, on its device and in its mode; weights of other precisions are computed in float32.
+    Attributes:
+        tile: LR pixels per side of a tile, or "auto" to fit a quarter of the free memory. The
+            result does not depend on it.
+        device: "auto" (CUDA, then MPS, then CPU), or a PyTorch device.
+        engine: "torch"; "openvino", which needs `pip install 'srlib[fast]'`; or "auto", which
+            takes OpenVINO on a CPU for large enough pictures where it is installed.
+        precision: "float32"; "bfloat16" or "float16" for the body of the network, with the rest
+            in float32; or "auto", which takes 16 bits where they are faster and cost less than
+            0.01 dB: float16 on CUDA, bfloat16 for large enough pictures on a CPU that has it.
+        padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
+            for textures that tile.
+        on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel.
 
-    precision: "float32" differs from model(lr) by float rounding, under a thousandth of a grey level.  "float16" is for GPUs;
-    a tile that overflows in it is computed again in float32.  "auto" takes float16 on CUDA, where it costs less than 0.01 dB,
-    and float32 elsewhere.  Raises ValueError for another one.
+    Raises:
+        ValueError: A name is unknown, or `tile` is below 1.
+        TypeError: `tile` is neither a number nor "auto".
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}.")
-    device, weight = (
-        torch.empty(0, device=device).device,
-        next(model.parameters()),
-    )  # "cuda" is now "cuda:0", as a weight's is
-    folds, compilable = _standard(model)
-    changed_by_mode = model.training and not compilable  # EDSR's own layers do the same in training
-    if (weight.device, weight.dtype) != (device, torch.float32) or changed_by_mode:
-        model = _copy(model).to(device, torch.float32, memory_format=torch.channels_last).eval()
-    compiled = compilable and (model in _compiled or compiles(model.config, device, pixels))
-    exact = _joined(model, _openvino_engine(model)) if compiled else _by_torch(model, folds)
-    if precision == "float32" or (precision == "auto" and device.type != "cuda"):
-        return exact
-    quick = _by_torch(_copy(model).half(), folds)
 
-    def network(lr: Tensor) -> Tensor:
-        sr = quick(lr.half()).float()
-        return sr if sr.isfinite().all() else exact(lr)
+    tile: int | str = "auto"
+    device: str | torch.device = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+    padding: str = "symmetric"
+    on_progress: Callable[[int, int], None] | None = None
 
-    return network
+    def __post_init__(self):
+        names = {"engine": ENGINES, "precision": PRECISIONS, "padding": PADDINGS}
+        for option, allowed in names.items():
+            value = getattr(self, option)
+            if value not in allowed:
+                raise ValueError(f"{option} is one of {', '.join(allowed)}, not {value!r}.")
+        if self.tile == "auto":
+            return
+        if isinstance(self.tile, bool) or not isinstance(self.tile, Integral):
+            raise TypeError(f'tile is a number of LR pixels or "auto", not {self.tile!r}.')
+        if self.tile < 1:
+            raise ValueError(f"A tile has at least one pixel a side, not {self.tile}.")
 
 
-def _standard(model: EDSR) -> tuple[bool, bool]:
-    """Whether the tail may be folded, and whether all of the network may be compiled, with the same answer.
+@dataclass(frozen=True)
+class Route:
+    """The way a network is computed.
 
-    What a subclass or exchanged layers compute otherwise, and hooks, which want to be called, only PyTorch does; a `forward`
-    of its own, or another tail, only as it is written.
+    Attributes:
+        engine: "torch" or "openvino".
+        precision: "float32", "bfloat16" or "float16".
     """
-    whole, tail = _layers(model.config)
-    watched = [part for part in model.modules() if part._forward_hooks or part._forward_pre_hooks]
-    own_forward = getattr(model.forward, "__func__", None) is not EDSR.forward
-    folds = (
-        not own_forward
-        and str(model.tail) == tail
-        and not {model, *model.tail.modules()} & set(watched)
-    )
-    return folds, folds and type(model) is EDSR and str(model) == whole and not watched
+
+    engine: str
+    precision: str
+
+
+def choose_route(
+    config: EDSRConfig, options: Options, lr_pixels: int, *, plain: bool = True
+) -> Route:
+    """Choose engine and precision for a picture.
+
+    Args:
+        config: The shape of the network.
+        options: Names what is fixed; the rest is "auto".
+        lr_pixels: Pixels of the picture. Little work is not worth a trial or a compilation.
+        plain: Whether the network is EDSR as srlib defines it; others only PyTorch computes.
+
+    Raises:
+        ValueError: OpenVINO is asked for by name and cannot be used.
+    """
+    device = best_device(options.device).type
+    work = count_macs(config, 1, 1) * lr_pixels
+    precision = options.precision
+    if precision == "auto" and device == "cuda":
+        precision = "float16"
+    elif precision == "auto":
+        trial = device == "cpu" and work > _WORTH_A_TRIAL
+        precision = "bfloat16" if trial and _bfloat16_pays(config.n_feats) else "float32"
+    installed = importlib.util.find_spec("openvino") is not None
+    usable = installed and plain and device == "cpu" and precision != "float16"
+    if options.engine == "openvino" and not usable:
+        raise ValueError(
+            "OpenVINO has to be installed (pip install 'srlib[fast]'), and computes only EDSR "
+            "without changes and hooks, on a CPU, in float32 or bfloat16; take another engine."
+        )
+    engine = options.engine
+    if engine == "auto":
+        engine = "openvino" if usable and work > _WORTH_COMPILING else "torch"
+    return Route(engine, precision)
+
+
+@lru_cache(maxsize=16)
+def _bfloat16_pays(n_feats: int) -> bool:
+    """Time a residual block in float32 and bfloat16 on the CPU: some 50 ms, once per process."""
+    side = min(192, max(24, math.isqrt(int(150e6 / (18 * n_feats**2)))))  # 150e6 operations
+    features = torch.zeros(1, n_feats, side, side).to(memory_format=torch.channels_last)
+    network = {torch.float32: ResBlock(n_feats, 1.0)}
+    network[torch.bfloat16] = _InHalf(network[torch.float32], torch.bfloat16)
+    best = dict.fromkeys(network, math.inf)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine would decide
+    try:
+        with torch.inference_mode():
+            for dtype in [*network] * 5:
+                started = time.perf_counter()
+                network[dtype](features)
+                best[dtype] = min(best[dtype], time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return best[torch.bfloat16] < 0.9 * best[torch.float32]
+
+
+def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) -> Network:
+    """Prepare a network for a picture, in the fastest way that gives the model's own answer.
+
+    The answer may differ from `model(lr)` in the outer TAIL_REACH LR pixels. The model stays on its
+    device and in its mode; weights of other precisions are computed in float32.
+
+    Args:
+        model: The network, which may be changed in any way: a part that is not exactly as srlib
+            defines it is computed as it is written.
+        options: Names what is fixed; the rest is "auto".
+        lr_pixels: Pixels of the picture.
+        piece: A piece of the picture, (1, 3, H, W). With precision "auto" a fast route must agree
+            with float32 on it, or float32 is taken.
+    """
+    device = best_device(options.device)
+    folds, plain = _unchanged(model)
+    route = choose_route(model.config, options, lr_pixels, plain=plain)
+    model = _ready(model, device, plain)
+    exact = _Folded(model) if folds else model
+    network = exact
+    if route != Route("torch", "float32"):
+        twin = _with_faster_body(model, route)
+        network = _Folded(twin) if folds else twin
+    if network is not exact and options.precision == "auto":
+        with torch.inference_mode():
+            piece = piece.to(device)
+            error = (network(piece) - exact(piece)).square().mean().sqrt() * 255
+        if not error <= _CLOSE:  # also if it is NaN
+            network, route = exact, Route("torch", "float32")
+    _logger.info("%s: %s in %s on %s", model.config, route.engine, route.precision, device)
+
+    def finite_network(lr: Tensor) -> Tensor:
+        sr = network(lr)
+        return sr if network is exact or sr.isfinite().all() else exact(lr)
+
+    return finite_network
+
+
+def _unchanged(model: EDSR) -> tuple[bool, bool]:
+    """Whether all but the body is exactly as srlib defines it, and whether all of it is."""
+    reference = _reference(model.config)
+    if _has_any_global_hook() or not _same_module(model, reference):
+        return False, False
+    changed = {
+        name for name, part in model._modules.items() if not _same(part, reference._modules[name])
+    }
+    return changed <= {"body"}, not changed
 
 
 @lru_cache(maxsize=8)
-def _layers(config: EDSRConfig) -> tuple[str, str]:
-    """The layers of the network, and of its tail, in words."""
+def _reference(config: EDSRConfig) -> EDSR:
     with torch.device("meta"):
-        model = EDSR(config)
-    return str(model), str(model.tail)
+        return EDSR(config)
 
 
-def _copy(model: EDSR) -> EDSR:
-    """The caller's model is left on its device and in its mode.  Hooks are the same ones, not copies, which no one would hear."""
+def _same(part: nn.Module, reference: nn.Module) -> bool:
+    """Whether a module and all within compute what the reference does, but for the weights."""
+    children = zip(part._modules.values(), reference._modules.values(), strict=False)
+    return _same_module(part, reference) and all(_same(*pair) for pair in children)
+
+
+def _same_module(part: nn.Module, reference: nn.Module) -> bool:
+    """`_same` of a module without its children. Any difference counts, harmless ones as well."""
+    return (
+        type(part) is type(reference)
+        and _code_is_its_own(type(part))
+        and _settings(part, reference) == _settings(reference, reference)
+    )
+
+
+def _code_is_its_own(module_class: type) -> bool:
+    """Whether the methods that compute are those of the source file, and not patched."""
+    names = {"__call__", "forward", "features", "_conv_forward"} & set(vars(module_class))
+    home = vars(sys.modules[module_class.__module__])
+    methods = {name: vars(module_class)[name] for name in names}
+    return all(
+        getattr(method, "__globals__", None) is home
+        and method.__qualname__ == f"{module_class.__qualname__}.{name}"
+        for name, method in methods.items()
+    )
+
+
+def _settings(part: nn.Module, reference: nn.Module) -> dict:
+    """The hooks and attributes that the reference knows too, and the shapes of the weights."""
+    shapes = {
+        name: None if weight is None else (type(weight), weight.shape)
+        for name, weight in part._parameters.items()
+    }
+    settings = vars(part) | {"_parameters": shapes, "_modules": list(part._modules)}
+    del settings["training"]  # no layer of EDSR behaves differently in training
+    # With the type, since comparing tensors gives no truth value.
+    return {
+        name: (type(value), value) for name, value in settings.items() if hasattr(reference, name)
+    }
+
+
+def _ready(model: EDSR, device: torch.device, plain: bool) -> EDSR:
+    """The model in float32 on the device; a copy where the caller's would have to be changed."""
+    fits = all((w.device, w.dtype) == (device, torch.float32) for w in model.parameters())
+    if fits and (plain or not any(part.training for part in model.modules())):
+        return model
     hooks = [
         hooks
         for part in model.modules()
         for hooks in (part._forward_hooks, part._forward_pre_hooks)
     ]
-    return deepcopy(model, {id(each): each for each in hooks})
+    # The hooks are shared with the copy: their owner would not see what a copied hook records.
+    twin = copy.deepcopy(model, {id(shared): shared for shared in hooks})
+    return twin.to(device, torch.float32, memory_format=torch.channels_last).eval()
 
 
-def _by_torch(model: EDSR, folds: bool) -> Network:
-    return _joined(model, _torch_engine(model)) if folds else model
+class _Folded(nn.Module):
+    """The network with its tail as one convolution; other in the outer TAIL_REACH LR pixels."""
+
+    def __init__(self, model: EDSR):
+        super().__init__()
+        self.model = model
+        # Of a copy: folding changes the biases for a moment, which other threads would see.
+        parts = SimpleNamespace(
+            config=model.config, head=model.head, tail=copy.deepcopy(model.tail)
+        )
+        with torch.no_grad():
+            self.weight, self.bias = folded_tail(parts)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        pixels = conv2d(self.model.features(lr), self.weight, self.bias, padding=TAIL_REACH)
+        return self.model.add_mean(pixel_shuffle(pixels, self.model.config.scale)) / 255
 
 
-def _joined(model: EDSR, engine: Engine) -> Network:
-    """The engine's answer, with the border that folding gets wrong computed by the tail itself, in four strips."""
-    scale, deep, wrong = model.config.scale, 2 * TAIL_REACH, TAIL_REACH * model.config.scale
+def _with_faster_body(model: EDSR, route: Route) -> EDSR:
+    """The same model, weights shared, with its body computed by another route.
 
-    def network(lr: Tensor) -> Tensor:
-        features, pixels = engine(lr)
-        sr = pixel_shuffle(pixels, scale)
-        sr[:, :, :wrong] = model.tail(features[:, :, :deep])[:, :, :wrong]
-        sr[:, :, -wrong:] = model.tail(features[:, :, -deep:])[:, :, -wrong:]
-        sr[:, :, :, :wrong] = model.tail(features[:, :, :, :deep])[:, :, :, :wrong]
-        sr[:, :, :, -wrong:] = model.tail(features[:, :, :, -deep:])[:, :, :, -wrong:]
-        return model.add_mean(sr) / 255
-
-    return network
-
-
-@torch.no_grad()
-def _folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:
-    """Of a copy: other biases are put into the tail for a moment, which other threads would compute with, and even keep."""
-    return folded_tail(
-        SimpleNamespace(config=model.config, head=model.head, tail=deepcopy(model.tail))
-    )
+    Head, tail and mean shift stay in float32: bfloat16 has 8 bits, and would round the values of
+    +-128 that they see by half a level.
+    """
+    if route.engine == "openvino":
+        body = _in_openvino(model.body, route.precision)
+    else:
+        body = _InHalf(model.body, getattr(torch, route.precision))
+    twin = copy.copy(model)
+    twin._modules = model._modules | {"body": body}
+    return twin
 
 
-def _torch_engine(model: EDSR) -> Engine:
-    weight, bias = _folded_tail(model)
+class _InHalf(nn.Module):
+    """A body computed in 16 bits by PyTorch, with input and answer in float32."""
 
-    def engine(lr: Tensor) -> tuple[Tensor, Tensor]:
-        features = model.features(lr)
-        return features, conv2d(features, weight, bias, padding=TAIL_REACH)
+    def __init__(self, body: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.body = body
+        self.dtype = dtype
 
-    return engine
-
-
-_compiled: WeakKeyDictionary[EDSR, tuple[int, Engine]] = (
-    WeakKeyDictionary()
-)  # compiling once is enough for a whole folder
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, self.dtype):
+            return self.body(features.to(self.dtype)).float()
 
 
-def compiles(config: EDSRConfig, device: str | torch.device, pixels: int) -> bool:
-    """Whether OpenVINO computes it: on a CPU, where it is installed, for work that takes longer than compiling."""
-    here = torch.device(device).type == "cpu" and importlib.util.find_spec("openvino")
-    return bool(here) and count_macs(config, 1, 1) * pixels > _WORTH_COMPILING
+_compiled: WeakKeyDictionary[nn.Module, tuple[tuple, nn.Module]] = WeakKeyDictionary()
 
 
-def _openvino_engine(model: EDSR) -> Engine:
-    weights = model.state_dict()
+def _in_openvino(body: nn.Sequential, precision: str) -> nn.Module:
+    """A body of residual blocks compiled by OpenVINO, once for a whole folder of pictures."""
     fingerprint = 0  # the weights may have been trained on since
-    for value in weights.values():
-        fingerprint = zlib.crc32(value.contiguous().numpy(), fingerprint)
-    if model not in _compiled or _compiled[model][0] != fingerprint:
-        _compiled[model] = fingerprint, _compile(model, weights)
-    return _compiled[model][1]
+    for weight in body.parameters():
+        fingerprint = zlib.crc32(weight.detach().contiguous().numpy(), fingerprint)
+    key = (fingerprint, precision, torch.get_num_threads())
+    if body not in _compiled or _compiled[body][0] != key:
+        _compiled[body] = key, _InOpenVINO(body, precision)
+    return _compiled[body][1]
 
 
-def _compile(model: EDSR, weights: dict[str, Tensor]) -> Engine:
-    """The network with its folded tail as OpenVINO's graph, for any image size."""
-    import openvino
-    from openvino import opset13 as ops
+class _InOpenVINO(nn.Module):
+    def __init__(self, body: nn.Sequential, precision: str):
+        import openvino
+        from openvino import opset13 as ops
 
-    def convolution(x, weight: Tensor, bias: Tensor):
-        reach = weight.shape[-1] // 2
-        y = ops.convolution(x, weight.numpy(), [1, 1], [reach, reach], [reach, reach], [1, 1])
-        return ops.add(y, bias.numpy().reshape(1, -1, 1, 1))
+        def convolution(x, layer: nn.Conv2d):
+            weight = layer.weight.detach().contiguous().numpy()
+            bias = layer.bias.detach().numpy().reshape(1, -1, 1, 1)
+            return ops.add(ops.convolution(x, weight, [1, 1], [1, 1], [1, 1], [1, 1]), bias)
 
-    def layer(x, name: str):
-        return convolution(x, weights[f"{name}.weight"].contiguous(), weights[f"{name}.bias"])
+        super().__init__()
+        features = ops.parameter([-1, body[-1].in_channels, -1, -1], np.float32)
+        x = features
+        for block in body[:-1]:
+            inner = convolution(ops.relu(convolution(x, block.body[0])), block.body[2])
+            x = ops.add(x, ops.multiply(inner, np.float32(block.res_scale)))
+        graph = openvino.Model([convolution(x, body[-1])], [features])
+        settings = {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        self.compiled = openvino.Core().compile_model(graph, "CPU", settings)
 
-    config = model.config
-    lr = ops.parameter([-1, 3, -1, -1], np.float32)
-    x = head = layer(layer(ops.multiply(lr, np.float32(255)), "sub_mean"), "head.0")
-    for block in range(config.n_resblocks):
-        inner = layer(ops.relu(layer(x, f"body.{block}.body.0")), f"body.{block}.body.2")
-        x = ops.add(x, ops.multiply(inner, np.float32(config.res_scale)))
-    features = ops.add(head, layer(x, f"body.{config.n_resblocks}"))
-    pixels = convolution(features, *(value.contiguous() for value in _folded_tail(model)))
-    # In full precision: where a processor has bfloat16, it would be taken without asking.
-    exactly = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-    compiled = openvino.Core().compile_model(
-        openvino.Model([features, pixels], [lr]), "CPU", exactly
-    )
-
-    def engine(lr: Tensor) -> tuple[Tensor, Tensor]:
-        try:  # a request of its own, which starts empty: where memory is short OpenVINO leaves what was there, and says nothing
-            answers = compiled.create_infer_request().infer(
-                [lr.contiguous().numpy()], share_inputs=True, share_outputs=True
-            )
-            if answers[0].shape[2:] != lr.shape[2:]:
-                raise MemoryError(
-                    f"OpenVINO has no memory for a tile of {lr.shape[-1]} x {lr.shape[-2]} pixels."
-                )
+    def forward(self, features: Tensor) -> Tensor:
+        # A new request each time: short of memory, OpenVINO leaves the last answer in an old one.
+        request = self.compiled.create_infer_request()
+        try:
+            values = features.contiguous().numpy()
+            answer = request.infer([values], share_inputs=True, share_outputs=True)[0]
         finally:
-            compiled.release_memory()  # else it keeps the most that it ever needed
-        features, pixels = (torch.from_numpy(answer) for answer in answers.values())
-        # in PyTorch's other layout `add_mean` would take five times the memory, padding 3 channels to 16
-        return features, pixels.contiguous(memory_format=torch.channels_last)
-
-    return engine
+            self.compiled.release_memory()  # or it keeps the most that it ever needed
+        if answer.shape != values.shape:
+            raise MemoryError("OpenVINO has no memory for this tile.")
+        return torch.from_numpy(answer).to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""One image in, a larger one out: exact tiling, any factor, whatever kind of image (notebooks 00 and 05)."""
+"""One image in, a larger one out: any kind of image, any factor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -14,83 +14,92 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.codecs import to_depth
-from srlib.images.picture import (
-    ImageError,
-    Picture,
-    from_array,
-    from_pil,
-    read_image,
-    to_array,
-    to_pil,
-)
+from srlib.images.picture import ImageError, Picture, from_array, from_pil, luma, read_image, to_pil
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
-from srlib.upscaling.engines import Network
-from srlib.upscaling.ensemble import back_project, mean_of_eight, spread_of_eight
+from srlib.upscaling.engines import Network, Options
+from srlib.upscaling.ensemble import mean_of_eight, spread_of_eight
 from srlib.upscaling.tiling import by_tiles
 from srlib.zoo.checkpoints import load_pretrained
 
 MAX_SCALE = 8
-_GRAY = np.array([0.299, 0.587, 0.114])  # BT.601, full range
+AnyImage = Image.Image | np.ndarray | Picture | str | os.PathLike
 
 
 def upscale(
-    image: Image.Image | np.ndarray | Picture | str | os.PathLike,
+    image: AnyImage,
     model: EDSR | None = None,
     *,
     scale: float | None = None,
-    tile: int | str = "auto",
+    width: int | None = None,
+    height: int | None = None,
     self_ensemble: bool = False,
-    adjust_to_lr: bool = False,
+    tile: int | str = "auto",
     device: str | torch.device = "auto",
+    engine: str = "auto",
     precision: str = "auto",
+    padding: str = "symmetric",
     on_progress: Callable[[int, int], None] | None = None,
 ):
-    """`image` enlarged by the model; the type that came in goes out, and a Picture for a path.
+    """Enlarge an image by a network.
 
-    image: PIL image, uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4), Picture, or path. model: edsr-lite if None; it stays
-    on its device and in its mode. A subclass, or one with other layers, may see no further than `receptive_field`.
+    The image is mirrored around its border before the network sees it, so that edges are as good
+    as the rest; `model(lr)` pads with zeros instead. Gray stays gray. Alpha is enlarged by bicubic
+    and leaves no fringes. Profile and EXIF are kept. The logger "srlib.upscaling.engines" says, at
+    level INFO, which engine and precision computed the result.
 
-    scale: 1 to 8, the model's own if None; for another one the model's answer is resized by MATLAB's bicubic. Gray stays gray;
-    alpha is enlarged by bicubic and leaves no fringes; profile and EXIF are kept. tile: LR pixels a side, or "auto" from the
-    free memory; the result does not depend on it.
+    Args:
+        image: PIL image, Picture, path, or uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4).
+        model: An EDSR, changed in any way, that sees no further than `receptive_field`. It stays
+            on its device and in its mode. If None, edsr-lite of the smallest scale that is enough.
+        scale: 1 to 8; the model's own if None. For other factors the network's answer is resized
+            by MATLAB's bicubic.
+        width: Width of the result in pixels, instead of `scale`.
+        height: Height of the result in pixels, instead of `scale`.
+        self_ensemble: Average the answers to the eight flips and turns of the image, which takes
+            eight times as long.
+        tile: LR pixels per side of a tile, or "auto" to fit the free memory. The result does not
+            depend on it. Where memory runs out, the tiles left are halved.
+        device: "auto" (CUDA, then MPS, then CPU), or a PyTorch device.
+        engine: "auto", "torch" or "openvino".
+        precision: "float32", "bfloat16", "float16", or "auto", which takes 16 bits where they are
+            faster and cost less than 0.01 dB.
+        padding: "symmetric" mirrors the image around its border; "wrap" repeats it, for textures
+            that tile (at the model's own scale; other factors and alpha are always mirrored).
+        on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel,
+            as may a forward hook on one of the model's blocks, which is called more often.
 
-    self_ensemble: the mean of the model's answers to the eight flips and turns of the image, at eight times the time.
-    adjust_to_lr: the colours are changed until bicubic reduction gives `image` back, within a level of rounding; where that
-    is how `image` was made, the answer gets nearer to the truth, and where it has noise or JPEG blocks, those are kept.
-    It takes some 60 bytes of memory for each pixel of the result.
+    Returns:
+        The enlarged image, of the type that came in; a Picture for a path.
 
-    precision: "float32", "float16" or "auto", which takes 16 bits on a GPU, where they are fast and cost under 0.01 dB.
-    on_progress(tiles done, tiles in all) may raise to cancel; a forward hook on the model's blocks, which may raise as well,
-    is called within a tile too, that of the largest network taking minutes on a CPU. Where memory runs out the tiles left are
-    halved, and there are more in all. Raises ValueError for a scale outside 1 to 8, ImageError for what is no picture,
-    TypeError for a model, scale or tile that is something else, MemoryError if the smallest tile does not fit.
+    Raises:
+        ValueError: `scale`, `width` or `height` would enlarge by less than 1 or more than 8, or a
+            name is unknown.
+        TypeError: The model, `scale`, `width`, `height` or `tile` has the wrong type.
+        ImageError: The image is none.
+        MemoryError: Even the smallest tile does not fit.
+
+    Example:
+        >>> upscale(np.zeros((20, 30, 3), np.uint8), scale=2).shape
+        (40, 60, 3)
+        >>> upscale(np.zeros((20, 30), np.uint8), width=75).shape
+        (50, 75)
     """
+    options = Options(tile, device, engine, precision, padding, on_progress)
     check_scale(scale)
+    picture = bleed(_as_picture(image))
+    scale = _factor(picture.size, scale, width, height)
     model = chosen_model(model, scale)
-    lr = picture = bleed(_as_picture(image))
-    if adjust_to_lr:  # 16 bits on the way, so that the answer is in effect rounded once
-        picture = _with_depth(picture, np.uint16)
-    options = {
-        "tile": tile,
-        "self_ensemble": self_ensemble,
-        "device": device,
-        "precision": precision,
-    }
-    rgb = super_resolve(picture.rgb, model, on_progress=on_progress, **options)
+    rgb = _super_resolve(picture.rgb, model, options, self_ensemble=self_ensemble)
     if picture.mode == "L":
-        rgb = np.repeat(gray_of(rgb)[..., None], 3, axis=2)
+        rgb = np.repeat(luma(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):
-        height, width = large_size(lr.size, model.config.scale, scale)
-        larger = resample(
-            larger, lambda values: imresize(values, scale / model.config.scale)[:height, :width]
-        )
-    if adjust_to_lr:
-        adjusted = back_project(bleed(larger).rgb, lr.rgb, scale or model.config.scale)
-        larger = replace(_with_depth(larger, lr.rgb.dtype), rgb=adjusted)
+        rows, columns = large_size(picture.size, model.config.scale, scale)
+        ratio = scale / model.config.scale
+        larger = resample(larger, lambda values: imresize(values, ratio)[:rows, :columns])
     if isinstance(image, Image.Image):
         return to_pil(larger)
     if isinstance(image, np.ndarray):
@@ -98,78 +107,141 @@ def upscale(
     return larger
 
 
-def uncertainty_map(
-    image: Image.Image | np.ndarray | Picture | str | os.PathLike,
-    model: EDSR,
-    *,
-    tile: int | str = "auto",
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    on_progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """Where the model invents: how far its answers to the eight flips and turns of `image` lie apart.
+def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
+    """Map where a network is unsure: the spread of its answers to eight flips and turns.
 
-    float32 (scale * H, scale * W): the standard deviation of the eight answers' luma, in grey levels of 255 whatever the depth.
-    Zero where turning the image turns the answer and nothing else. Arguments and errors as for `upscale`.
+    It is zero where turning the image turns the answer and does nothing else.
+
+    Args:
+        image: As for `upscale`.
+        model: As for `upscale`.
+        **options: Those of `srlib.upscaling.engines.Options`, as for `upscale`.
+
+    Returns:
+        float32 (scale * H, scale * W): the standard deviation of the luma of the eight answers, in
+        grey levels of 255 whatever the depth.
     """
 
     def render(network: Network, lr: Tensor) -> np.ndarray:
         return spread_of_eight(network, lr)[0].float().cpu().numpy()
 
-    rgb, scale = bleed(_as_picture(image)).rgb, chosen_model(model).config.scale
+    rgb = bleed(_as_picture(image)).rgb
+    scale = chosen_model(model).config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
-    by_tiles(
-        rgb,
-        model,
-        render,
-        spread,
-        tile=tile,
-        device=device,
-        precision=precision,
-        on_progress=on_progress,
-    )
+    by_tiles(rgb, model, render, spread, Options(**options))
     return spread
 
 
-def gray_of(rgb: np.ndarray) -> np.ndarray:
-    """(H, W) of (H, W, 3): the channels of an enlarged gray picture come back a level or so apart, and their luma is the gray."""
-    return np.floor(rgb @ _GRAY + 0.5).astype(rgb.dtype)
+def super_resolve(
+    rgb: np.ndarray,
+    model: EDSR,
+    *,
+    rows: slice | None = None,
+    self_ensemble: bool = False,
+    **options,
+) -> np.ndarray:
+    """Enlarge an array by a network's own scale.
+
+    Args:
+        rgb: uint8 or uint16 (H, W, 3).
+        model: As for `upscale`.
+        rows: The rows of `rgb` to enlarge, all if None. The network sees the others too.
+        self_ensemble: As for `upscale`; the mean is taken in float and rounded once.
+        **options: Those of `srlib.upscaling.engines.Options`, as for `upscale`.
+
+    Returns:
+        (scale * rows, scale * W, 3) of the same depth.
+    """
+    return _super_resolve(rgb, model, Options(**options), rows=rows, self_ensemble=self_ensemble)
+
+
+def _super_resolve(
+    rgb: np.ndarray,
+    model: EDSR,
+    options: Options,
+    *,
+    rows: slice | None = None,
+    self_ensemble: bool,
+) -> np.ndarray:
+    def render(network: Network, lr: Tensor) -> np.ndarray:
+        sr = mean_of_eight(network, lr) if self_ensemble else network(lr)
+        return to_array(sr[0], rgb.dtype)
+
+    scale = model.config.scale
+    rows = rows or slice(0, len(rgb))
+    sr = np.empty(((rows.stop - rows.start) * scale, rgb.shape[1] * scale, 3), rgb.dtype)
+    by_tiles(rgb, model, render, sr, options, rows)
+    return sr
 
 
 def check_scale(scale: float | None) -> None:
-    """Raises ValueError unless it is None or from 1 to MAX_SCALE, TypeError if it is no number."""
+    """Refuse a scale that is not None or a number from 1 to MAX_SCALE.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is too small or too large.
+    """
     if scale is not None and not isinstance(scale, Real):
         raise TypeError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale!r}.")
     if scale is not None and not 1 <= scale <= MAX_SCALE:
         raise ValueError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale}.")
 
 
+def _factor(
+    size: tuple[int, int], scale: float | None, width: int | None, height: int | None
+) -> float | None:
+    """The scale, or the factor that gives a picture of this (height, width) the width or height."""
+    given = {"scale": scale, "width": width, "height": height}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"Give one of scale, width and height, not {' and '.join(given)}.")
+    if not given or scale is not None:
+        return scale
+    [(name, wanted)] = given.items()
+    side = size[1] if name == "width" else size[0]
+    if isinstance(wanted, bool) or not isinstance(wanted, Integral):
+        raise TypeError(f"The {name} is a whole number of pixels, not {wanted!r}.")
+    if not side <= wanted <= MAX_SCALE * side:
+        raise ValueError(
+            f"The picture's {name} is {side} pixels; it can be enlarged to at most "
+            f"{MAX_SCALE * side}, not to {wanted}."
+        )
+    return wanted / side
+
+
 def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> tuple[int, int]:
-    """(height, width) of what `upscale` makes of a picture of this size: the scale times it, rounded up.
+    """Compute the size that `upscale` makes of a picture: its size times the scale, rounded up.
 
-    `imresize` makes a pixel more where its product, as MATLAB's, has an error in the last digit: 50 x 1.1 is 55.000000000000007.
+    `imresize` adds a pixel where MATLAB's product has an error in the last digit, as in
+    50 x 1.1 = 55.000000000000007; `upscale` does not.
+
+    Args:
+        size: (height, width) of the picture.
+        model_scale: The model's scale, which counts if `scale` is None.
+        scale: The scale asked for.
     """
-    return tuple(math.ceil(round(n * (scale or model_scale), 6)) for n in size)
-
-
-def default_model(scale: float | None = None) -> EDSR:
-    """edsr-lite of the smallest scale that reaches `scale`; of x4 beyond, and if None."""
-    return load_pretrained("edsr-lite", next((s for s in SCALES if s >= (scale or 4)), 4))
+    height, width = (math.ceil(round(side * (scale or model_scale), 6)) for side in size)
+    return height, width
 
 
 def chosen_model(model: EDSR | None, scale: float | None = None) -> EDSR:
-    """`model`, or the default one if None.  Raises TypeError for what is no EDSR."""
+    """Return the model, or if None edsr-lite of the smallest scale that reaches `scale`, else x4.
+
+    Raises:
+        TypeError: The model is no EDSR.
+    """
     if model is None:
-        return default_model(scale)
+        return load_pretrained("edsr-lite", next((s for s in SCALES if s >= (scale or 4)), 4))
     if not isinstance(getattr(model, "config", None), EDSRConfig):
-        what = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+        found = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
         raise TypeError(
-            f'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, not {what}.'
+            'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, '
+            f"not {found}."
         )
     return model
 
 
-def _as_picture(image) -> Picture:
+def _as_picture(image: AnyImage) -> Picture:
     if isinstance(image, Picture):
         return image
     if isinstance(image, np.ndarray):
@@ -179,47 +251,3 @@ def _as_picture(image) -> Picture:
             "A tensor is no picture: srlib.images.to_array makes the array that upscale takes."
         )
     return from_pil(image) if isinstance(image, Image.Image) else read_image(image)
-
-
-def _with_depth(picture: Picture, depth: type) -> Picture:
-    alpha = None if picture.alpha is None else to_depth(picture.alpha, depth)
-    return replace(picture, rgb=to_depth(picture.rgb, depth), alpha=alpha)
-
-
-def super_resolve(
-    rgb: np.ndarray,
-    model: EDSR,
-    *,
-    rows: slice | None = None,
-    tile: int | str = "auto",
-    self_ensemble: bool = False,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    on_progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """The model's answer for a uint8 or uint16 array: (H, W, 3) to (scale * H, scale * W, 3).  Arguments as for `upscale`.
-
-    rows: those of `rgb` whose answer is wanted, all if None; the others are looked at, and the answer is that much lower.
-    Each tile is computed with a halo as wide as the receptive field, so that the joined picture is the untiled one; so is
-    that of the self-ensemble, whose eight answers are averaged tile by tile, in float, and rounded once.
-    """
-
-    def render(network: Network, lr: Tensor) -> np.ndarray:
-        return to_array(
-            (mean_of_eight(network, lr) if self_ensemble else network(lr))[0], rgb.dtype
-        )
-
-    scale, rows = model.config.scale, rows or slice(0, len(rgb))
-    sr = np.empty(((rows.stop - rows.start) * scale, rgb.shape[1] * scale, 3), rgb.dtype)
-    by_tiles(
-        rgb,
-        model,
-        render,
-        sr,
-        rows=rows,
-        tile=tile,
-        device=device,
-        precision=precision,
-        on_progress=on_progress,
-    )
-    return sr

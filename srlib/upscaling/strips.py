@@ -1,43 +1,24 @@
-"""Enlarging a picture that is too large for the memory: strip by strip into a TIFF (notebook 00)."""
+"""Enlarging a picture that is too large for the memory, strip by strip into a TIFF."""
 
 from __future__ import annotations
 
-import math
 import os
-import struct
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image
-from PIL.ExifTags import IFD, Base
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from PIL.TiffTags import LONG, LONG8
 
+from srlib.files.whole import whole_file
 from srlib.images.alpha import bleed
-from srlib.images.picture import ImageError, Picture, read_image
+from srlib.images.codecs import TILE, write_tiff
+from srlib.images.picture import ImageError, Picture, luma, read_image
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
-from srlib.upscaling.enlarge import chosen_model, gray_of, super_resolve
+from srlib.upscaling.enlarge import chosen_model, super_resolve
 
-_STRIP = 512  # LR rows; 512 * 4 rows of 24,000 pixels are 150 MB
-_TILE = 256  # HR pixels a side, in the file; a strip, of any scale, is whole rows of tiles
-_PREDICTOR, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES, _PROFILE = (
-    317,
-    322,
-    323,
-    324,
-    325,
-    34675,
-)
-_CLASSIC = (
-    4 * 10**9
-)  # bytes before packing; noise packs to a little more than itself, and a classic TIFF ends at 2^32
-_DEFLATE, _DIFFERENCES, _STRAIGHT_ALPHA = 8, 2, 2
+_STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
+_BICUBIC_REACH = 3  # LR rows above and below a strip that bicubic needs
 
 
 def upscale_to_tiff(
@@ -52,22 +33,37 @@ def upscale_to_tiff(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Enlarge the picture `source` by the model into the TIFF `target`; the same pixels as `upscale`, in bounded memory.
+    """Enlarge a picture into a TIFF, with the same pixels as `upscale`, in bounded memory.
 
-    The result is never held whole: beside the source there are one strip of it and the network's tiles, less than 2 GB whatever
-    the height.  Depth, gray, alpha, profile and EXIF are kept.  The file is tiled and compressed without loss (deflate), which
-    viewers of large pictures like, and appears when it is complete.  Arguments as for `upscale`, but for the scale, which is the
-    model's own; on_progress(tiles done, tiles in all) may raise to cancel, and then nothing is left behind.
+    Memory holds the source, one strip of the result and the network's tiles: less than 2 GB at any
+    height. Depth, gray, alpha and metadata are kept as by `write_image`. The file is tiled and
+    compressed without loss (deflate), and appears once it is complete. It is a BigTIFF if it may
+    not fit into the 4 GB of a classic TIFF.
 
-    A result that may not fit into the 4 GB of a classic TIFF becomes a BigTIFF.
+    Args:
+        source: A picture or its path.
+        target: The file to write, with the suffix .tif or .tiff.
+        model: As for `upscale`; the scale is the model's own.
+        tile: As for `upscale`.
+        self_ensemble: As for `upscale`.
+        device: As for `upscale`.
+        precision: As for `upscale`.
+        overwrite: Replace a target that is there.
+        on_progress: Called with (tiles done, tiles in all). It may raise to cancel; then nothing is
+            left behind.
 
-    Raises FileExistsError if the target is there and `overwrite` is not set, ImageError for another suffix than .tif or .tiff,
-    and what `upscale` raises.
+    Returns:
+        The target.
+
+    Raises:
+        FileExistsError: The target is there and `overwrite` is not set.
+        ImageError: The target has another suffix.
+        Exception: All that `upscale` raises.
     """
     target = Path(target)
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise ImageError(
-            f"{target.name} cannot be written by strips: name it .tif, the one format made for that here."
+            f"{target.name} cannot be written in strips: only a TIFF can; name it .tif."
         )
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
@@ -79,138 +75,48 @@ def upscale_to_tiff(
         "device": device,
         "precision": precision,
     }
-    scratch = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with open(scratch, "wb") as file:
-            strips = _strips(lr, model, options, on_progress)
-            height, width = (side * model.config.scale for side in lr.size)
-            write_tiff(
-                file,
-                strips,
-                height,
-                width,
-                replace(lr, rgb=lr.rgb[:1], alpha=None),
-                alpha=lr.alpha is not None,
-            )
-        os.replace(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    size = (lr.size[0] * model.config.scale, lr.size[1] * model.config.scale)
+    with whole_file(target) as part, open(part, "wb") as file:
+        write_tiff(file, _tiles(_strips(lr, model, options, on_progress)), lr, size)
     return target
 
 
-def _strips(lr: Picture, model: EDSR, options: dict, on_progress) -> Iterator[np.ndarray]:
-    """The answer from top to bottom: (rows, scale * W, channels)."""
-    scale, done = model.config.scale, 0
-    pieces = [
-        slice(start, min(start + _STRIP, len(lr.rgb))) for start in range(0, len(lr.rgb), _STRIP)
-    ]
-    for number, rows in enumerate(pieces, 1):
+def _tiles(strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for strip in strips:
+        for top in range(0, strip.shape[0], TILE):
+            for left in range(0, strip.shape[1], TILE):
+                yield strip[top : top + TILE, left : left + TILE]
 
-        def progress(
-            tiles: int, of_strip: int, before: int = done, left: int = len(pieces) - number
-        ) -> None:
-            nonlocal done
-            done = before + tiles
-            if on_progress:
-                on_progress(done, before + of_strip * (1 + left))
 
+def _strips(
+    lr: Picture,
+    model: EDSR,
+    options: dict,
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[np.ndarray]:
+    """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
+    starts = range(0, len(lr.rgb), _STRIP)
+    done = 0
+
+    def progress(tiles: int, tiles_of_strip: int) -> None:
+        nonlocal done
+        done = before + tiles
+        if on_progress:
+            on_progress(done, before + tiles_of_strip * strips_left)
+
+    for number, start in enumerate(starts):
+        rows = slice(start, min(start + _STRIP, len(lr.rgb)))
+        before = done
+        strips_left = len(starts) - number
         rgb = super_resolve(lr.rgb, model, rows=rows, on_progress=progress, **options)
-        layers = [gray_of(rgb)[..., None] if lr.mode == "L" else rgb]
+        layers = [luma(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
-            layers.append(_enlarged_rows(lr.alpha, rows, scale)[..., None])
+            layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))
         yield np.dstack(layers)
 
 
 def _enlarged_rows(plane: np.ndarray, rows: slice, scale: int) -> np.ndarray:
-    """`imresize(plane, scale)`, of these rows alone; bicubic sees two pixels to each side."""
-    start, stop = max(0, rows.start - 3), min(len(plane), rows.stop + 3)
-    return imresize(plane[start:stop], scale)[
-        (rows.start - start) * scale : (rows.stop - start) * scale
-    ]
-
-
-def write_tiff(
-    file: BinaryIO,
-    strips: Iterator[np.ndarray],
-    height: int,
-    width: int,
-    kept: Picture,
-    *,
-    alpha: bool,
-) -> None:
-    """A tiled TIFF (TIFF 6.0, section 15) of strips (rows, width, channels), rows a multiple of 256 but in the last one.
-
-    kept: whose depth, mode, profile and EXIF it gets.  Its tags come last, when the places of the tiles are known.  A BigTIFF,
-    whose offsets have 64 bits, if all of it comes to more than a classic one holds.
-    """
-    import imagecodecs
-
-    tags = Image.Exif()
-    tags.load(kept.exif or b"")
-    count = (1 if kept.mode == "L" else 3) + alpha
-    big = (
-        math.prod(math.ceil(side / _TILE) * _TILE for side in (height, width))
-        * count
-        * kept.rgb.itemsize
-        > _CLASSIC
-    )
-    tags.endian = "<" if big else tags.endian or "<"  # Pillow writes no big-endian BigTIFF
-    file.write(bytes(16 if big else 8))
-    offsets, sizes = [], []
-    for strip in strips:
-        for top in range(0, len(strip), _TILE):
-            for left in range(0, width, _TILE):
-                block = strip[top : top + _TILE, left : left + _TILE]
-                packed = imagecodecs.deflate_encode(
-                    _differences(block, tags.endian), level=6, raw=False
-                )
-                offsets.append(file.tell())
-                sizes.append(file.write(packed))
-    tags[Base.ImageWidth], tags[Base.ImageLength], tags[Base.SamplesPerPixel] = width, height, count
-    tags[Base.BitsPerSample] = (8 * kept.rgb.itemsize,) * count
-    tags[Base.PhotometricInterpretation] = 1 if kept.mode == "L" else 2
-    tags[Base.Compression], tags[_PREDICTOR], tags[Base.PlanarConfiguration] = (
-        _DEFLATE,
-        _DIFFERENCES,
-        1,
-    )
-    tags[_TILE_WIDTH], tags[_TILE_LENGTH], tags[_TILE_OFFSETS], tags[_TILE_BYTES] = (
-        _TILE,
-        _TILE,
-        tuple(offsets),
-        tuple(sizes),
-    )
-    if alpha:
-        tags[Base.ExtraSamples] = _STRAIGHT_ALPHA
-    if kept.icc_profile:
-        tags[_PROFILE] = kept.icc_profile
-    place = file.tell() + file.tell() % 2
-    header = b"II" if tags.endian == "<" else b"MM"
-    header += (
-        struct.pack(f"{tags.endian}3HQ", 43, 8, 0, place)
-        if big
-        else struct.pack(f"{tags.endian}HL", 42, place)
-    )
-    file.seek(place)
-    file.write(_directory(tags, header).tobytes(place))
-    file.seek(0)
-    file.write(header)
-
-
-def _directory(tags: Image.Exif, header: bytes) -> ImageFileDirectory_v2:
-    """As `tags.tobytes` makes it, but for the offsets, which have 64 bits in a BigTIFF."""
-    directory = ImageFileDirectory_v2(header)
-    directory.tagtype[_TILE_OFFSETS] = LONG8 if header[2] == 43 else LONG
-    for tag, value in tags.items():
-        directory[tag] = dict(tags.get_ifd(tag)) if tag in (IFD.Exif, IFD.GPSInfo) else value
-    if IFD.Interop in directory.get(IFD.Exif, {}):
-        directory[IFD.Exif][IFD.Interop] = tags.get_ifd(IFD.Interop)
-    return directory
-
-
-def _differences(block: np.ndarray, endian: str) -> bytes:
-    """A whole tile of the file, the missing part black, each value as the difference to its left neighbour (TIFF 6.0, 14)."""
-    tile = np.zeros((_TILE, _TILE, block.shape[2]), block.dtype)
-    tile[: block.shape[0], : block.shape[1]] = block
-    tile[:, 1:] -= tile[:, :-1].copy()
-    return tile.astype(tile.dtype.newbyteorder(endian)).tobytes()
+    """These rows of `imresize(plane, scale)`."""
+    start = max(0, rows.start - _BICUBIC_REACH)
+    enlarged = imresize(plane[start : rows.stop + _BICUBIC_REACH], scale)
+    return enlarged[(rows.start - start) * scale : (rows.stop - start) * scale]

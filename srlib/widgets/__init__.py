@@ -1,4 +1,4 @@
-"""The widgets of the course: each is an anywidget with its own .js and .css, or made of ipywidgets."""
+"""The widgets of the course, one folder each with its JavaScript and CSS."""
 
 from srlib.widgets.compare import CompareSlider
 from srlib.widgets.crops import BlindTest, CropExplorer

@@ -1,43 +1,52 @@
-// What the scripts of the wizard's parts begin with.
+// The first part of every widget's script: the few helpers that all of them share.
 
-/** A node with properties and attributes; children are nodes or strings. */
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** An id that no other element has. crypto.randomUUID does not exist on plain http, except on localhost. */
+let made = 0;
+const uniqueId = () => `srlib-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}-${++made}`;
+
+/**
+ * A node with attributes and children (nodes or strings); "svg:" before the tag makes an SVG node.
+ *
+ * A value that is not a string sets the property of that name where there is one.
+ */
 function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+  const svg = tag.startsWith("svg:");
+  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag.slice(4)) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name in node && typeof value !== "string") node[name] = value;
-    else node.setAttribute(name === "className" ? "class" : name, value);
+    if (!svg && typeof value !== "string" && name in node) node[name] = value;
+    else node.setAttribute(name, value);
   }
-  // JupyterLab takes "d d", arrows and the like for itself unless the very element that has the focus carries this attribute.
-  if (["button", "input", "select"].includes(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
+  // JupyterLab deletes the cell on "d d" unless the very element that has the focus carries this attribute.
+  if (["button", "input", "select"].includes(tag) || "tabindex" in attributes) {
+    node.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   node.append(...children);
   return node;
 }
 
-/** Calls `show` now and whenever one of the traits changes. */
-function follow(model, names, show) {
-  for (const name of names) model.on(`change:${name}`, show);
+/** Listen to an event of the model until the view is removed. */
+function listen(model, signal, event, handler) {
+  model.on(event, handler);
+  signal.addEventListener("abort", () => model.off(event, handler));
+}
+
+/** Call `show` now, and whenever one of the traits changes. */
+function follow(model, signal, names, show) {
+  for (const name of names) listen(model, signal, `change:${name}`, show);
   show();
 }
 
-const PATIENCE = 15_000; // milliseconds until a silent kernel is mentioned
-
-/**
- * A function that sends messages to the kernel, and a paragraph, hidden by the style sheet, that is seen where it does not
- * answer or where Jupyter knows that it is gone.
- */
-function talk(model, el) {
-  const gone = make("p", { class: "srlib-gone", role: "status" },
-    "The kernel does not answer: it is busy, or it was restarted. If this stays, run the cell again or load the page again.");
-  let timer;
-  model.on("msg:custom", ({ heard }) => {
-    if (!heard) return;
-    clearTimeout(timer);
-    el.classList.remove("srlib-silent");
-  });
-  function send(message, buffers = []) {
-    model.send(message, undefined, buffers);
-    clearTimeout(timer);
-    timer = setTimeout(() => el.classList.add("srlib-silent"), PATIENCE);
-  }
-  return { send, gone };
+/** A function that sets traits, and tells the kernel of them once per frame. */
+function setter(model, signal) {
+  let saving = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(saving));
+  return (state) => {
+    for (const [name, value] of Object.entries(state)) model.set(name, value);
+    saving ||= requestAnimationFrame(() => {
+      saving = 0;
+      model.save_changes();
+    });
+  };
 }

@@ -1,4 +1,4 @@
-"""A slider with a name, for every reader and every hand (notebooks 01, 03 and 05)."""
+"""A labelled slider over a short list of values, usable by keyboard and screen reader."""
 
 from __future__ import annotations
 
@@ -8,26 +8,40 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-_HERE = Path(__file__).parent
+from srlib.widgets.javascript import javascript
 
 
 class Slider(anywidget.AnyWidget):
-    """Choose one of a few values; `observe` it under "value".
+    """Lets the reader choose one of a few values; `observe` the choice under "value".
 
-    The browser's own slider: arrow keys, Home, End and a finger move it, and a screen reader says its name and the value as it
-    is written beside it, both of which the sliders of ipywidgets keep to themselves.  `value` changes when it is let go.
+    It is the browser's own slider: arrow keys, Home, End and touch move it, and a screen reader
+    reads its name and its value, which the sliders of ipywidgets do not offer.
+    `value` changes when the slider is released.
+
+    Args:
+        label: The name of the quantity, with its unit.
+        options: The values, or (text, value) pairs.
+        value: The value to start with; the first option if None.
+        **traits: Traits of the widget, such as `layout`.
+
+    Raises:
+        ValueError: If `value` is not one of the options.
+
+    Example:
+        >>> slider = Slider("JPEG quality", [("no JPEG", 0), ("90", 90)], value=90)
+        >>> slider.value
+        90
     """
 
-    _esm = _HERE / "slider.js"
-    _css = _HERE / "slider.css"
+    _esm = javascript("slider.js")
+    _css = Path(__file__).with_name("slider.css")
 
-    label = traitlets.Unicode(help="What is chosen, with its unit").tag(sync=True)
-    texts = traitlets.List(traitlets.Unicode(), help="How each value is written").tag(sync=True)
-    index = traitlets.Int(help="The place of the value among the options").tag(sync=True)
-    value = traitlets.Any(help="The value chosen, one of the options")
+    label = traitlets.Unicode(help="The name of the quantity, with its unit").tag(sync=True)
+    texts = traitlets.List(traitlets.Unicode(), help="The options as text").tag(sync=True)
+    index = traitlets.Int(help="The position of the value in the options").tag(sync=True)
+    value = traitlets.Any(help="The chosen value, one of the options")
 
     def __init__(self, label: str, options: Iterable, *, value=None, **traits):
-        """options: values, or (text, value) pairs.  value: the one to start with, the first if None; ValueError for another."""
         pairs = [
             option if isinstance(option, tuple) else (f"{option:g}", option) for option in options
         ]
@@ -36,16 +50,16 @@ class Slider(anywidget.AnyWidget):
         super().__init__(label=label, texts=[text for text, _ in pairs], value=start, **traits)
 
     @traitlets.validate("value")
-    def _known(self, proposal: dict):
+    def _check_value(self, proposal: dict):
         if proposal["value"] not in self._options:
             options = ", ".join(map(str, self._options))
             raise ValueError(f"{self.label} is one of {options}, not {proposal['value']}.")
         return proposal["value"]
 
     @traitlets.observe("value")
-    def _move(self, change: dict) -> None:
+    def _value_to_index(self, change: dict) -> None:
         self.index = self._options.index(change["new"])
 
     @traitlets.observe("index")
-    def _choose(self, change: dict) -> None:
+    def _index_to_value(self, change: dict) -> None:
         self.value = self._options[change["new"]]

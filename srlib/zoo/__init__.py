@@ -1,4 +1,4 @@
-"""Checkpoints by name, the passport of any weights file, and a reader that runs no code from it (lesson 02)."""
+"""Checkpoints by name, the passport of any weights file, and its safe reader (lesson 02)."""
 
 from srlib.zoo.checkpoints import (
     CHECKPOINTS,
@@ -9,8 +9,8 @@ from srlib.zoo.checkpoints import (
     load_pretrained,
     save_weights,
 )
-from srlib.zoo.passport import Passport, inspect_checkpoint, read_weights
-from srlib.zoo.reader import WeightsError
+from srlib.zoo.passport import Passport, inspect_checkpoint
+from srlib.zoo.reader import WeightsError, read_weights
 
 __all__ = [
     "CHECKPOINTS",

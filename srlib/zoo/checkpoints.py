@@ -1,35 +1,42 @@
-"""The checkpoints by name: which exist, where they come from, and how they are loaded (notebook 02)."""
+"""The checkpoints by name: which there are, where they come from, and how to load and save them."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import re
 from dataclasses import asdict, dataclass
-from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
 from srlib.files.download import fetch
+from srlib.files.progress import Progress
 from srlib.files.transfer import DownloadError
 from srlib.files.whole import write_whole
+from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
 from srlib.zoo.passport import inspect_checkpoint, open_checkpoint
-from srlib.zoo.reader import WeightsError, has_checksums
+from srlib.zoo.reader import WeightsError, checksum
 
-WEIGHTS_DIR = Path(str(files("srlib.zoo") / "weights"))
-OFFICIAL = "https://cv.snu.ac.kr/research/EDSR/models/"
-TORCHSR = "https://github.com/Coloquinte/torchSR/releases/download/v1.0.3/"
+WEIGHTS_DIR = Path(__file__).parent / "weights"
+_OFFICIAL_URL = "https://cv.snu.ac.kr/research/EDSR/models/"
+_TORCHSR_URL = "https://github.com/Coloquinte/torchSR/releases/download/v1.0.3/"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A set of EDSR weights: embedded in srlib, or fetched from `urls` and accepted only with this SHA-256.
+    """A set of EDSR weights, embedded in srlib or to be downloaded.
 
-    size: bytes of the file to fetch; 0 for an embedded one.
+    Attributes:
+        name: The name for `load_pretrained`.
+        config: The network it is for.
+        file: Name of the file.
+        title: A few words on what it is good for.
+        urls: Where the file is, mirrors included; empty for an embedded one.
+        sha256: Hash that a downloaded file must have.
+        size: Bytes of the file to download.
     """
 
     name: str
@@ -38,7 +45,7 @@ class Checkpoint:
     title: str
     urls: tuple[str, ...] = ()
     sha256: str | None = None
-    size: int = 0
+    size: int | None = None
 
     @property
     def scale(self) -> int:
@@ -50,37 +57,28 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        """Where the file is, or will be: srlib/zoo/weights, or torch.hub's cache (TORCH_HOME moves it)."""
-        return (
-            WEIGHTS_DIR if self.embedded else Path(torch.hub.get_dir()) / "checkpoints"
-        ) / self.file
+        """Where the file is or will be: in srlib, or in torch.hub's cache (see TORCH_HOME)."""
+        folder = WEIGHTS_DIR if self.embedded else Path(torch.hub.get_dir()) / "checkpoints"
+        return folder / self.file
 
     def on_disk(self) -> bool:
         return self.path.exists()
 
 
-def _official(
-    name: str, config: EDSRConfig, title: str, mirror: str, sha256: str, size: int
-) -> Checkpoint:
+def _embedded(name: str, scale: int, title: str) -> Checkpoint:
+    file = f"{name.replace('-', '_')}_x{scale}.safetensors"
+    return Checkpoint(name, EDSRConfig(scale, n_resblocks=8, n_feats=32), file, title)
+
+
+def _official(name: str, config: EDSRConfig, title: str, sha256: str, size: int) -> Checkpoint:
     file = f"{name.replace('-', '_')}_x{config.scale}-{sha256[:8]}.pt"
-    return Checkpoint(
-        name,
-        config,
-        file,
-        title,
-        (OFFICIAL + file, f"{TORCHSR}{mirror}_x{config.scale}.pt"),
-        sha256,
-        size,
-    )
+    mirrored = f"{'edsr64' if name == 'edsr-baseline' else name}_x{config.scale}.pt"
+    urls = (_OFFICIAL_URL + file, _TORCHSR_URL + mirrored)
+    return Checkpoint(name, config, file, title, urls, sha256, size)
 
 
-_LITE = "small and quick, ships with the course"
-_PHOTO = (
-    "the same, for pictures from phones and the web: made to take JPEG's blocks for what they are"
-)
-_BASELINE = "EDSR-baseline of the paper"
-_LARGE = "the large EDSR of the paper, slow"
-_BASELINE_FILES = {  # by scale: SHA-256, bytes
+# SHA-256 and size in bytes of the official files, by scale.
+_BASELINE_FILES = {
     2: ("1bc9523228fdc3b0a5ddb0d7062001e22b31bbb398ae09cfdefb97e8ee06e171", 5_490_680),
     3: ("abf2a44e7a137228efa42a4264a23e12603168d43ac7596b1adef40c649b9240", 6_229_240),
     4: ("6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723", 6_081_831),
@@ -94,32 +92,42 @@ CHECKPOINTS = tuple(
     checkpoint
     for scale in SCALES
     for checkpoint in (
-        Checkpoint("edsr-lite", EDSRConfig(scale, 8, 32), f"edsr_lite_x{scale}.safetensors", _LITE),
-        Checkpoint(
-            "edsr-lite-photo",
-            EDSRConfig(scale, 8, 32),
-            f"edsr_lite_photo_x{scale}.safetensors",
-            _PHOTO,
+        _embedded("edsr-lite", scale, "small and quick, for clean pictures"),
+        _embedded("edsr-lite-photo", scale, "small and quick, for JPEGs from phones and the web"),
+        _official(
+            "edsr-baseline",
+            EDSRConfig(scale),
+            "EDSR-baseline of the paper",
+            *_BASELINE_FILES[scale],
         ),
-        _official("edsr-baseline", EDSRConfig(scale), _BASELINE, "edsr64", *_BASELINE_FILES[scale]),
-        _official("edsr", EDSRConfig(scale, 32, 256, 0.1), _LARGE, "edsr", *_LARGE_FILES[scale]),
+        _official(
+            "edsr",
+            EDSRConfig(scale, n_resblocks=32, n_feats=256, res_scale=0.1),
+            "the large EDSR of the paper, slow",
+            *_LARGE_FILES[scale],
+        ),
     )
 )
 
 
 def available(scale: int | None = None) -> list[Checkpoint]:
-    """All checkpoints, or those of one scale, smallest first."""
-    return [c for c in CHECKPOINTS if scale in (None, c.scale)]
+    """List all checkpoints, or those of one scale, smallest first."""
+    return [checkpoint for checkpoint in CHECKPOINTS if scale in (None, checkpoint.scale)]
 
 
 def find(name: str, scale: int) -> Checkpoint:
-    """The checkpoint of this name and scale.  Raises WeightsError, naming those there are."""
+    """Look up the checkpoint of this name and scale.
+
+    Raises:
+        WeightsError: There is none; the message lists the names there are.
+    """
     for checkpoint in CHECKPOINTS:
         if (checkpoint.name, checkpoint.scale) == (name, scale):
             return checkpoint
-    names = ", ".join(dict.fromkeys(c.name for c in CHECKPOINTS))
+    names = ", ".join(dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS))
     raise WeightsError(
-        f"There is no model {name!r} for scale {scale}; there are {names}, each for x2, x3 and x4."
+        f"There is no model {name!r} for scale {scale}; there are {names}, each for x2, x3 and x4. "
+        "For a weights file, give its path."
     )
 
 
@@ -129,82 +137,113 @@ def load_pretrained(
     *,
     res_scale: float | None = None,
     device: str | torch.device = "cpu",
-    on_progress: Callable[[int, int | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> EDSR:
-    """A trained EDSR in eval mode, by name or from a weights file in any layout that `inspect_checkpoint` knows.
+    """Load a trained EDSR, by name or from a weights file.
 
-    A name with a suffix is a file (.safetensors, .pt, .pth, …); what it holds is converted, so that the model computes what the
-    network did at home.  An official checkpoint is fetched at the first use and then stays in torch.hub's cache.  Loading is
-    strict and never runs code from a file.  scale: of a named model, 4 if None; of a file, whatever it has if None.  res_scale:
-    for a network trained with another one than its passport says.  Raises WeightsError for an unknown name, another architecture,
-    another scale or a damaged file, DownloadError, with the offline alternative, where a file cannot be fetched.
+    A file may have any layout that `inspect_checkpoint` knows; it is converted, so that the model
+    computes the same as in the program that trained it. Loading is strict and never runs code from
+    a file. An official checkpoint is downloaded at the first use and kept in torch.hub's cache.
+
+    Args:
+        name: A name in `CHECKPOINTS`, or the path of a weights file or of a folder with one.
+        scale: Factor of enlargement: 2, 3 or 4. If None, 4 for a name, and the file's own for a
+            file.
+        res_scale: Overrides the residual scale that the file states or srlib assumes.
+        device: The device to put the model on, "auto" for the best one. The default is the CPU, as
+            in PyTorch; `upscale` and `fine_tune` move the model themselves.
+        on_progress: Called with the bytes downloaded and the bytes in all.
+
+    Returns:
+        The network in eval mode.
+
+    Raises:
+        WeightsError: The name is unknown, or the file is damaged, holds another architecture or
+            is made for another scale.
+        DownloadError: The file cannot be downloaded; the message names the offline alternative.
+
+    Example:
+        >>> load_pretrained("edsr-lite", 2).config
+        EDSRConfig(scale=2, n_resblocks=8, n_feats=32, res_scale=1.0)
     """
-    if isinstance(name, os.PathLike) or Path(name).suffix:
-        path, config = Path(name), None
+    if _is_path(name):
+        path = Path(name)
+        known = None
     else:
         checkpoint = find(str(name), 4 if scale is None else scale)
-        path, config = _on_disk(checkpoint, on_progress), checkpoint.config
-    passport, weights = open_checkpoint(path, known=config, res_scale=res_scale)
-    if not passport.loads:
+        path = checkpoint.path if checkpoint.embedded else _download(checkpoint, on_progress)
+        known = checkpoint.config
+    passport, model = open_checkpoint(path, known=known, res_scale=res_scale)
+    if model is None:
+        problems = " ".join(passport.problems)
+        raise WeightsError(f"{passport.file} is not an EDSR that srlib can load. {problems}")
+    if scale not in (None, model.config.scale):
         raise WeightsError(
-            f"{path.name} is not an EDSR that srlib can load.  {' '.join(passport.problems)}"
+            f"{passport.file} enlarges by {model.config.scale}, and scale {scale} was asked for."
         )
-    if scale not in (None, passport.config.scale):
-        raise WeightsError(
-            f"{path.name} enlarges by {passport.config.scale}, and scale {scale} was asked for."
-        )
-    model = EDSR(passport.config)
-    model.load_state_dict(weights)
-    return model.to(device).eval()
+    return model.to(best_device(device))
 
 
-def _on_disk(checkpoint: Checkpoint, on_progress) -> Path:
-    if checkpoint.embedded:
-        return checkpoint.path
-    describe = partial(_described, checkpoint)
+def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
+    """Write a model as safetensors, with its config and a checksum, for `load_pretrained(path)`.
+
+    The file appears whole or not at all.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    weights = {
+        name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()
+    }
+    stated = asdict(model.config) | {"checksum": checksum(model.config, weights)}
+    # One entry only: safetensors writes several in random order.
+    content = save(weights, {"edsr_config": json.dumps(stated)})
+    return write_whole(Path(path), content, to_disk=True)
+
+
+def _is_path(name: str | os.PathLike) -> bool:
+    """Tell a path from a name: a bare word is a path only if a file has it and no checkpoint."""
+    if isinstance(name, os.PathLike) or not re.fullmatch(r"[\w-]*", name):
+        return True
+    return name not in {checkpoint.name for checkpoint in CHECKPOINTS} and Path(name).exists()
+
+
+def _download(checkpoint: Checkpoint, on_progress: Progress | None) -> Path:
     try:
         return fetch(
             checkpoint.urls,
             checkpoint.path,
             sha256=checkpoint.sha256,
+            size=checkpoint.size,
             on_progress=on_progress,
-            describe=describe,
         )
     except DownloadError as error:
         lines = [str(error)]
         if checkpoint.path.exists():
             lines.append(
-                f"{checkpoint.path} is {describe(checkpoint.path)}.  To use it all the same, load it by this path."
+                f"{checkpoint.path} is {_other_file(checkpoint)}. "
+                "To use it all the same, load it by this path."
             )
-        if error.__cause__:  # not the mirrors are to blame but the folder
-            lines.append(
-                "The environment variable TORCH_HOME says where PyTorch keeps what it fetches."
-            )
-        hint = f'Without a network the embedded model works: load_pretrained("edsr-lite", {checkpoint.scale}).'
-        raise DownloadError("\n".join([*lines, hint])) from error
+        if error.__cause__:  # the folder is at fault, not the mirrors
+            lines.append("The environment variable TORCH_HOME sets where PyTorch keeps downloads.")
+        lines.append(
+            "Without a network the embedded model works: "
+            f'load_pretrained("edsr-lite", {checkpoint.scale}).'
+        )
+        raise DownloadError("\n".join(lines)) from error
 
 
-def _described(checkpoint: Checkpoint, path: Path) -> str:
-    """What a file with another hash is: damaged, another network, or perhaps the same weights in another pickle."""
+def _other_file(checkpoint: Checkpoint) -> str:
+    """Describe the file in the cache, whose hash is not the checkpoint's."""
     try:
-        passport = inspect_checkpoint(path)
+        passport = inspect_checkpoint(checkpoint.path)
     except WeightsError:
         return "a damaged file, or no weights file"
     if passport.config != checkpoint.config:
         return f"another network than {checkpoint.name} x{checkpoint.scale}"
-    if not passport.loads:
+    if not passport.loads or checkpoint.path.stat().st_size == checkpoint.size:
         return "a damaged file of the right shape"
-    if has_checksums(path):  # and inspect_checkpoint has looked at them
-        return "an EDSR of the right shape, undamaged by its own checksums, perhaps the same weights in another pickle"
-    if path.stat().st_size == checkpoint.size:
-        return "a damaged file: as long as the true one, and other bytes"
-    return "an EDSR of the right shape in a format without checksums: the same weights in another pickle, or damaged"
-
-
-def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
-    """Write a model as safetensors with its config, atomically, for `load_pretrained(path)`."""
-    weights = {
-        name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()
-    }
-    content = save(weights, {"format": "pt", "edsr_config": json.dumps(asdict(model.config))})
-    return write_whole(Path(path), content, to_disk=True)
+    return "an EDSR of the right shape, perhaps the same weights in another pickle"

@@ -1,32 +1,48 @@
-"""The passport of a weights file: whose layout it has, which EDSR it holds, and how it becomes one of ours (notebook 02)."""
+"""The passport of a weights file: whose layout it has, which EDSR it holds, whether it loads."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from srlib.files.download import sha256_of
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
-from srlib.zoo.layouts import SHIFTS, Weights, enough_values, foreign_sentence, some, to_official
-from srlib.zoo.reader import state_dict_in
+from srlib.zoo.layouts import (
+    SHIFTS,
+    Weights,
+    assemble,
+    foreign_sentence,
+    shortened,
+    to_official,
+)
+from srlib.zoo.reader import read_file, tensors_sha256
 
 
 @dataclass(frozen=True)
 class Passport:
-    """What a weights file is.
+    """A description of a weights file.
 
-    layout: whose key names it has, or None if they are nobody's that srlib knows.  config: the EDSR in it, if one is.
-    res_scale_from: how its res_scale is known, since weights do not show it.  parameters: without the 24 values of the mean
-    shifts.  sha256: of the file's bytes.  tensors_sha256: of the network as srlib would load it, the same for the same weights
-    in another layout or another pickle.  problems: what would not load, as sentences; none, if `load_pretrained` takes it.
+    Attributes:
+        file: Name of the file.
+        layout: The program whose key names it has; None if srlib does not know them.
+        place: Where in the file the weights are; "" if the file holds nothing else.
+        config: The EDSR in it; None if there is none.
+        res_scale_from: How its res_scale is known, since weights do not show it.
+        parameters: Number of values without the 24 of the mean shifts.
+        sha256: Hash of the file's bytes.
+        tensors_sha256: Hash of the network as srlib loads it: the same for the same weights in
+            another layout or another kind of file.
+        problems: Why `load_pretrained` would refuse the file, as sentences; empty if it loads.
     """
 
     file: str
     layout: str | None
+    place: str
     config: EDSRConfig | None
     res_scale_from: str
     parameters: int
@@ -40,85 +56,105 @@ class Passport:
 
     def __str__(self) -> str:
         rows = [("layout", self.layout or "unknown")]
-        if c := self.config:
-            rows.append(
-                (
-                    "network",
-                    f"EDSR x{c.scale}, {c.n_resblocks} blocks, {c.n_feats} features, res_scale {c.res_scale:g}",
-                )
+        if self.place:
+            rows.append(("found", self.place))
+        if self.config:
+            network = (
+                f"EDSR x{self.config.scale}, {self.config.n_resblocks} blocks, "
+                f"{self.config.n_feats} features, res_scale {self.config.res_scale:g}"
             )
-            rows.append(("res_scale", self.res_scale_from))
-        rows += [
-            ("parameters", f"{self.parameters:,}"),
-            ("sha256", self.sha256),
-            ("tensors", self.tensors_sha256),
-        ]
-        rows += [("would not load", problem) for problem in self.problems] or [
-            ("loads", "yes, strictly")
-        ]
+            rows += [("network", network), ("res_scale", self.res_scale_from)]
+        rows.append(("parameters", f"{self.parameters:,}"))
+        rows.append(("sha256", self.sha256))
+        rows.append(("tensors", self.tensors_sha256))
+        rows += [("would not load", problem) for problem in self.problems]
+        if self.loads:
+            rows.append(("loads", "yes, strictly"))
         return "\n".join([self.file, *(f"  {name:<14}  {text}" for name, text in rows)])
 
 
 def inspect_checkpoint(path: str | os.PathLike) -> Passport:
-    """The passport of a weights file (.safetensors, or what torch.save wrote).  No code in the file is run.
+    """Describe a weights file without running any code in it.
 
-    Raises WeightsError if the file is missing, damaged, wants to run code, or holds no network's weights.
+    Args:
+        path: A file that safetensors or torch.save wrote, or a folder with one such file.
+
+    Returns:
+        Its passport; print it for a readable table.
+
+    Raises:
+        WeightsError: The file is missing, damaged, wants to run code, or holds no network.
+
+    Example:
+        >>> from srlib.zoo import find
+        >>> inspect_checkpoint(find("edsr-lite", 2).path).config
+        EDSRConfig(scale=2, n_resblocks=8, n_feats=32, res_scale=1.0)
     """
-    return open_checkpoint(path)[0]
+    passport, _ = open_checkpoint(path)
+    return passport
 
 
 def open_checkpoint(
     path: str | os.PathLike, *, known: EDSRConfig | None = None, res_scale: float | None = None
-) -> tuple[Passport, Weights]:
-    """The passport and the weights under the official key names, float32, scaled for srlib's EDSR.  Raises as the former.
+) -> tuple[Passport, EDSR | None]:
+    """Describe a weights file, and make its network if it has no problems.
 
-    known: what the file is known to hold, in the official layout, say by its hash; it is then checked and not guessed.
-    res_scale: goes before what the file says and what would be assumed.
+    Args:
+        path: As for `inspect_checkpoint`.
+        known: The config the file is known to have, by its hash for instance; its weights then have
+            the official layout, and nothing is guessed.
+        res_scale: Overrides the file's statement and srlib's assumption.
+
+    Returns:
+        The passport, and the network in eval mode; None if the passport names problems.
     """
-    path = Path(path)
-    found, wrapper, stored = state_dict_in(path)
-    if (stored := known or stored) and res_scale is not None:
-        stored = replace(stored, res_scale=res_scale)
-    beside = _super_image_config(path, found)
-    named = re.fullmatch(
-        r"pytorch_model(_\dx)?\.(pt|bin)", path.name
-    )  # as super-image names its files
-    super_image = bool(beside or named)
-    layout, weights = (
-        ("srlib", found)
-        if stored
-        else to_official(found, super_image=super_image, res_scale=res_scale)
-    )
-    res_scale, source = (
-        (res_scale, "given") if res_scale is not None else _res_scale(stored, beside, weights)
-    )
+    stored = read_file(path)
+    stated = known or stored.config
+    beside = _super_image_config(stored.path, stored.weights)
+    if stated:
+        layout, weights = "srlib", stored.weights
+    else:
+        named = re.fullmatch(r"pytorch_model(_\dx)?\.(pt|bin)", stored.path.name)
+        super_image = bool(beside or named)
+        layout, weights = to_official(stored.weights, super_image=super_image, res_scale=res_scale)
+    source = "given"
+    if res_scale is None:
+        res_scale, source = _res_scale(stated, beside)
     try:
         config = config_from_state_dict(weights, res_scale=res_scale)
         problems = _differences(weights, config)
-        if stored and stored != config:
-            problems.append(f"It should be {stored}, and its weights are those of {config}.")
-    except (ValueError, IndexError, ZeroDivisionError) as error:
+        if stated and replace(stated, res_scale=config.res_scale) != config:
+            problems.append(f"It should be {stated}, and its weights are those of {config}.")
+    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
         layout, config, problems = None, None, [str(error)]
-    if problems and (foreign := foreign_sentence(found)):
+    if problems and (foreign := foreign_sentence(stored.weights)):
         layout, config, problems = None, None, [foreign]
     if damaged := [key for key, value in weights.items() if not value.isfinite().all()]:
-        problems.append(f"Not finite: {some(damaged)}; this training has diverged.")
-    if layout and wrapper:
-        layout += f", from {wrapper!r} of a checkpoint with more in it"
-    trained = sum(value.numel() for key, value in weights.items() if key not in SHIFTS)
-    return Passport(
-        path.name, layout, config, source, trained, sha256_of(path), _hash(weights), tuple(problems)
-    ), weights
-
-
-def read_weights(path: str | os.PathLike) -> tuple[Weights, EDSRConfig | None]:
-    """The state dict in a file, as it is but float32, and the config the file states, if it does.  Raises WeightsError."""
-    weights, _, config = state_dict_in(Path(path))
-    return weights, config
+        problems.append(f"Not finite: {shortened(damaged)}; this training has diverged.")
+    model = None
+    if not problems:
+        model = assemble(weights, config)
+        extremes = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)).round()
+        with torch.inference_mode():
+            answer = model(extremes)
+        if not answer.isfinite().all():
+            problems.append("Its values are so large that a small picture comes out infinite.")
+    passport = Passport(
+        file=stored.path.name,
+        layout=layout,
+        place=stored.place,
+        config=config,
+        res_scale_from=source,
+        parameters=sum(value.numel() for key, value in weights.items() if key not in SHIFTS),
+        sha256=sha256_of(stored.path),
+        tensors_sha256=tensors_sha256(weights),
+        problems=tuple(problems),
+    )
+    return passport, model if passport.loads else None
 
 
 def _super_image_config(path: Path, found: Weights) -> dict | None:
-    """super-image keeps its hyper-parameters in config.json beside the weights; None, unless they are those of this file."""
+    """Read the config.json that super-image keeps beside its weights, if it fits these weights."""
     try:
         config = json.loads(path.with_name("config.json").read_text())
         same = config["model_type"] == "EDSR" and config["n_feats"] == len(found["head.0.weight"])
@@ -127,44 +163,29 @@ def _super_image_config(path: Path, found: Weights) -> dict | None:
         return None
 
 
-def _res_scale(
-    stored: EDSRConfig | None, beside: dict | None, weights: Weights
-) -> tuple[float | None, str]:
-    if stored:
-        return stored.res_scale, "read from the file's metadata"
+def _res_scale(stated: EDSRConfig | None, beside: dict | None) -> tuple[float | None, str]:
+    if stated:
+        return stated.res_scale, "read from the file's metadata"
     if beside:
         return float(beside["res_scale"]), "read from config.json beside the file"
-    assumed = "assumed, since weights do not show it: "
-    head = weights.get("head.0.weight")
-    if head is not None and len(head.shape) and len(head) >= 256:
-        return None, assumed + "the authors trained 256 features with 0.1, and they diverge without"
-    return None, assumed + "the authors trained fewer than 256 features with 1"
+    return None, "assumed, since weights do not show it: the authors' choice for this size"
 
 
 def _differences(weights: Weights, config: EDSRConfig) -> list[str]:
-    """Sentences on every key that strict loading would stumble over."""
-    if not enough_values(weights, config):
-        return [
-            f"It has the names of {config}, and only {sum(v.numel() for v in weights.values()):,} values."
-        ]
-    expected = {key: tuple(value.shape) for key, value in EDSR(config).state_dict().items()}
+    """Write a sentence on every kind of key that strict loading would refuse."""
+    with torch.device("meta"):  # the claimed size takes no memory
+        expected = {key: tuple(value.shape) for key, value in EDSR(config).state_dict().items()}
     shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    changed = [
-        f"{k} is {shapes[k]} instead of {v}" for k, v in expected.items() if shapes.get(k, v) != v
-    ]
     missing = [key for key in expected if key not in shapes]
     surplus = [key for key in shapes if key not in expected]
-    sentences = (
-        (missing, "Missing: {}."),
-        (surplus, "An EDSR has no {}."),
-        (changed, "Wrong shapes: {}."),
-    )
-    return [sentence.format(some(items)) for items, sentence in sentences if items]
-
-
-def _hash(weights: Weights) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(weights):
-        digest.update(f"{key} {tuple(weights[key].shape)} ".encode())
-        digest.update(weights[key].contiguous().numpy())
-    return digest.hexdigest()
+    changed = [
+        f"{key} is {shapes[key]} instead of {shape}"
+        for key, shape in expected.items()
+        if shapes.get(key, shape) != shape
+    ]
+    sentences = {
+        "Missing: {}.": missing,
+        "An EDSR has no {}.": surplus,
+        "Wrong shapes: {}.": changed,
+    }
+    return [text.format(shortened(items)) for text, items in sentences.items() if items]

@@ -144,7 +144,7 @@ def test_the_blind_test_keeps_score(page):
         said = (
             f"Right: {real} is the photograph. {number} of {number}"
             if number < 3
-            else f"No: {real} is the photograph. 2 of 3"
+            else f"Wrong: {real} is the photograph. 2 of 3"
         )
         expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
         if number < 3:

@@ -1,23 +1,22 @@
-"""The geometry of the CompareSlider, as functions: compare_view.js in Chromium."""
+"""The geometry of the CompareSlider, as functions: compare/view.js in Chromium."""
 
-import base64
 from pathlib import Path
 
 import pytest
 
 import srlib.widgets
 
-MODULE = Path(srlib.widgets.__file__).with_name("compare") / "view.js"
+SCRIPT = Path(srlib.widgets.__file__).with_name("compare") / "view.js"
 
 
 @pytest.fixture(scope="module")
 def call(browser):
-    """call(name, *arguments) is what a function of compare_view.js answers."""
-    url = f"data:text/javascript;base64,{base64.b64encode(MODULE.read_bytes()).decode()}"
+    """call(name, *arguments) returns what a function of view.js returns."""
     page = browser.new_page()
+    page.add_script_tag(path=SCRIPT.parents[1] / "dom.js")
+    page.add_script_tag(path=SCRIPT)
     yield lambda name, *arguments: page.evaluate(
-        "async ([url, name, arguments]) => (await import(url))[name](...arguments)",
-        [url, name, list(arguments)],
+        "([name, arguments]) => eval(name)(...arguments)", [name, list(arguments)]
     )
     page.close()
 

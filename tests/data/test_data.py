@@ -1,4 +1,4 @@
-"""srlib.data: the samples that ship with the course.  What it re-exports is tested in the modules that own it."""
+"""The sample photographs that ship with the course."""
 
 from conftest import SAMPLES
 from PIL import Image

@@ -1,6 +1,9 @@
 """The data doctor on folders broken in known ways."""
 
+import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,8 @@ import pytest
 from PIL import Image
 
 from srlib.data.doctor import check_dataset
+from srlib.data.pairs import PairedImages
+from srlib.errors import DataError
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 
@@ -45,13 +50,15 @@ def root(tmp_path, photos) -> Path:
 def only(root: Path, problem: str, severity: str, scale: int = 4) -> tuple[str, ...]:
     """The files of the finding with this in its problem; there must be no other finding."""
     report = check_dataset(root, scale=scale)
-    assert [problem in finding.problem for finding in report.findings] == [True], str(report)
-    assert (
-        report.findings[0].severity == severity
-        and report.findings[0].effect
-        and report.findings[0].fix
-    )
-    return report.findings[0].files
+    assert [problem in found for found in report.findings["problem"]] == [True], str(report)
+    (finding,) = report.findings.itertuples()
+    assert finding.severity == severity and finding.effect and finding.fix
+    return finding.files
+
+
+def files_by_problem(root: Path) -> dict[str, tuple[str, ...]]:
+    findings = check_dataset(root, scale=4).findings
+    return dict(zip(findings["problem"], findings["files"], strict=True))
 
 
 def test_nothing_to_find(root):
@@ -59,7 +66,8 @@ def test_nothing_to_find(root):
     report = check_dataset(
         root, scale=4, on_progress=lambda done, total: calls.append((done, total))
     )
-    assert report.findings == () and report.ok and report.pictures == 10
+    assert report.findings.empty and report.ok and report.pictures == 10
+    assert list(report.findings) == ["severity", "problem", "files", "effect", "fix"]
     assert calls == [(done, 10) for done in range(1, 11)]
 
 
@@ -71,25 +79,27 @@ def test_other_layouts(tmp_path, photos, hr_dir, lr_dir):
     for name, photo in zip("abc", photos, strict=False):
         save(tmp_path / hr_dir / f"{name}.png", photo)
         save(tmp_path / lr_dir / f"{name}.png", imresize(photo, 1 / 4))
-    assert check_dataset(tmp_path, scale=4).findings == ()
+    assert check_dataset(tmp_path, scale=4).findings.empty
     (tmp_path / lr_dir / "b.png").unlink()
-    assert only(tmp_path, "no LR picture", "error") == (f"{hr_dir}/b.png",)
+    assert only(tmp_path, "no LR image", "error") == (f"{hr_dir}/b.png",)
 
 
 def test_hr_alone(tmp_path, photos):
     save(tmp_path / "holiday.png", photos[0])
-    assert only(tmp_path, "without an LR folder", "info") == ("holiday.png",)
+    assert only(tmp_path, "no LR folder of this scale", "info") == ("holiday.png",)
     assert check_dataset(tmp_path, scale=4).ok
 
 
 def test_names_that_do_not_pair(root):
     (root / "DIV2K_train_HR/0002.png").unlink()
-    assert only(root, "no HR picture", "error") == ("DIV2K_train_LR_bicubic/X4/0002x4.png",)
+    assert only(root, "no HR image", "error") == ("DIV2K_train_LR_bicubic/X4/0002x4.png",)
 
 
 def test_one_name_twice(root, photos):
     save(root / "DIV2K_train_HR/0001.bmp", photos[0][::-1].copy())
-    assert only(root, "same name but for the suffix", "error") == ("DIV2K_train_HR/0001.png",)
+    assert only(root, "differ only in their suffix", "error") == (
+        "DIV2K_train_HR/0001.bmp and DIV2K_train_HR/0001.png",
+    )
 
 
 def test_wrong_size_and_other_picture(root, photos):
@@ -125,8 +135,8 @@ def test_alpha_gray_and_16_bit(root, photos):
         "DIV2K_train_LR_bicubic/X4/0001x4.png",
     )
     save(hr / "0001.png", gray.astype(np.uint16) * 257)
-    deep = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
-    assert deep["Pictures have 16 bits a channel."] == ("DIV2K_train_HR/0001.png",)
+    deep = files_by_problem(root)
+    assert deep["Images have 16 bits per channel."] == ("DIV2K_train_HR/0001.png",)
 
 
 def test_jpeg_by_format_and_by_its_traces(root, photos):
@@ -151,17 +161,17 @@ def test_another_downscaler(root, photos):
 def test_leaks_and_copies(root, photos):
     """Copies are told by their pixels, not their bytes; a copy that was compressed or resized is nearly the same."""
     for name, severity, split, number, make in [
-        ("The same picture is in two splits", "error", "valid", "0803", lambda image: image),
+        ("The same image is in two splits", "error", "valid", "0803", lambda image: image),
         (
-            "Nearly the same picture is in two splits",
+            "Nearly the same image is in two splits",
             "warning",
             "valid",
             "0803",
             lambda image: image.convert("YCbCr").convert("RGB"),
         ),
-        ("The same picture is there twice", "warning", "train", "0004", lambda image: image),
+        ("The same image occurs twice", "warning", "train", "0004", lambda image: image),
         (
-            "Pictures are nearly the same",
+            "Images are nearly the same",
             "info",
             "train",
             "0004",
@@ -188,15 +198,15 @@ def test_damaged_and_empty(root):
     assert found == "DIV2K_train_HR/0002.png"
     shutil.rmtree(root / "DIV2K_train_HR")
     (root / "DIV2K_train_HR").mkdir()
-    problems = {f.problem: f.files for f in check_dataset(root, scale=4).findings}
+    problems = files_by_problem(root)
     assert problems["Folders are empty."] == ("DIV2K_train_HR/",)
-    assert len(problems["LR pictures have no HR picture of the same name."]) == 3
+    assert len(problems["LR images have no HR image of the same name."]) == 3
 
 
 def test_not_a_data_set(tmp_path):
     assert only(tmp_path / "nowhere", "There is no folder", "error") == ()
     (tmp_path / "notes.txt").write_text("nothing")
-    assert only(tmp_path, "There are no pictures", "error") == ()
+    assert only(tmp_path, "There are no ", "error") == ()
     with pytest.raises(ValueError, match="whole number"):
         check_dataset(tmp_path, scale=1)
 
@@ -206,7 +216,7 @@ def test_the_report_reads_well(root):
     report = check_dataset(root, scale=4)
     text = str(report)
     assert text.startswith(
-        f"{root}, scale 4: 10 pictures; 2 errors, 0 warnings, 0 info.\n\nERROR: HR pictures have no LR"
+        f"{root}, scale 4: 10 images; 2 errors, 0 warnings, 0 info.\n\nERROR: HR images have no LR"
     )
     assert "  files:  DIV2K_train_HR/<b>.png\n  effect: " in text and "\n  fix:    " in text
     assert max(map(len, text.splitlines()[1:])) <= 100
@@ -216,6 +226,159 @@ def test_the_report_reads_well(root):
 def test_the_shared_pairs_are_in_order(benchmarks):
     report = check_dataset(benchmarks / "Set5", scale=4)
     assert report.ok and report.pictures == 10
-    assert [f.problem for f in report.findings] == [
-        "LR pictures were made by MATLAB's older bicubic."
+    assert list(report.findings["problem"]) == ["LR images were made by MATLAB's older bicubic."]
+
+
+def relaid(root: Path, hr: str, lr: str) -> Path:
+    """The data set of `root` under other names, with "{split}" and "{n}" in the paths."""
+    for file in sorted(root.rglob("*.png")):
+        split = "train" if "train" in str(file) else "valid"
+        pattern = lr if "_LR_" in str(file) else hr
+        target = root / "new" / pattern.format(split=split, n=file.stem.removesuffix("x4"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    return root / "new"
+
+
+LAYOUTS = {
+    "kaggle": (
+        "DIV2K_{split}_HR/DIV2K_{split}_HR/{n}.png",
+        "DIV2K_{split}_LR_bicubic/X4/{n}x4.png",
+    ),
+    "unzip -d": (
+        "{split}/hr/DIV2K_{split}_HR/{n}.png",
+        "{split}/lr/DIV2K_{split}_LR_bicubic/X4/{n}x4.png",
+    ),
+    "lower case": ("{split}_hr/{n}.png", "{split}_lr_mild/x4/{n}x4m.png"),
+    "in one folder": ("{split}/{n}_HR.png", "{split}/{n}_LR.png"),
+    "prefixes": ("{split}_HR/hr_{n}.png", "{split}_LR/lr_{n}_x4.png"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_it_pairs_as_the_loader_does(root, layout):
+    """The doctor and PairedImages agree, on a good data set and on one that lacks an LR image."""
+    hr, lr = LAYOUTS[layout]
+    new = relaid(root, hr, lr)
+    report = check_dataset(new, scale=4)
+    assert report.ok and report.pictures == 10, str(report)
+    folders = [
+        (new / pattern.format(split="train", n="")).parents[pattern.count("/") - 1]
+        for pattern in (hr, lr)
     ]
+    if layout == "unzip -d":
+        folders = [new / "train" / "hr", new / "train" / "lr"]
+    assert len(PairedImages(*folders, scale=4)) == 3
+    (new / lr.format(split="train", n="0002")).unlink()
+    assert only(new, "no LR image", "error") == (hr.format(split="train", n="0002"),)
+    with pytest.raises(DataError, match=r"1 HR images have no LR image .*0002"):
+        PairedImages(*folders, scale=4)
+
+
+def test_a_whole_side_without_partners_is_a_question_of_names(root, photos):
+    """Nothing is advised that would cost an image; the rule it names pairs them."""
+    new = relaid(root, "{split}_HR/summer {n}.png", "{split}_LR/winter {n}.png")
+    findings = check_dataset(new, scale=4).findings
+    names = findings[findings["problem"].str.contains("pairs with an LR image by its name")]
+    assert (
+        list(names["severity"]) == ["error", "error"]
+        and findings["severity"].tolist().count("error") == 2
+    )
+    assert all(
+        "train_HR/summer 0001.png and train_LR/winter 0001.png" in text
+        for text in names["problem"][:1]
+    )
+    rule = re.search(r'hr_names="(.*)", lr_names="(.*?)"', names["fix"][0])
+    patterns = {"hr_names": rule[1], "lr_names": rule[2]}
+    assert check_dataset(new, scale=4, **patterns).ok
+    with pytest.raises(DataError, match=re.escape(rule[0])):
+        PairedImages(new / "train_HR", new / "train_LR", scale=4)
+    assert len(PairedImages(new / "train_HR", new / "train_LR", scale=4, **patterns)) == 3
+
+
+def test_advice_costs_no_image(root, photos):
+    """In a folder with all faults at once, no fix deletes or overwrites."""
+    hr, lr = root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4"
+    (root / "DIV2K_test_HR").mkdir()
+    shutil.copy(hr / "0001.png", root / "DIV2K_valid_HR" / "0810.png")
+    shutil.copy(hr / "0001.png", hr / "0004.bmp")
+    save(hr / "0004.png", photos[3][:50, :50])
+    save(hr / "0005.png", np.dstack([photos[3][..., 1]] * 2 + [photos[3]])[..., :4])
+    (hr / "0006.png").write_text("not an image")
+    save(lr / "0009x4.jpg", photos[4])
+    save(lr / "0001x4.png", imresize(photos[3], 1 / 4))
+    save(lr / "0002x4.png", photos[3][:7, :7])
+    findings = check_dataset(root, scale=4).findings
+    assert len(findings) >= 9
+    for fix in findings["fix"]:
+        assert not re.search(r"(?i)delet|remov|overwrit|discard|clear", fix), fix
+
+
+def test_sizes_that_were_rounded_up(root, photos):
+    hr = np.pad(photos[0], [(0, 3), (0, 1), (0, 0)], "edge")
+    save(root / "DIV2K_train_HR/0001.png", hr)
+    lr = np.pad(imresize(photos[0], 1 / 4), [(0, 1), (0, 1), (0, 0)], "edge")
+    save(root / "DIV2K_train_LR_bicubic/X4/0001x4.png", lr)
+    report = check_dataset(root, scale=4)
+    assert report.ok and len(report.findings) == 2
+    assert files_by_problem(root)["The sizes of LR images were rounded up."] == (
+        "DIV2K_train_LR_bicubic/X4/0001x4.png",
+    )
+    pair = PairedImages(root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4", scale=4)[0]
+    assert np.array_equal(pair.hr, photos[0]) and np.array_equal(pair.lr, lr[:-1, :-1])
+
+
+def huge_png() -> bytes:
+    """A PNG whose header claims 60,000 x 60,000 pixels."""
+    size = struct.pack(">II", 60_000, 60_000) + b"\x08\x02\0\0\0"
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", size), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01\x00", b"II*\0" + b"\xff" * 40, huge_png()]
+)
+def test_the_trouble_of_one_file_is_one_line(root, content):
+    file = root / "DIV2K_train_HR/0002.png"
+    file.write_bytes(content)
+    assert only(root, "0002.png", "error") == ("DIV2K_train_HR/0002.png",)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(),
+        IndexError("out of range"),
+        PermissionError(13, "Permission denied"),
+    ],
+)
+def test_whatever_a_decoder_raises(root, monkeypatch, error):
+    def read(path):
+        if path.name == "0002.png":
+            raise error
+        return read_image(path)
+
+    monkeypatch.setattr("srlib.data.facts.read_image", read)
+    assert only(root, "", "error") == ("DIV2K_train_HR/0002.png",)
+    assert re.search(r"0002\.png: .\w+", check_dataset(root, scale=4).findings["problem"][0])
+
+
+def test_memory_that_runs_out_later(root, monkeypatch):
+    """The downscaler is looked for in a second pass; what cannot be looked at is left out there."""
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("srlib.data.doctor.identify_downscaler", fail)
+    assert check_dataset(root, scale=4).findings.empty
+
+
+def test_progress_may_cancel(root):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_dataset(root, scale=4, on_progress=stop)

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation
-from srlib.images.finder import DataError, find_images
+from srlib.images.finder import find_images
 from srlib.images.picture import read_image, write_image
 from srlib.images.resize import imresize
 
@@ -110,6 +111,46 @@ def test_another_scale_is_not_mistaken_for_done(hr_tree, tmp_path):
     report = create_low_res_images_recursive(hr_tree, tmp_path / "LR", 4)
     assert len(report.failed) == 3 and "overwrite=True" in report.failed["0001.png"]
     assert tree(tmp_path / "LR") == before
+
+
+def test_another_recipe_is_not_mistaken_for_done(hr_tree, tmp_path):
+    noisy = Degradation(4, noise=5)
+    for folder, first, others in (
+        ("a", {}, [{"method": "pillow"}, {"method": Degradation(4, blur=1)}]),
+        (
+            "b",
+            {"method": noisy},
+            [{"method": noisy, "seed": 1}, {"method": Degradation(4, noise=6)}],
+        ),
+    ):
+        create_low_res_images_recursive(hr_tree, tmp_path / folder, **first)
+        before = tree(tmp_path / folder)
+        for other in others:
+            report = create_low_res_images_recursive(hr_tree, tmp_path / folder, **other)
+            assert len(report.failed) == 3 and "made with another" in report.failed["0001.png"]
+        assert tree(tmp_path / folder) == before
+        assert (
+            len(create_low_res_images_recursive(hr_tree, tmp_path / folder, **first).skipped) == 3
+        )
+    # without noise the seed makes no difference
+    assert len(create_low_res_images_recursive(hr_tree, tmp_path / "a", seed=7).skipped) == 3
+
+
+@pytest.mark.parametrize("length", [0, 20, 100, 400, -60, -1])
+def test_a_cut_image_is_made_again(hr_tree, tmp_path, length):
+    create_low_res_images_recursive(hr_tree, tmp_path / "LR")
+    whole = tree(tmp_path / "LR")
+    (tmp_path / "LR" / "0001.png").write_bytes(whole["0001.png"][:length])
+    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
+    assert report.written == ["0001.png"] and len(report.skipped) == 2
+    assert tree(tmp_path / "LR") == whole
+
+
+def test_a_pipe_among_the_pictures_hangs_nothing(hr_tree, tmp_path):
+    os.mkfifo(hr_tree / "pipe.png")
+    (hr_tree / "zero.png").symlink_to("/dev/zero")
+    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
+    assert len(report.written) == 3 and set(report.failed) <= {"pipe.png", "zero.png"}
 
 
 def test_bad_files_are_reported_and_the_rest_goes_on(hr_tree, tmp_path):
@@ -287,6 +328,9 @@ def test_bad_requests(hr_tree, tmp_path):
         create_low_res_images_recursive(tmp_path / "nowhere", tmp_path / "LR")
     with pytest.raises(DataError, match="same folder"):
         create_low_res_images_recursive(hr_tree, hr_tree)
+    for source, target in ((hr_tree, hr_tree / "LR"), (hr_tree / "deep", hr_tree)):
+        with pytest.raises(DataError, match="lies in"):
+            create_low_res_images_recursive(source, target, overwrite=True)
     with pytest.raises(ValueError, match="2, 3, 4 or 8"):
         create_low_res_images_recursive(hr_tree, tmp_path / "LR", 5)
     with pytest.raises(ValueError, match="matlab, pillow"):

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
-from srlib.data.pairs import PairedImages, find_lr_dir
+from srlib.data.pairing import find_lr_dir
+from srlib.data.pairs import PairedImages
+from srlib.errors import DataError
 from srlib.images.degrade import Degradation
-from srlib.images.finder import DataError
 from srlib.images.picture import write_image
 from srlib.images.resize import imresize
 
@@ -39,6 +40,17 @@ def test_pairs_by_name(tmp_path, photo):
         ("hr", "lr", ""),
         ("HR", "LR_bicubic/X4", "x4"),
         ("photos/train_hr", "photos/train_lr/X4", ""),
+        ("DIV2K_train_HR", "DIV2K_train_LR_unknown/X4", "x4"),
+        ("DIV2K_train_HR", "DIV2K_train_LR_mild", "x4m"),
+        ("DIV2K_train_HR", "DIV2K_train_LR_bicubic_X4/DIV2K_train_LR_bicubic/X4", "x4"),
+        (
+            "DIV2K_train_HR/DIV2K_train_HR",
+            "DIV2K_train_LR_bicubic/X4/DIV2K_train_LR_bicubic/X4",
+            "x4",
+        ),
+        ("hr", "lr/x4", "X4"),
+        ("trainHR", "trainLRx4", ""),
+        ("photos", "photos_x4", "_x4"),
     ],
 )
 def test_layouts_in_use(tmp_path, hr_dir, lr_dir, ending):
@@ -47,19 +59,72 @@ def test_layouts_in_use(tmp_path, hr_dir, lr_dir, ending):
     if "X4" in lr_dir:
         put(tmp_path, lr_dir.replace("X4", "X2") + "/other.png")
     found = find_lr_dir(tmp_path / hr_dir, scale=4)
-    assert found == tmp_path / lr_dir
+    assert (tmp_path / lr_dir).is_relative_to(found) and len(found.parts) > len(tmp_path.parts)
     assert PairedImages(tmp_path / hr_dir, found, scale=4).names == ["0001", "b.c"]
 
 
 def test_an_lr_folder_that_is_not_clear(tmp_path):
     put(tmp_path, "a_HR/1.png", "a_LR/X2/1.png")
-    with pytest.raises(DataError, match=r"no LR folder for .*a_HR, such as .*a_LR_bicubic"):
+    with pytest.raises(
+        DataError, match=r"no LR folder of scale 4 for .*a_HR, such as .*a_LR_bicubic"
+    ):
         find_lr_dir(tmp_path / "a_HR", scale=4)
     put(tmp_path, "a_LR_bicubic/X4/1x4.png")
     assert find_lr_dir(tmp_path / "a_HR", scale=4).parent.name == "a_LR_bicubic"
     put(tmp_path, "a_LR/X4/1.png")
     with pytest.raises(DataError, match="two LR folders"):
         find_lr_dir(tmp_path / "a_HR", scale=4)
+
+
+def test_bicubic_comes_before_other_tracks(tmp_path):
+    put(
+        tmp_path,
+        "DIV2K_valid_HR/1.png",
+        *(f"DIV2K_valid_LR_{t}/X4/1x4.png" for t in ("unknown", "bicubic", "wild")),
+    )
+    assert find_lr_dir(tmp_path / "DIV2K_valid_HR", scale=4).parent.name == "DIV2K_valid_LR_bicubic"
+    for folder in ("missing/hr", "DIV2K_valid_HR/1.png"):
+        with pytest.raises(DataError, match="no LR folder of scale 4"):
+            find_lr_dir(tmp_path / folder, scale=4)
+
+
+def test_a_message_names_both_files_and_the_rule(tmp_path):
+    put(tmp_path, "A/summer_1.png", "A/summer_2.png", size=(8, 8))
+    put(tmp_path, "B/winter_1.png", "B/winter_2.png", size=(2, 2))
+    with pytest.raises(
+        DataError, match=r"summer_1\.png with winter_1\.png .*A, LR in .*B.*hr_names=.*lr_names="
+    ) as caught:
+        PairedImages(tmp_path / "A", tmp_path / "B", scale=4)
+    assert "delete" not in str(caught.value)
+    pairs = PairedImages(
+        tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*"
+    )
+    assert [(hr.name, lr.name) for hr, lr in pairs.files] == [
+        (f"summer_{n}.png", f"winter_{n}.png") for n in "12"
+    ]
+    with pytest.raises(DataError, match=r'No names correspond by hr_names="x\*", lr_names="\*"'):
+        PairedImages(tmp_path / "A", tmp_path / "B", scale=4, hr_names="x*")
+    put(tmp_path, "A/other.png")
+    assert (
+        len(
+            PairedImages(
+                tmp_path / "A", tmp_path / "B", scale=4, hr_names="summer_*", lr_names="winter_*"
+            )
+        )
+        == 2
+    )
+
+
+def test_hr_and_lr_in_one_folder(tmp_path):
+    put(tmp_path, "both/1_HR.png", "both/2_HR.png", size=(8, 8))
+    put(tmp_path, "both/1_LR.png", "both/2_LR.png", size=(2, 2))
+    assert len(PairedImages(tmp_path / "both", tmp_path / "both", scale=4)) == 2
+    put(tmp_path, "photos/1.png", "photos/2.png", size=(8, 8))
+    put(tmp_path, "photos/LR/X4/1.png", "photos/LR/X4/2.png", size=(2, 2))
+    assert PairedImages(tmp_path / "photos", tmp_path / "photos" / "LR" / "X4", scale=4).names == [
+        "1",
+        "2",
+    ]
 
 
 def test_names_that_end_like_a_scale(tmp_path):
@@ -86,10 +151,13 @@ def test_pairs_that_do_not_fit(tmp_path):
     with pytest.raises(DataError, match="that is not scale 4"):
         PairedImages(tmp_path / "HR", tmp_path / "LR", scale=4)[0]
     (tmp_path / "LR" / "0001.png").unlink()
-    with pytest.raises(DataError, match=r"0001: only in one of"):
+    with pytest.raises(
+        DataError,
+        match=r"1 HR images have no LR image .*0001.png, whose partner would be 0001 by",
+    ):
         PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
     put(tmp_path, "HR/0002.jpg")
-    with pytest.raises(DataError, match=r"have the same name, 0002"):
+    with pytest.raises(DataError, match=r"0002.jpg and .*0002.png have the same name"):
         PairedImages(tmp_path / "HR", None, scale=2)
 
 

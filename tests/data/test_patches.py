@@ -9,9 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from torch.utils.data import DataLoader
 
-from srlib.data.patches import Pair, PairedPatches, PatchBatches, PixelStore
+from srlib.data.patches import Pair, PairedPatches, PixelStore
 
 
 def coordinates(height: int, width: int, image: int) -> np.ndarray:
@@ -30,12 +29,12 @@ def marked():
 
 
 def mapped(pairs, scale, folder) -> PixelStore:
-    """The pairs as srlib.pixel_cache stores them."""
+    """The pairs as memory_map stores them."""
     folder.mkdir()
     store = PixelStore.from_pairs(pairs, scale=scale)
     store.hr.tofile(folder / "hr.bin")
     store.lr.tofile(folder / "lr.bin")
-    numbers = {key: getattr(store, key).tolist() for key in ("heights", "widths", "starts")}
+    numbers = {key: getattr(store, key).tolist() for key in ("heights", "widths")}
     (folder / "index.json").write_text(
         json.dumps({"scale": scale, "names": store.names, **numbers})
     )
@@ -206,9 +205,7 @@ def test_a_set_larger_than_memory(tmp_path):
         "heights": heights.tolist(),
         "widths": heights.tolist(),
     }
-    (tmp_path / "index.json").write_text(
-        json.dumps({**index, "starts": [n * 10**10 for n in range(4)]})
-    )
+    (tmp_path / "index.json").write_text(json.dumps(index))
     store = PixelStore.open(tmp_path)
     lr, hr = PairedPatches(store, scale=2, patch_size=48).batch(0, 4)
     assert lr.shape == (4, 3, 24, 24) and hr.sum() == 0
@@ -234,41 +231,15 @@ def test_a_fingerprint_tells_sets_apart(marked, tmp_path):
 
 
 def test_a_mapped_store_is_pickled_by_name(marked, tmp_path):
-    patches = PairedPatches(mapped(marked * 20, 3, tmp_path / "x"), scale=3, patch_size=15)
-    pickled = pickle.dumps(patches)
+    store = mapped(marked * 20, 3, tmp_path / "x")
+    pickled = pickle.dumps(store)
     assert len(pickled) < marked[0].hr.nbytes and marked[0].lr[0].tobytes() not in pickled
-    assert torch.equal(pickle.loads(pickled).batch(2, 4)[0], patches.batch(2, 4)[0])
+    assert np.array_equal(pickle.loads(pickled)[21].hr, marked[1].hr)
 
 
 def test_a_store_in_memory_is_pickled_whole(marked):
-    patches = PairedPatches(marked, scale=3, patch_size=15)
-    assert torch.equal(pickle.loads(pickle.dumps(patches)).batch(2, 4)[0], patches.batch(2, 4)[0])
     store = pickle.loads(pickle.dumps(PixelStore.from_pairs(marked, scale=3)))
     assert np.array_equal(store[1].hr, marked[1].hr)
-
-
-def test_any_number_of_workers_however_started_gives_the_same_batches(marked, tmp_path):
-    patches = PairedPatches(mapped(marked, 3, tmp_path / "x"), scale=3, patch_size=15)
-    batches = PatchBatches(patches, batch_size=4, steps=5, first=7)
-    for workers, way in ((0, None), (1, "spawn"), (2, "spawn"), (2, "fork")):
-        loaded = list(
-            DataLoader(batches, batch_size=None, num_workers=workers, multiprocessing_context=way)
-        )
-        assert len(loaded) == 5
-        for step, (lr, hr) in enumerate(loaded, 7):
-            expected = patches.batch(step, 4)
-            assert torch.equal(lr, expected[0]) and torch.equal(hr, expected[1])
-
-
-def test_batches_end(marked):
-    batches = PatchBatches(PairedPatches(marked, scale=3, patch_size=15), batch_size=2, steps=3)
-    assert len(batches) == len(list(batches)) == 3
-    with pytest.raises(IndexError, match="no batch 3"):
-        batches[3]
-    on_gpu = PairedPatches(marked, scale=3, patch_size=15)
-    on_gpu.device = torch.device("cuda")
-    with pytest.raises(ValueError, match='are on "cuda"'):
-        PatchBatches(on_gpu, batch_size=2, steps=3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")

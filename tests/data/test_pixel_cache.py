@@ -18,7 +18,7 @@ from PIL import Image
 from srlib.data.pairs import PairedImages
 from srlib.data.patches import PairedPatches
 from srlib.data.pixel_cache import memory_map
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 from srlib.images.picture import ImageError, write_image
 
 needs_fork = pytest.mark.skipif(
@@ -70,7 +70,6 @@ def test_the_map_holds_the_pairs(root):
         ".gitignore",
         "hr.bin",
         "index.json",
-        "lock",
         "lr.bin",
     ]
 
@@ -146,7 +145,7 @@ def test_each_way_of_making_lr_has_its_own(root):
     assert [decoded for _, decoded in stores] == [4, 4, 4]
     assert np.array_equal(stores[2][0][0].lr, stores[1][0][0].lr + 9)
     assert calls(paired(root, make_lr=Every(9)))[1] == 0
-    with pytest.raises(ValueError, match="no name by which a later run"):
+    with pytest.raises(ValueError, match="A later run cannot recognise"):
         memory_map(paired(root, make_lr=lambda hr: hr[::2, ::2]))
 
 
@@ -174,7 +173,7 @@ def test_what_cannot_be_stored(root, monkeypatch, photo):
     (root / "data" / "HR" / "deep.png").write_text("not a picture")
     with pytest.raises(ImageError, match=r"deep\.png is not a picture"):
         memory_map(paired(root))
-    assert files_under(cache) == [".gitignore", "lock"]
+    assert files_under(cache) == [".gitignore"]
 
 
 def test_a_picture_changed_while_it_is_read(root, photo):
@@ -212,6 +211,49 @@ def test_two_processes_at_once(root):
     assert sorted(p.read_text() for p in root.glob("done*")) == [f"0 {expected}", f"4 {expected}"]
 
 
+def _without_shared_temporary_folder(root, number):
+    """Another user or container: it shares the disk with the data and nothing else."""
+    tempfile.tempdir = str(root / f"tmp{number}")
+    os.environ["HOME"] = str(root / f"home{number}")
+    _count(root, root, number)
+
+
+@needs_fork
+def test_two_processes_that_share_only_the_disk(root):
+    for number in range(2):
+        (root / f"tmp{number}").mkdir()
+    fork = multiprocessing.get_context("fork")
+    processes = [
+        fork.Process(target=_without_shared_temporary_folder, args=(root, n)) for n in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    expected = sum(
+        int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root)
+    )
+    assert [p.read_text().split()[1] for p in sorted(root.glob("done*"))] == [str(expected)] * 2
+    cache = root / "data" / ".srlib_cache"
+    assert files_under(cache) == [".gitignore", "hr.bin", "index.json", "lr.bin"]
+    assert calls(paired(root))[1] == 0
+
+
+def test_a_process_that_the_lock_did_not_stop(root):
+    """On a disk without locks: the same files appear while this call makes them."""
+    other = []
+
+    def meanwhile(done, total):
+        if done == 2:
+            store, _ = calls(paired(root), cache_dir=root / "elsewhere")
+            (folder,) = (root / "data" / ".srlib_cache").glob("HR-x2-*")
+            shutil.copytree(store.folder, folder / store.folder.name)
+            other.append(store)
+
+    store = memory_map(paired(root), on_progress=meanwhile)
+    assert other and np.array_equal(store.hr, other[0].hr)
+
+
 def _die(root):
     memory_map(paired(root), on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 
@@ -222,14 +264,14 @@ def test_killed_while_it_writes(root):
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert any((root / "data" / ".srlib_cache").rglob("part"))
+    assert any((root / "data" / ".srlib_cache").rglob(".making-*"))
     store, decoded = calls(paired(root))
     assert decoded == 4 and all(
         np.array_equal(a.lr, b.lr)
         for a, b in zip(store, paired(root), strict=True)
         if b.lr.ndim == 3
     )
-    assert not any((root / "data" / ".srlib_cache").rglob("part"))
+    assert not any((root / "data" / ".srlib_cache").rglob(".making-*"))
 
 
 def _as_nobody(data, temporary):

@@ -1,17 +1,25 @@
+import contextlib
+import email.utils
+import errno
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
 from collections import namedtuple
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
-from mirror_server import mirror_server
+import requests
+from conftest import ROOT
+from mirror_server import FLOODS, HEADS, REDIRECTS, TRICKLES, mirror_server
 
-from srlib.files.download import Meter, fetch, progress_text
+from srlib.files.download import fetch
+from srlib.files.progress import Meter, progress_text
 from srlib.files.transfer import DownloadError, Patience
 
 CONTENT = np.random.default_rng(0).bytes(1_200_000)
@@ -230,8 +238,9 @@ def test_redirects_are_followed(server, tmp_path):
 def test_a_busy_server_is_asked_again(server, tmp_path):
     """It says Retry-After: 3600; no more than `stall` is waited."""
     start = time.monotonic()
-    assert get(server, "busy", tmp_path, patience=HASTY).read_bytes() == CONTENT
-    assert len(server.asked) == 3 and 2 * HASTY.stall <= time.monotonic() - start < 10
+    patience = Patience(connect=5.0, stall=0.5, retries=2, backoff=0.01)
+    assert get(server, "busy", tmp_path, patience=patience).read_bytes() == CONTENT
+    assert len(server.asked) == 3 and 2 * patience.stall <= time.monotonic() - start < 10
 
 
 def test_tries_wait_longer_each_time(server, tmp_path, monkeypatch):
@@ -361,3 +370,210 @@ def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o555)
     assert fetch([NOBODY], tmp_path / "a.bin", sha256=SHA256).read_bytes() == CONTENT
     tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize("behaviour", [*HEADS, *REDIRECTS, *TRICKLES, *FLOODS, "offset", "endless"])
+def test_no_answer_keeps_the_next_mirror_from_being_asked(server, tmp_path, behaviour):
+    """Bounded in tries, time and bytes, whatever the first mirror does."""
+    patience = Patience(connect=0.5, stall=0.5, retries=2, backoff=0.01, unsized=5_000_000)
+    urls = [f"{server.url}/{name}/a.bin" for name in (behaviour, "good")]
+    start = time.monotonic()
+    target = fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=patience)
+    assert target.read_bytes() == CONTENT and list(tmp_path.iterdir()) == [target]
+    assert time.monotonic() - start < 10 and len(server.asked) <= 12
+    with pytest.raises(DownloadError) as caught:
+        fetch(urls[:1], tmp_path / "b.bin", sha256=SHA256, patience=patience)
+    _, answer = str(caught.value).splitlines()
+    words = answer.removeprefix(f"  {urls[0]}: ")
+    assert len(words) > 10
+    if behaviour in REDIRECTS and behaviour not in ("to-dots", "to-nothing"):
+        assert words.startswith("redirects to ") and words.endswith("is no web address")
+
+
+@pytest.mark.parametrize(
+    "text", ["soon", "-5", "1e3", "9" * 400, "Wed, 99 Foo 2026", "%C2%B2", "nan"]
+)
+def test_a_pause_that_cannot_be_read_is_none(server, tmp_path, text):
+    with pytest.raises(DownloadError, match="answered 503"):
+        get(server, f"retry-after:{text}", tmp_path, patience=Patience(1.0, 0.05, 1, 0.01))
+    assert len(server.asked) == 2
+
+
+def test_a_pause_until_a_date_is_obeyed(server, tmp_path):
+    date = quote(email.utils.formatdate(time.time() + 3600, usegmt=True))
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match="answered 503"):
+        get(server, f"retry-after:{date}", tmp_path, patience=Patience(1.0, 0.3, 1, 0.01))
+    assert time.monotonic() - start >= 0.3
+
+
+def test_a_rate_below_the_least_counts_as_a_stall(server, tmp_path):
+    """A letter every 20 ms never stalls, and would take hours."""
+    with pytest.raises(DownloadError, match="stopped sending each time"):
+        get(server, "slow-body", tmp_path, patience=Patience(0.5, 0.5, 0))
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("odd"), UnicodeError("odd"), MemoryError(), OSError(5, "odd")]
+)
+def test_any_exception_of_a_mirror_is_its_failure(server, tmp_path, monkeypatch, error):
+    send = requests.adapters.HTTPAdapter.send
+
+    def fails(adapter, request, **options):
+        if "bad" in request.url:
+            raise error
+        return send(adapter, request, **options)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fails)
+    urls = [f"{server.url}/{name}/a.bin" for name in ("bad", "good")]
+    assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=FAST).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, ConnectionError, requests.ConnectionError])
+def test_an_exception_of_the_callers_is_no_mirrors(server, tmp_path, error):
+    def cancel(done, total):
+        raise error("cancelled")
+
+    with pytest.raises(error, match="cancelled"):
+        get(server, "good", tmp_path, on_progress=cancel)
+    assert len(server.asked) == 1
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT  # in the rest of the file
+
+
+def test_a_description_that_fails_costs_nothing(server, tmp_path):
+    def describe(path):
+        raise MemoryError
+
+    urls = [f"{server.url}/{name}/a.bin" for name in ("wrong", "good")]
+    target = tmp_path / "a.bin"
+    assert fetch(urls, target, sha256=SHA256, describe=describe, patience=FAST) == target
+
+
+FETCH = """
+import sys
+from srlib.files import fetch
+fetch([sys.argv[1]], sys.argv[2], sha256=sys.argv[3], on_progress=lambda done, total: print(done, flush=True))
+"""
+
+
+def start_fetch(server, tmp_path, number, behaviour="good"):
+    home = tmp_path / f"home{number}"
+    home.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home), "TMPDIR": str(home)}
+    command = [
+        sys.executable,
+        "-c",
+        FETCH,
+        f"{server.url}/{behaviour}/a.bin",
+        tmp_path / "all/a.bin",
+        SHA256,
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+
+
+def test_processes_that_share_nothing_but_the_folder(server, tmp_path):
+    """Another home and temporary folder each, as of other users and containers."""
+    runs = [start_fetch(server, tmp_path, number) for number in range(3)]
+    for run in runs:
+        run.communicate()
+        assert run.returncode == 0
+    assert (tmp_path / "all/a.bin").read_bytes() == CONTENT and len(server.asked) == 1
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["a.bin"]
+
+
+def test_no_two_write_to_one_part_even_without_a_lock(server, tmp_path, monkeypatch):
+    """On a disk without locks. A part of the first edition's, which both would have taken, lies there."""
+    monkeypatch.setattr("srlib.files.download.lock", lambda target: contextlib.nullcontext())
+    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT[:300_000])
+    both = threading.Barrier(4, timeout=10)
+    pages = []
+
+    def meet(done, total):
+        if done >= 600_000 and threading.get_ident() not in pages:
+            pages.append(threading.get_ident())
+            both.wait()
+
+    threads = [
+        threading.Thread(target=get, args=(server, "good", tmp_path), kwargs={"on_progress": meet})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_the_part_of_a_killed_process_is_taken_over(server, tmp_path):
+    server.cut_after = 500_000
+    run = start_fetch(server, tmp_path, 0, "pause")
+    assert run.stdout.readline()
+    while not any(path.stat().st_size == 500_000 for path in (tmp_path / "all").glob("*.part")):
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    assert get(server, "good", tmp_path / "all").read_bytes() == CONTENT
+    assert server.asked[-1][1] == "bytes=500000-"
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["a.bin"]
+
+
+def test_bytes_changed_on_the_disk_are_noticed(server, tmp_path):
+    """The hash is that of the disk's bytes, not of those that came."""
+
+    def spoil(done, total):
+        (part,) = tmp_path.glob("*.part")
+        if done > 600_000:
+            with open(part, "r+b") as file:
+                file.write(b"spoilt")
+
+    with pytest.raises(DownloadError, match="gave another file"):
+        get(server, "good", tmp_path, on_progress=spoil)
+    assert not (tmp_path / "a.bin").exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_a_target_that_is_no_file_is_refused(server, tmp_path, kind):
+    target = tmp_path / "a.bin"
+    if kind == "folder":
+        target.mkdir()
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        os.rename(tmp_path / "pipe", target) if kind == "pipe" else target.symlink_to("pipe")
+    with pytest.raises(DownloadError, match="is not a file"):
+        get(server, "good", tmp_path)
+    assert server.asked == []
+
+
+def test_a_part_that_is_no_file_of_ours_is_left_alone(server, tmp_path):
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / f"a.bin.{SHA256[:8]}.part").symlink_to("precious")
+    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x~1~2~a.part")
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_a_long_name(server, tmp_path):
+    target = tmp_path / ("写" * 80 + ".pt")
+    assert (
+        fetch([f"{server.url}/cut/a.bin"], target, sha256=SHA256, patience=FAST).read_bytes()
+        == CONTENT
+    )
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_mirror_that_offers_more_than_the_disk_holds_does_not_end_it(server, tmp_path):
+    urls = [f"{server.url}/{name}/a.bin" for name in ("boast", "good")]
+    assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=FAST).read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match=r"boast/a\.bin: b\.bin needs .* MB and the disk of"):
+        fetch(urls[:1], tmp_path / "b.bin", sha256=SHA256, patience=FAST)
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES, errno.ENOLCK])
+def test_a_disk_without_locks(server, tmp_path, monkeypatch, number):
+    def no_lock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", no_lock)
+    assert get(server, "good", tmp_path).read_bytes() == CONTENT

@@ -1,4 +1,3 @@
-import functools
 import io
 import os
 import struct
@@ -13,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from photo_files import camera_exif, chunk, deep_of, png16, profile, saved, tiff16
+from PIL import Image, ImageOps
 from skimage import io as skimage_io
 
 from srlib.images import picture as images
@@ -25,76 +25,16 @@ from srlib.images.picture import (
     from_array,
     from_pil,
     read_image,
-    to_array,
     to_pil,
-    to_tensor,
     write_image,
 )
 from srlib.images.resize import imresize
-
-
-def saved(image: Image.Image, kind: str = "PNG", **options) -> io.BytesIO:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    stream.seek(0)
-    return stream
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    stream = io.BytesIO()
-    PngImagePlugin.putchunk(stream, name, data)
-    return stream.getvalue()
-
-
-def png16(
-    samples: np.ndarray, *before: bytes, size: tuple[int, int] | None = None, after: bytes = b""
-) -> io.BytesIO:
-    """A 16-bit PNG put together by the book: unfiltered rows, most significant byte first."""
-    height, width = size or samples.shape[:2]
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2]]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(rows)) + after + chunk(b"IEND", b"")
-    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + b"".join(before) + data)
-
-
-def tiff16(samples: np.ndarray, **options) -> io.BytesIO:
-    """A 16-bit TIFF by tifffile, for (H, W, 1 to 4)."""
-    stream = io.BytesIO()
-    count = samples.shape[2]
-    options = {
-        "photometric": "rgb" if count > 2 else "minisblack",
-        "planarconfig": "contig",
-    } | options
-    if count in (2, 4):
-        options.setdefault("extrasamples", ["unassalpha"])
-    tifffile.imwrite(stream, samples if count > 1 else samples[..., 0], **options)
-    stream.seek(0)
-    return stream
-
-
-def deep_of(photo: np.ndarray, count: int) -> np.ndarray:
-    """(H, W, count) of 16 bits whose lower bytes matter."""
-    bands = np.dstack([photo, photo[::-1, :, :1]])[..., :count].astype(np.uint16)
-    return bands * 256 + bands[::-1]
+from srlib.images.tensors import to_array, to_tensor
 
 
 def samples_of(picture: Picture) -> np.ndarray:
     colour = picture.array if picture.mode == "RGB" else picture.array[..., None]
     return colour if picture.alpha is None else np.dstack([colour, picture.alpha])
-
-
-def camera_exif(orientation: int = 1) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112], exif[0x013B] = orientation, "A. Photographer"
-    exif.get_ifd(0x8769).update({0x829D: 2.8, 0xA002: 4000})
-    exif.get_ifd(0x8825)[1] = "N"
-    return exif
-
-
-@functools.cache  # the time is in it
-def profile(space: str = "sRGB") -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -429,7 +369,7 @@ def test_damaged_sixteen_bit_files_are_refused_or_read(data):
 
 
 def test_names_and_reasons(tmp_path):
-    for name, says in (("folder.png", "Is a directory"), ("bad.png", "not a picture")):
+    for name, says in (("folder.png", "is a folder"), ("bad.png", "not a picture")):
         (tmp_path / name).mkdir() if name == "folder.png" else (tmp_path / name).write_bytes(b"no")
         with pytest.raises(ImageError, match=f"^{name} .*{says}") as caught:
             read_image(tmp_path / name)

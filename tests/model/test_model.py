@@ -4,14 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import official_forward, official_state_dict
 
+from srlib.model.cost import count_macs, count_parameters, receptive_field
+from srlib.model.device import best_device
 from srlib.model.edsr import (
     EDSR,
     EDSRConfig,
     config_from_state_dict,
-    count_macs,
-    count_parameters,
     forward_interior,
-    receptive_field,
 )
 
 # parameters of the official checkpoints, without the 24 values of the mean shifts (EDSR-PyTorch)
@@ -56,7 +55,16 @@ def test_other_weights_are_named():
         config_from_state_dict({"head.0.weight": torch.zeros(8, 3, 3, 3)})
 
 
-@pytest.mark.parametrize("options", [{"scale": 5}, {"n_resblocks": 0}, {"n_feats": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 5},
+        {"n_resblocks": 0},
+        {"n_feats": 0},
+        {"res_scale": float("nan")},
+        {"res_scale": float("-inf")},
+    ],
+)
 def test_impossible_configs(options):
     with pytest.raises(ValueError, match="EDSR"):
         EDSRConfig(**options)
@@ -126,3 +134,25 @@ def test_bfloat16_does_not_round_the_colours():
             == forward_interior(model, levels / 255).dtype
             == torch.float32
         )
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_is_cuda_then_mps_then_the_cpu(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
+    asked = []
+    monkeypatch.setattr(
+        "torch.empty", lambda size, device: asked.append(device) or torch.zeros(size)
+    )
+    best_device()
+    assert asked == [expected]
+
+
+def test_a_device_that_is_not_here_gets_a_sentence():
+    assert best_device("cpu") == best_device(torch.device("cpu")) == torch.device("cpu")
+    for device in ("gpu", "cuda:99", "", "cpu:x"):
+        with pytest.raises(ValueError, match=repr(device)):
+            best_device(device)

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from srlib.data.benchmarks import find_benchmarks
-from srlib.images.finder import DataError
+from srlib.errors import DataError
 
 
 def place(folder, names, size):
@@ -40,5 +40,5 @@ def test_says_what_is_missing(tmp_path):
     with pytest.raises(DataError, match=r"None of Set5, .* for scale 4"):
         find_benchmarks(tmp_path, scale=4)
     place(tmp_path / "Set5/HR", ["a"], (16, 12))
-    with pytest.raises(DataError, match="There is no LR folder for"):
+    with pytest.raises(DataError, match="There is no LR folder of scale 4 for"):
         find_benchmarks(tmp_path, scale=4)

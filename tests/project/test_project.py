@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import srlib
 
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ROOMS = [
     "files",
     "images",
@@ -24,32 +24,45 @@ ROOMS = [
     "plots",
     "widgets",
 ]
+MOST_LINES = 8100
 
 
-def test_conda_installs_what_pyproject_says():
+def names_of(requirements: list[str]) -> set[str]:
+    """The packages in a list of requirements, in small letters, without extras and versions."""
+    return {re.split(r"[\[<>=! ]", requirement)[0].lower() for requirement in requirements}
+
+
+def test_conda_names_every_package_of_the_course():
     text = (ROOT / "environment.yml").read_text()
-    assert f"python {PYPROJECT['project']['requires-python']}" in text
+    assert f"python {PROJECT['requires-python']}" in text
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
     listed = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-    assert listed == [
-        "python >=3.11",
-        "pip",
-        "pip:",
-        "--constraint constraints.txt",
-        "--editable .[test]",
-    ]
+    needed = names_of(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["course"])
+    others = {"python", "pip", "pip:", "--constraint", "--editable"}
+    assert names_of(listed) == needed | others
 
 
 def test_every_dependency_has_a_tested_version():
-    tested = {
-        re.split("==", line)[0].lower()
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    }
-    wanted = (
-        PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["test"]
-    )
-    assert {re.split(r"[<>=]", name)[0].lower() for name in wanted} <= tested
+    tested = names_of((ROOT / "constraints.txt").read_text().splitlines())
+    extras = PROJECT["optional-dependencies"]
+    wanted = names_of(PROJECT["dependencies"] + extras["course"] + extras["test"])
+    assert wanted - {"srlib"} <= tested
+
+
+def test_upscale_needs_no_package_of_the_course():
+    """`pip install .` alone is enough for `from srlib import upscale`."""
+    modules = {"scikit-image": "skimage", "ipykernel": "ipykernel"}
+    course = names_of(PROJECT["optional-dependencies"]["course"])
+    missing = [modules.get(name, name) for name in course]
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({missing}))
+import numpy as np
+from srlib import upscale
+print(upscale(np.zeros((8, 9, 3), np.uint8)).shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "(32, 36, 3)\n"), done.stderr
 
 
 def imported_modules(source: str) -> set[str]:
@@ -87,6 +100,18 @@ def test_no_two_modules_import_each_other():
             name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
             needs[name] = {m for m in imported_modules(file.read_text()) if m.startswith("srlib.")}
     graphlib.TopologicalSorter(needs).prepare()  # raises CycleError
+
+
+def test_srlib_is_thin():
+    """All lines of Python outside the widgets; raise the figure only for a feature that is worth it."""
+    files = [p for room in ROOMS[:-1] for p in (ROOT / "srlib" / room).rglob("*.py")]
+    assert sum(len(p.read_text().splitlines()) for p in files) <= MOST_LINES
+
+
+def test_no_line_of_srlib_is_wider_than_a_page():
+    for file in (ROOT / "srlib").rglob("*.py"):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            assert len(line) <= 100, f"{file.relative_to(ROOT)}:{number}"
 
 
 def test_notebooks_and_readme_import_from_rooms_only():

@@ -1,15 +1,13 @@
-import itertools
-from types import SimpleNamespace
+"""The script that trains the shipped weights, on the sample photographs."""
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from srlib.data.patches import Pair, PairedPatches
-from srlib.images.resize import imresize
-from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.zoo.checkpoints import load_pretrained
+from srlib.images import imresize
+from srlib.model import EDSRConfig
+from srlib.zoo import load_pretrained, save_weights
 
 
 @pytest.fixture
@@ -17,153 +15,74 @@ def tool(monkeypatch, request):
     monkeypatch.syspath_prepend(request.config.rootpath / "tools")
     import train_bundled
 
-    ticks = itertools.count(0, 61)
-    clock = SimpleNamespace(monotonic=lambda: next(ticks))
-    monkeypatch.setattr(train_bundled, "time", clock)  # a checkpoint a minute is one every step
+    monkeypatch.setattr(train_bundled, "EVERY", 2)
+    monkeypatch.setattr(train_bundled, "SHAPES", {"edsr-lite": (1, 8)})
     return train_bundled
 
 
 @pytest.fixture
-def pairs(photo):
-    return [Pair(photo, imresize(photo, 1 / 2), "photo")]
-
-
-class Interrupted(PairedPatches):
-    at = 3
-
-    def batch(self, step, batch_size):
-        if step == self.at:
-            raise KeyboardInterrupt
-        return super().batch(step, batch_size)
-
-
-def trained(tool, patches, pairs, out):
-    torch.manual_seed(0)
-    model = EDSR(EDSRConfig(2, 1, 8))
-    out.mkdir(exist_ok=True)
-    tool.train(model, patches, pairs, out, steps=6, highest=1e-3, batch_size=2)
-    return model.state_dict()
-
-
-def test_a_run_goes_on_to_the_bit(tool, pairs, tmp_path):
-    settings = {"scale": 2, "patch_size": 32, "seed": 1}
-    at_once = trained(tool, PairedPatches(pairs, **settings), pairs, tmp_path / "at_once")
-    with pytest.raises(KeyboardInterrupt):
-        trained(tool, Interrupted(pairs, **settings), pairs, tmp_path / "twice")
-    assert [p.name for p in (tmp_path / "twice").iterdir()] == ["checkpoint-00000003"]
-    (
-        tmp_path / "twice" / "unfinished"
-    ).mkdir()  # the process was killed while it wrote the next one
-    (tmp_path / "twice" / "unfinished" / "model.pt").write_bytes(b"PK")
-    resumed = trained(tool, PairedPatches(pairs, **settings), pairs, tmp_path / "twice")
-    assert all(torch.equal(value, resumed[name]) for name, value in at_once.items())
-
-
-def test_the_files_of_a_checkpoint_are_small_enough_to_carry(tool, pairs, tmp_path):
-    """At most 16 MB each for EDSR-baseline, whose weights, average and two moments are 22 MB."""
-    model = EDSR(EDSRConfig(2, 16, 64))
-    tool.train(
-        model,
-        PairedPatches(pairs, scale=2, patch_size=16),
-        pairs,
-        tmp_path,
-        steps=1,
-        highest=1e-3,
-        batch_size=1,
-    )
-    sizes = [f.stat().st_size for f in tmp_path.glob("checkpoint-*/*")]
-    assert sum(sizes) > 21e6 and max(sizes) < 16e6
-
-
-def bordered(tool, patches, out):
-    torch.manual_seed(0)
-    model = EDSR(EDSRConfig(2, 1, 8))
-    out.mkdir(exist_ok=True)
-    tool.teach_border(model, patches, out, first=6, batch_size=2)
-    return model.state_dict()
-
-
-def test_the_border_phase_goes_on_to_the_bit(tool, pairs, tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, "BORDER_STEPS", 4)
-    monkeypatch.setattr(Interrupted, "at", 8)
-    settings = {"scale": 2, "patch_size": 32, "seed": 1}
-    at_once = bordered(tool, PairedPatches(pairs, **settings), tmp_path / "at_once")
-    with pytest.raises(KeyboardInterrupt):
-        bordered(tool, Interrupted(pairs, **settings), tmp_path / "twice")
-    assert [p.name for p in (tmp_path / "twice").iterdir()] == ["border-00000002"]
-    resumed = bordered(tool, PairedPatches(pairs, **settings), tmp_path / "twice")
-    assert all(torch.equal(value, resumed[name]) for name, value in at_once.items())
-    again = bordered(
-        tool, Interrupted(pairs, **settings), tmp_path / "twice"
-    )  # nothing is left to do
-    assert all(torch.equal(value, again[name]) for name, value in at_once.items())
-
-
-def test_a_border_phase_after_a_longer_main_phase_starts_anew(tool, pairs, tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, "BORDER_STEPS", 2)
-    patches = PairedPatches(pairs, scale=2, patch_size=32)
-    model, other = (EDSR(EDSRConfig(2, 1, 8)) for _ in range(2))
-    tool.teach_border(model, patches, tmp_path, first=6, batch_size=2)
-    before = other.state_dict()["head.0.weight"].clone()
-    tool.teach_border(other, patches, tmp_path, first=8, batch_size=2)
-    assert not torch.equal(other.state_dict()["head.0.weight"], before)
-    assert not torch.equal(other.state_dict()["head.0.weight"], model.state_dict()["head.0.weight"])
-
-
-def test_weights_of_another_scale_give_head_and_body(tool):
-    start, model = load_pretrained("edsr-lite", 2).state_dict(), EDSR(EDSRConfig(4, 8, 32))
-    tail = model.state_dict()["tail.0.0.weight"].clone()
-    tool.take_weights(model, start)
-    taken = model.state_dict()
-    assert torch.equal(taken["tail.0.0.weight"], tail)
-    assert all(
-        torch.equal(taken[name], value)
-        for name, value in start.items()
-        if name.startswith(("head.", "body."))
-    )
-    same = EDSR(EDSRConfig(2, 8, 32))
-    tool.take_weights(same, start)
-    assert all(torch.equal(value, start[name]) for name, value in same.state_dict().items())
-
-
-@pytest.mark.parametrize("blocks", [7, 9])
-@pytest.mark.parametrize("scale", [2, 4])
-def test_weights_of_another_network_are_not_taken_in_part(tool, blocks, scale):
-    with pytest.raises(RuntimeError, match=r"body\."):
-        tool.take_weights(
-            EDSR(EDSRConfig(scale, blocks, 32)), load_pretrained("edsr-lite", 2).state_dict()
-        )
-
-
-@pytest.mark.parametrize("names", [("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")])
-def test_photographs_by_folder(tool, tmp_path, names):
-    with pytest.raises(SystemExit, match="neither train/ and valid/ nor DIV2K_train_HR/"):
-        tool.photo_folders(tmp_path)
-    for name in names:
-        (tmp_path / name).mkdir()
-    assert tool.photo_folders(tmp_path) == tuple(tmp_path / name for name in names)
-
-
-def test_photographs_of_the_same_name_are_not_mixed_up(tool, tmp_path, photo):
-    for folder, pixels in (("a", photo), ("b", 255 - photo)):
-        (tmp_path / folder / "train").mkdir(parents=True)
-        Image.fromarray(pixels).save(tmp_path / folder / "train" / "0001.png")
-    for _ in range(2):  # computed, then from the cache
-        for folder in "ab":
-            ((hr, lr, _),) = tool.load_pairs(
-                tmp_path / folder / "train", 2, tmp_path / "cache", False
+def photos(tmp_path, photo):
+    """Two photographs to train on and one to validate on, and one that is too small."""
+    for part, count in (("train", 2), ("valid", 1)):
+        (tmp_path / "photos" / part).mkdir(parents=True)
+        for index in range(count):
+            Image.fromarray(np.roll(photo, 7 * index, 1)).save(
+                tmp_path / "photos" / part / f"{index}.png"
             )
-            assert np.array_equal(lr, imresize(hr, 1 / 2))
-    assert len(list((tmp_path / "cache").iterdir())) == 2
+    Image.fromarray(photo[:20, :20]).save(tmp_path / "photos" / "train" / "small.png")
+    return tmp_path / "photos"
 
 
-def test_the_tool_from_end_to_end_on_div2k(tool, tmp_path, request, monkeypatch):
-    """On the sample, laid out as DIV2K is."""
-    monkeypatch.setattr(tool, "BORDER_STEPS", 1)
-    sample = request.config.rootpath / "data" / "sample"
-    order = (
-        f"x --photos {sample} --scale 4 --steps 2 --batch 1 --lr-patch 16 --out {tmp_path / 'out'}"
-    )
-    monkeypatch.setattr("sys.argv", order.split())
+def train(tool, monkeypatch, photos, out, options):
+    command = f"x {photos} {out} --model edsr-lite --batch 2 --patch 16 --seed 3 {options}"
+    monkeypatch.setattr("sys.argv", command.split())
     tool.main()
-    assert load_pretrained(tmp_path / "out" / "model.safetensors").config == EDSRConfig(4, 8, 32)
+    return load_file(out / "model.safetensors")
+
+
+def test_a_run_goes_on_to_the_bit(tool, monkeypatch, photos, tmp_path):
+    options = "--scale 2 --steps 6 --optimizer muon"
+    straight = train(tool, monkeypatch, photos, tmp_path / "straight", options)
+    shown = tool.report
+
+    def interrupt(event, steps_done, history):
+        shown(event, steps_done, history)
+        if event == "step" and steps_done == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "report", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(tool, monkeypatch, photos, tmp_path / "broken", options)
+    resumed = train(tool, monkeypatch, photos, tmp_path / "broken", options)
+    assert all(np.array_equal(resumed[name], straight[name]) for name in straight)
+
+
+def test_another_scale_starts_from_head_and_body(tool, monkeypatch, photos, tmp_path):
+    """With a learning rate of zero they come out as they went in."""
+    first = train(tool, monkeypatch, photos, tmp_path / "x2", "--scale 2 --steps 2")
+    start = f"--start {tmp_path / 'x2' / 'model.safetensors'} --learning-rate 0"
+    second = train(tool, monkeypatch, photos, tmp_path / "x4", f"--scale 4 --steps 2 {start}")
+    assert load_pretrained(tmp_path / "x4" / "model.safetensors").config == EDSRConfig(4, 1, 8)
+    kept = [name for name in first if name.startswith(("head.", "body."))]
+    assert kept and all(np.array_equal(first[name], second[name]) for name in kept)
+
+
+def test_weights_of_another_network_are_refused(tool, tmp_path):
+    start = save_weights(load_pretrained("edsr-lite", 2), tmp_path / "start.safetensors")
+    with pytest.raises(SystemExit, match="choose another --model"):
+        tool.first_weights(start, EDSRConfig(2, 1, 8))
+
+
+def test_pairs(tool, photos):
+    """Four variants of each photograph are all different, and the same at each call."""
+    plain = tool.read_pairs(photos / "train", 32, 2, photo=False)
+    assert [pair.name for pair in plain] == ["0", "1"]
+    assert np.array_equal(plain[0].lr, imresize(plain[0].hr, 1 / 2))
+    degraded, again = (tool.read_pairs(photos / "train", 32, 2, photo=True) for _ in range(2))
+    assert len(degraded) == 8 and len({pair.lr.tobytes() for pair in degraded}) == 8
+    assert all(np.array_equal(a.lr, b.lr) for a, b in zip(degraded, again, strict=True))
+    drawn = [tool.photo_degradation(2, str(i)) for i in range(300)]
+    assert {d.jpeg_quality for d in drawn} == set(range(50, 96))
+    for values, largest in (([d.blur for d in drawn], 0.6), ([d.noise for d in drawn], 3.0)):
+        assert 0.2 < np.count_nonzero(values) / 300 < 0.47 and max(values) <= largest

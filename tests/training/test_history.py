@@ -7,7 +7,9 @@ from srlib.training.history import Epoch, History, RollBack
 
 
 def history_of(losses) -> History:
-    return History(30.0, 0.9, epochs=[Epoch(i, None, v, 30.0 + i, 0.9, 0.0) for i, v in enumerate(losses)])
+    return History(
+        30.0, 0.9, epochs=[Epoch(i, None, v, 30.0 + i, 0.9, 0.0) for i, v in enumerate(losses)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,8 +42,16 @@ def test_best_start_and_table():
             29.5,
             "Better than at the start by 2.00 dB: epoch 2 has 32.00 dB on the validation images, the start 30.00 dB",
         ),
-        ([5, 4, 3, 4], 32.1, "Below bicubic by 0.10 dB: epoch 2 has 32.00 dB on the validation images, the start 30.00 dB"),
-        ([3, 4, 5], 29.5, "No better than at the start: epoch 0 has 30.00 dB on the validation images, the start 30.00 dB"),
+        (
+            [5, 4, 3, 4],
+            32.1,
+            "Below bicubic by 0.10 dB: epoch 2 has 32.00 dB on the validation images, the start 30.00 dB",
+        ),
+        (
+            [3, 4, 5],
+            29.5,
+            "No better than at the start: epoch 0 has 30.00 dB on the validation images, the start 30.00 dB",
+        ),
     ],
 )
 def test_the_verdict_is_one_sentence(losses, bicubic, says):

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from tiny_training import make_pairs, run, same_weights
 
 from srlib.data.patches import PairedPatches, PixelStore
-from srlib.training.processes import Processes, near
 from srlib.training.checks import TrainingError
+from srlib.training.processes import Processes, for_gpu
 
 SCRIPT = """
 import sys
@@ -33,12 +33,28 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
     pytest.importorskip("accelerate", reason="Several processes need pip install accelerate.")
     (tmp_path / "script.py").write_text(SCRIPT)
     here = Path(__file__).resolve().parents[1]
-    env = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here.parent}:{here}"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", tmp_path / "script.py"]
-    subprocess.run([*command, tmp_path / "two"], check=True, env=env, timeout=300, capture_output=True)
+    env = os.environ | {
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{here.parent}:{here}",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        tmp_path / "script.py",
+    ]
+    subprocess.run(
+        [*command, tmp_path / "two"], check=True, env=env, timeout=300, capture_output=True
+    )
     _, history = run(tmp_path / "one")
     said = [(tmp_path / "two" / f"process_{rank}_of_2").read_text() for rank in (0, 1)]
-    assert said[0] == said[1] and float(said[0]) == pytest.approx(history.epochs[-1].valid_loss, abs=1e-5)
+    assert said[0] == said[1] and float(said[0]) == pytest.approx(
+        history.epochs[-1].valid_loss, abs=1e-5
+    )
     states = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("one", "two")]
     for part in ("model", "average"):
         for name, weight in states[0][part].items():
@@ -57,9 +73,16 @@ class Two:
 
 def test_each_process_takes_its_part_of_a_batch():
     batch = (torch.arange(6), torch.arange(6) * 10)
-    assert [part.tolist() for part in Processes(Two(), "cpu").share(batch)] == [[1, 3, 5], [10, 30, 50]]
-    assert [part.tolist() for part in Processes(None, "cpu").share(batch)] == [part.tolist() for part in batch]
-    with pytest.raises(TrainingError, match="batch of 5 cannot be shared by 2 processes"):
+    assert [part.tolist() for part in Processes(Two(), "cpu").share(batch)] == [
+        [1, 3, 5],
+        [10, 30, 50],
+    ]
+    assert [part.tolist() for part in Processes(None, "cpu").share(batch)] == [
+        part.tolist() for part in batch
+    ]
+    with pytest.raises(
+        TrainingError, match="batch of 5 patches cannot be divided among 2 processes"
+    ):
         Processes(Two(), "cpu").share((torch.arange(5), torch.arange(5)))
 
 
@@ -78,16 +101,26 @@ def mapped(tmp_path):
 @pytest.mark.parametrize(("free", "moves"), [(10**6, True), (10**3, False)])
 def test_a_store_moves_to_a_gpu_that_has_room(mapped, monkeypatch, free, moves):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
-    store = near(mapped, torch.device("cuda"))
+    store = for_gpu(mapped, torch.device("cuda"))
     assert (store.folder is None) == moves
-    options = {"scale": 2, "patch_size": 24}  # without a GPU the pixels stay in memory; the batches are the same
-    for a, b in zip(PairedPatches(store, **options).batch(3, 4), PairedPatches(mapped, **options).batch(3, 4), strict=True):
+    options = {
+        "scale": 2,
+        "patch_size": 24,
+    }  # without a GPU the pixels stay in memory; the batches are the same
+    for a, b in zip(
+        PairedPatches(store, **options).batch(3, 4),
+        PairedPatches(mapped, **options).batch(3, 4),
+        strict=True,
+    ):
         assert torch.equal(a, b)
 
 
 def test_without_a_gpu_pairs_stay_where_they_are(mapped):
     pairs = make_pairs()
-    assert near(mapped, torch.device("cpu")) is mapped and near(pairs, torch.device("cuda")) is pairs
+    assert (
+        for_gpu(mapped, torch.device("cpu")) is mapped
+        and for_gpu(pairs, torch.device("cuda")) is pairs
+    )
 
 
 def test_training_from_a_store_is_training_from_memory(mapped, tmp_path):

@@ -1,3 +1,4 @@
+import itertools
 import math
 import os
 import subprocess
@@ -7,17 +8,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, SAMPLES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images.picture import ImageError, Picture, read_image, to_tensor, write_image
+from srlib.images.picture import ImageError, Picture, read_image, write_image
 from srlib.images.resize import imresize
+from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
-from srlib.upscaling.tiling import SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
+from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
 from srlib.zoo.checkpoints import load_pretrained
 
 
@@ -28,9 +30,12 @@ def tiny(scale: int) -> EDSR:
 
 
 def plain(model: EDSR, rgb: np.ndarray) -> np.ndarray:
-    """The whole image at once, through the network as it is written, in float: (H, W, 3) in grey levels."""
+    """The whole mirrored image at once, by the network as it is written, in float: (H, W, 3) in grey levels."""
+    edge = MARGIN * model.config.scale
+    lr = to_tensor(np.pad(rgb, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric"))
     with torch.inference_mode():
-        return model(to_tensor(rgb)[None])[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+        sr = model(lr[None])[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+    return sr[edge:-edge, edge:-edge]
 
 
 @settings(max_examples=25)
@@ -58,7 +63,9 @@ def test_tiles_cover_every_pixel_once(size, width, tile, halo):
         covered[place] += 1
         seen, kept = with_halo(place, halo, (size, width, 3))
         for s, k, p, end in zip(seen, kept, place, covered.shape, strict=True):
-            assert s.start == max(0, p.start - halo) and s.stop == min(end, p.stop + halo)
+            assert s.start == max(-MARGIN, p.start - halo) and s.stop == min(
+                end + MARGIN, p.stop + halo
+            )
             assert (s.start + k.start, s.start + k.stop) == (
                 p.start,
                 p.stop,
@@ -142,7 +149,96 @@ def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expect
     assert len(deep) == expected + 1 and np.array_equal(
         upscale(lr, model, scale=scale), deep[:expected]
     )
-    assert upscale(lr, model, scale=scale, adjust_to_lr=True).shape == (expected, 20 * scale, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
+def test_flats_stay_flat(name, scale):
+    """The network itself leaves white 40 x 40 with corners of 189 at x4."""
+    model, levels = load_pretrained(name, scale), [0, 30, 128, 255]
+    for colour in [
+        (255, 255, 255),
+        (0, 0, 0),
+        (200, 30, 30),
+        (144, 75, 65),
+        *itertools.product(levels[::3], repeat=3),
+    ]:
+        for height, width in ((1, 1), (3, 50), (40, 40)):
+            rgb = np.full((height, width, 3), colour, np.uint8)
+            off = np.abs(super_resolve(rgb, model).astype(int) - rgb[0, 0]).max()
+            assert off <= (
+                1 if name == "edsr-lite" else 2
+            )  # as much as in the middle of a large flat
+    white = np.full((40, 40, 3), 255, np.uint8)
+    assert plain(model, white).min() > 254.5 and upscale(white, model).min() >= 254
+
+
+@pytest.mark.parametrize(("scale", "gain"), [(2, 0.4), (4, 0.1)])
+def test_the_border_is_better_than_with_zeros(scale, gain):
+    """PSNR of the outer two LR pixels alone, which the protocols drop."""
+    model, errors = load_pretrained("edsr-lite", scale), {"zeros": [], "mirrored": []}
+    for name in ("0801", "0803", "0804"):
+        hr = read_image(SAMPLES / "DIV2K_valid_HR" / f"{name}.png").rgb[100:228, 100:228]
+        lr = imresize(hr, 1 / scale)
+        with torch.inference_mode():
+            answers = {
+                "zeros": to_array(model(to_tensor(lr)[None])[0]),
+                "mirrored": upscale(lr, model),
+            }
+        ring = np.ones(hr.shape[:2], bool)
+        ring[2 * scale : -2 * scale, 2 * scale : -2 * scale] = False
+        for kind, sr in answers.items():
+            errors[kind].append(np.square(sr[ring].astype(float) - hr[ring]).mean())
+    zeros, mirrored = (10 * np.log10(255**2 / np.mean(values)) for values in errors.values())
+    assert mirrored > zeros + gain
+
+
+@pytest.mark.parametrize("size", [(20, 31), (5, 3)])
+def test_a_texture_that_tiles_stays_one(photo, size):
+    """Wherever it is cut, the enlarged texture is the same, but for rounding, and mirrored it is not."""
+    model, texture = (
+        load_pretrained("edsr-lite", 2),
+        np.ascontiguousarray(photo[: size[0], : size[1]]),
+    )
+
+    def difference(padding):
+        rolled = np.roll(texture, (2, 1), (0, 1))
+        there = np.roll(upscale(rolled, model, padding=padding), (-4, -2), (0, 1))
+        return np.abs(there.astype(int) - upscale(texture, model, padding=padding)).max()
+
+    assert difference("wrap") <= 1 < 20 < difference("symmetric")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"width": 100}, {"height": 77}, {"width": 41}, {"height": 240}, {"width": np.int64(80)}],
+)
+def test_a_size_instead_of_a_scale(photo, wanted):
+    lr = photo[:30, :40]
+    [(name, side)] = wanted.items()
+    answer = upscale(lr, tiny(2), **wanted)
+    scale = side / (40 if name == "width" else 30)
+    assert answer.shape[name == "width"] == side
+    assert answer.shape[:2] == large_size((30, 40), 2, scale)
+
+
+def test_a_size_chooses_the_default_model(photo, caplog):
+    with caplog.at_level("INFO", "srlib.upscaling.engines"):
+        upscale(photo[:20, :30], width=80)
+    assert "EDSRConfig(scale=3" in caplog.text
+
+
+@pytest.mark.parametrize(("wanted", "error", "says"), [
+    ({"width": 39}, ValueError, "width is 40 pixels; .* at most 320, not to 39"),
+    ({"height": 241}, ValueError, "height is 30 pixels"),
+    ({"width": 80, "scale": 2}, ValueError, "one of scale, width and height, not scale and width"),
+    ({"width": 80, "height": 60}, ValueError, "not width and height"),
+    ({"width": "80"}, TypeError, "width is a whole number of pixels, not '80'"),
+    ({"height": 60.5}, TypeError, "not 60.5"),
+])  # fmt: skip
+def test_impossible_sizes(photo, wanted, error, says):
+    with pytest.raises(error, match=says):
+        upscale(photo[:30, :40], tiny(2), **wanted)
 
 
 @pytest.mark.parametrize("scale", [1.5, 2])
@@ -187,7 +283,7 @@ def test_impossible_requests(photo, options):
 
 WRONG_TYPES = {
     "tensor": ({"image": torch.zeros(3, 8, 8)}, ImageError, "tensor is no picture: .*to_array"),
-    "bytes": ({"image": b"\x89PNG"}, ImageError, "not from bytes; io.BytesIO makes a stream"),
+    "bytes": ({"image": b"\x89PNG"}, ImageError, "not from bytes; io.BytesIO makes"),
     "list": ({"image": [[0]]}, ImageError, "not from list.$"),
     "no tile": ({"tile": None}, TypeError, 'tile is a number of LR pixels or "auto", not None'),
     "half a tile": ({"tile": 64.5}, TypeError, "not 64.5"),
@@ -216,7 +312,7 @@ def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expecte
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free // 2, 2**37))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: free // 2)
-    side = tile_side("auto", config, "cuda")
+    side = tile_side("auto", config, torch.device("cuda"))
     assert (
         side == expected
         if expected in (64, 512)
@@ -271,9 +367,14 @@ def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
 
 
 def test_what_is_done_is_not_done_again(photo):
-    """The first tile, in the corner, has less of a halo than those in the middle: it fits, and they do not."""
-    model, seen = cramped(40 * 40, gpu_is_full), []
-    super_resolve(photo, model, tile=32, on_progress=lambda *p: seen.append(p))
+    """The memory gets short after the first tile."""
+    model, seen = cramped(photo.size, gpu_is_full), []
+
+    def shrink(done, total):
+        seen.append((done, total))
+        model.limit = 40 * 40
+
+    super_resolve(photo, model, tile=32, on_progress=shrink)
     assert seen[0] == (1, 12) and seen[-1][0] == seen[-1][1] > 12
     assert model.asked == seen[-1][1] + 1  # each tile once, and one in vain
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_weights
 
 from srlib.training.checks import TrainingError
+from srlib.training.history import Epoch, History
 from srlib.upscaling.enlarge import upscale
 from srlib.widgets import TrainingPanel
-from srlib.widgets.training.panel import _pace, _thinned
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +136,7 @@ def test_a_training_that_gave_up_says_so(tmp_path):
             run(tmp_path, config, model, on_event=panel, resume=resume)
         assert panel.curves.state == "gave up"
         assert panel.curves.sentence.startswith(
-            "Gave up, as the loss exploded 3 times: epoch 0 is kept"
+            "Gave up because the loss exploded 3 times: epoch 0 is kept"
         )
 
 
@@ -187,19 +187,23 @@ def test_a_closed_panel_does_not_stop_the_training(tmp_path):
     assert history.ended == "complete"
 
 
-def test_thinning_keeps_the_mean():
-    losses = [(step, float(step % 7)) for step in range(1, 4001)]
-    thin = np.array(_thinned(losses))
-    assert thin.shape == (400, 2) and thin.mean(axis=0) == pytest.approx(np.mean(losses, axis=0))
-    assert _thinned(losses[:3]) == [list(pair) for pair in losses[:3]] and _thinned([]) == []
-
-
-@pytest.mark.parametrize(
-    ("rate", "speed", "left"),
-    [
-        (2, "2 steps/s", "at most 45 s left"), (0.5, "0.5 steps/s", "at most 3 min left"),
-        (0.01, "0.01 steps/s", "at most 2.5 h left"), (0, "", ""),
-    ],
-)  # fmt: skip
-def test_pace(rate, speed, left):
-    assert _pace(90, rate) == (speed, left)
+def test_a_long_curve_is_thinned_and_the_pace_is_said():
+    """Events as fine_tune sends them, from a training of 4,000 steps that takes no time."""
+    config = replace(CONFIG, max_epochs=1000, steps_per_epoch=5)
+    panel = TrainingPanel(make_model(), make_pairs()[2], config)
+    history = History(
+        bicubic_psnr=30.0, bicubic_ssim=0.9, epochs=[Epoch(0, 0.1, 0.1, 30.0, 0.9, 0.0)]
+    )
+    panel("start", 0, history)
+    for step in range(1, 4001):
+        history.running.append(float(step % 7))
+        panel("step", step, history)
+    history.epochs.append(Epoch(800, 0.1, 0.1, 31.0, 0.9, 0.0))
+    panel("epoch", 4000, history)
+    curve = np.array(panel.curves.losses)
+    assert curve.shape == (400, 2)
+    assert curve.mean(axis=0) == pytest.approx(
+        [2000.5, np.mean([step % 7 for step in range(1, 4001)])]
+    )
+    assert panel.curves.done == 4000 and panel.curves.pace.endswith("steps/s")
+    assert panel.curves.left.startswith("at most ") and panel.curves.left.endswith(" left")

@@ -11,8 +11,8 @@ from torch.nn.functional import conv2d, pixel_shuffle, relu
 
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.zoo.checkpoints import WEIGHTS_DIR, load_pretrained, save_weights
-from srlib.zoo.passport import inspect_checkpoint, read_weights
-from srlib.zoo.reader import WeightsError
+from srlib.zoo.passport import inspect_checkpoint
+from srlib.zoo.reader import WeightsError, read_weights
 
 SCALES = (2, 3, 4)
 BLOCKS, FEATS = 3, 8
@@ -122,7 +122,7 @@ def test_basicsr_files(tmp_path, scale, wrapper):
     passport = assert_same_function(
         tmp_path / "net_g_latest.pth", lambda x: basicsr(w, x, scale=scale), scale, "BasicSR"
     )
-    assert (wrapper is None) == ("checkpoint" not in passport.layout)
+    assert passport.place == ("" if wrapper is None else f"under {wrapper!r}")
 
 
 @scales
@@ -246,9 +246,8 @@ def test_training_checkpoints(tmp_path, average):
     loaded = load_pretrained(tmp_path / "last.pt", 3).state_dict()
     expected = better if average else model.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in loaded.items())
-    assert (
-        repr("average" if average else "model") in inspect_checkpoint(tmp_path / "last.pt").layout
-    )
+    place = inspect_checkpoint(tmp_path / "last.pt").place
+    assert place == f"under {'average' if average else 'model'!r}"
 
 
 def test_the_same_tensors_in_another_pickle(tmp_path):
@@ -314,7 +313,7 @@ def test_str_and_frozen(tmp_path):
     torch.save({"params": basicsr_state_dict(3)}, tmp_path / "a.pth")
     passport = inspect_checkpoint(tmp_path / "a.pth")
     lines = str(passport).splitlines()
-    assert lines[0] == "a.pth" and "EDSR x3, 3 blocks, 8 features, res_scale 1" in lines[2]
+    assert lines[0] == "a.pth" and "EDSR x3, 3 blocks, 8 features, res_scale 1" in lines[3]
     assert passport.sha256 in str(passport) and lines[-1].split() == ["loads", "yes,", "strictly"]
     with pytest.raises(FrozenInstanceError):
         passport.file = "b"
@@ -384,7 +383,12 @@ def test_other_architectures_get_a_sentence(tmp_path, name):
                     "upsample.0.weight": torch.zeros(800_000),
                 }
             ),
-            "only",
+            "Wrong shapes",
+        ),
+        (
+            # a shape of no values at all, which would overflow the size of the layer after it
+            lambda w: w.update({"conv_first.weight": torch.zeros(2**40, 0, 3, 3)}),
+            ".",
         ),
         (
             lambda w: w.update({"upsample.0.weight": torch.zeros(5 * FEATS, FEATS, 3, 3)}),

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from srlib.files.transfer import DownloadError
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS, evaluate, summarise
-from srlib.model.edsr import EDSR, EDSRConfig, count_parameters
+from srlib.model.cost import count_parameters
+from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo import checkpoints as zoo
 from srlib.zoo.checkpoints import CHECKPOINTS, available, load_pretrained, save_weights
@@ -141,17 +143,11 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (
-            "same shape",
-            "undamaged by its own checksums, perhaps the same weights in another pickle.  To use it",
-        ),
+        ("same shape", "perhaps the same weights in another pickle. To use it"),
         ("flipped", "a damaged file, or no weights file"),
         ("not finite", "a damaged file of the right shape"),
-        (
-            "old format",
-            "without checksums: the same weights in another pickle, or damaged.  To use it",
-        ),
-        ("old format, flipped", "a damaged file: as long as the true one, and other bytes"),
+        ("old format", "perhaps the same weights in another pickle. To use it"),
+        ("old format, flipped", "a damaged file of the right shape"),
         ("other", "another network than edsr-baseline x2"),
         ("cut", "a damaged file, or no weights file"),
     ],
@@ -182,33 +178,34 @@ def test_another_file_in_the_cache_is_told_apart_from_a_damaged_one(
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("change", "answer"),
     [
-        (
-            "same shape",
-            "an EDSR of the right shape, undamaged by its own checksums, perhaps the same weights in another pickle",
-        ),
-        ("other", "another network than edsr-baseline x2"),
-        ("cut", "a damaged file, or no weights file"),
+        (lambda content: content + b" ", "offers a file of"),
+        (lambda content: content[:-1000], "offers a file of"),
+        (lambda content: content[:-1] + b"x", r"gave another file \(SHA-256"),
     ],
 )
-def test_what_a_mirror_gave_instead_is_told(tmp_path, monkeypatch, content, says):
+def test_a_mirror_with_another_file_is_refused(tmp_path, monkeypatch, change, answer):
+    """By its size, before it is fetched, or else by its hash; and the next mirror is asked."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     file = tmp_path / "w.pt"
-    torch.save(official_state_dict(2, *((1, 8) if content == "other" else (16, 64))), file)
-    with mirror_server(
-        {"w.pt": file.read_bytes()[: -1000 if content == "cut" else None]}
-    ) as mirror:
-        urls = ("http://127.0.0.1:9/dead", f"{mirror.url}/good/w.pt")
-        checkpoint = replace(zoo.find("edsr-baseline", 2), sha256="0" * 64, urls=urls)
+    torch.save(official_state_dict(2, 16, 64), file)
+    content = file.read_bytes()
+    with mirror_server({"w.pt": content, "other.pt": change(content)}) as mirror:
+        checkpoint = replace(
+            zoo.find("edsr-baseline", 2),
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            urls=("http://127.0.0.1:9/dead", f"{mirror.url}/good/other.pt"),
+        )
         monkeypatch.setattr(zoo, "CHECKPOINTS", (checkpoint,))
-        with pytest.raises(
-            DownloadError, match=rf"gave another file \(SHA-256 .*\): {says}"
-        ) as caught:
+        with pytest.raises(DownloadError, match=rf"(?s)dead: no connection.*other\.pt: {answer}"):
             load_pretrained("edsr-baseline", 2)
-    assert "http://127.0.0.1:9/dead: no connection" in str(caught.value)
-    assert not checkpoint.path.exists()
+        assert not checkpoint.path.exists()
+        checkpoint = replace(checkpoint, urls=(*checkpoint.urls, f"{mirror.url}/good/w.pt"))
+        monkeypatch.setattr(zoo, "CHECKPOINTS", (checkpoint,))
+        assert load_pretrained("edsr-baseline", 2).config == EDSRConfig(2)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
@@ -315,10 +312,7 @@ def test_stored_config_is_json(tmp_path):
     with safe_open(
         save_weights(EDSR(EDSRConfig(2, 1, 4)), tmp_path / "a.safetensors"), "np"
     ) as file:
-        assert json.loads(file.metadata()["edsr_config"]) == {
-            "scale": 2,
-            "n_resblocks": 1,
-            "n_feats": 4,
-            "res_scale": 1.0,
-        }
+        stated = json.loads(file.metadata()["edsr_config"])
+        assert len(stated.pop("checksum")) == 64
+        assert stated == {"scale": 2, "n_resblocks": 1, "n_feats": 4, "res_scale": 1.0}
         assert file.get_tensor("head.0.weight").dtype == np.float32

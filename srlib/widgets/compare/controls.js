@@ -1,6 +1,6 @@
 /** What lies below the pictures: the bar of buttons, what is under the pointer, and the list of keys. */
 
-export const MODES = ["divider", "flicker", "side-by-side"];
+const MODES = ["divider", "flicker", "side-by-side"];
 const HINT = "Click the picture, then scroll to zoom and drag to move.";
 const KEYS = [
   ["+ −", "zoom in, zoom out"],
@@ -14,50 +14,39 @@ const KEYS = [
   ["?", "this list"],
 ];
 
-// JupyterLab deletes the cell on "d d" unless the very element that has the focus carries this attribute.
-export const KEYBOARD = { "data-lm-suppress-shortcuts": "true" };
-
-export function make(tag, className, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 /** A button that shows `text`, is called `name`, and says in its tip which key does the same. */
 function button(text, name, key, onclick) {
-  const node = make("button", "srlib-compare-button", { type: "button", title: `${name} (${key})`, ...KEYBOARD }, text);
+  const node = make("button", { class: "srlib-compare-button", type: "button", title: `${name} (${key})` }, text);
   if (name !== text) node.setAttribute("aria-label", name);
   node.onclick = onclick;
   return node;
 }
 
 /** The bar; `act` has a function for each thing that it can do.  `show` makes it say how things are. */
-export function makeBar(act) {
-  const group = `srlib-compare-${Math.random()}`; // crypto.randomUUID is not there over plain http
+function makeBar(act) {
+  const group = uniqueId();
   const radios = Object.fromEntries(
     MODES.map((mode) => {
       const text = mode[0].toUpperCase() + mode.slice(1).replaceAll("-", " ");
-      const radio = make("input", "", { type: "radio", name: group, value: mode, ...KEYBOARD });
+      const radio = make("input", { type: "radio", name: group, value: mode });
       radio.onchange = () => act.setMode(mode);
-      return [mode, { radio, node: make("label", "srlib-compare-mode", {}, radio, make("span", "", {}, text)) }];
+      return [mode, { radio, node: make("label", { class: "srlib-compare-mode" }, radio, make("span", {}, text)) }];
     }),
   );
-  const modes = make("div", "srlib-compare-modes", { role: "radiogroup", "aria-label": "How to compare" });
+  const modes = make("div", { class: "srlib-compare-modes", role: "radiogroup", "aria-label": "How to compare" });
   modes.append(...Object.values(radios).map(({ node }) => node));
   const choices = ["Left", "Right"].map((side, n) => {
-    const select = make("select", "srlib-compare-choice", KEYBOARD);
+    const select = make("select", { class: "srlib-compare-choice" });
     select.onchange = () => act.choose(n, select.selectedIndex);
-    return { select, node: make("label", "srlib-compare-chooser", {}, side, select) };
+    return { select, node: make("label", { class: "srlib-compare-chooser" }, side, select) };
   });
   const play = button("", "Stop", "P", act.togglePlaying);
-  const magnification = make("output", "srlib-compare-magnification", { "aria-label": "Magnification" });
+  const magnification = make("output", { class: "srlib-compare-magnification", "aria-label": "Magnification" });
   const loupe = button("Magnifier", "Magnifier", "L", act.toggleLoupe);
   const full = button("Full screen", "Full screen", "F", act.toggleFullScreen);
   const help = button("Keys", "Keys", "?", act.toggleHelp);
   full.hidden = !document.fullscreenEnabled;
-  const zoom = make("div", "srlib-compare-zoom", { role: "group", "aria-label": "Zoom" });
+  const zoom = make("div", { class: "srlib-compare-zoom", role: "group", "aria-label": "Zoom" });
   zoom.append(
     button("−", "Zoom out", "−", act.zoomOut),
     magnification,
@@ -65,8 +54,8 @@ export function makeBar(act) {
     button("Fit", "Fit", "0 or double click", act.reset),
     button("1:1", "True size, 1:1", "Z", act.trueSize),
   );
-  const sides = make("div", "srlib-compare-sides", {}, ...choices.map(({ node }) => node));
-  const node = make("div", "srlib-compare-bar", {}, modes, sides, play, zoom, loupe, full, help);
+  const sides = make("div", { class: "srlib-compare-sides" }, ...choices.map(({ node }) => node));
+  const node = make("div", { class: "srlib-compare-bar" }, modes, sides, play, zoom, loupe, full, help);
 
   function show(state) {
     const { mode, labels, pair, playing } = state;
@@ -89,18 +78,18 @@ export function makeBar(act) {
 }
 
 /** A line for the position, and a chip for each picture: its name, its colour under the pointer, its PSNR. */
-export function makeReadings() {
-  const where = make("span", "srlib-compare-where", {}, HINT);
-  const chips = make("ul", "srlib-compare-chips", { "aria-label": "Pictures" });
-  const node = make("div", "srlib-compare-readings", {}, chips, where);
+function makeReadings() {
+  const where = make("span", { class: "srlib-compare-where" }, HINT);
+  const chips = make("ul", { class: "srlib-compare-chips", "aria-label": "Pictures" });
+  const node = make("div", { class: "srlib-compare-readings" }, chips, where);
 
   function show({ labels, position, values, scores }) {
     where.textContent = position ? `x ${position[0]}, y ${position[1]}` : HINT;
     while (chips.children.length > labels.length) chips.lastChild.remove();
     while (chips.children.length < labels.length) {
-      const parts = ["name", "psnr", "swatch", "value"].map((part) => make("span", `srlib-compare-${part}`));
+      const parts = ["name", "psnr", "swatch", "value"].map((part) => make("span", { class: `srlib-compare-${part}` }));
       parts[2].setAttribute("aria-hidden", "true");
-      chips.append(make("li", "srlib-compare-chip", {}, ...parts));
+      chips.append(make("li", { class: "srlib-compare-chip" }, ...parts));
     }
     labels.forEach((label, n) => {
       const [name, psnr, swatch, value] = chips.children[n].children;
@@ -115,12 +104,12 @@ export function makeReadings() {
   return { node, show };
 }
 
-export function makeHelp() {
+function makeHelp() {
   const rows = KEYS.map(([keys, what]) => {
-    const caps = keys.split(" ").flatMap((key) => [make("kbd", "", {}, key), " "]);
-    return make("tr", "", {}, make("th", "", { scope: "row" }, ...caps), make("td", "", {}, what));
+    const caps = keys.split(" ").flatMap((key) => [make("kbd", {}, key), " "]);
+    return make("tr", {}, make("th", { scope: "row" }, ...caps), make("td", {}, what));
   });
-  const node = make("table", "srlib-compare-help", { "aria-label": "Keys" }, make("tbody", "", {}, ...rows));
+  const node = make("table", { class: "srlib-compare-help", "aria-label": "Keys" }, make("tbody", {}, ...rows));
   node.hidden = true;
   return node;
 }

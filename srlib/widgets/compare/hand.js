@@ -6,7 +6,7 @@
  * on(target, type, handler, options) adds a listener.  locate(event, panel) says where an event is: { panel, x, y } in screen
  * pixels of a panel, that under the event unless one is named.  act: see compare.js.
  */
-export function listenToPointers(on, { frame, divider }, locate, act) {
+function listenToPointers(on, { frame, divider }, locate, act) {
   on(divider, "pointerdown", (event) => {
     if (event.button !== 0) return;
     event.stopPropagation();
@@ -58,7 +58,7 @@ export function listenToPointers(on, { frame, divider }, locate, act) {
 }
 
 /** Listen to keys, wherever in the slider the focus is; arrows and Space mean something on the frame and the divider only. */
-export function listenToKeys(on, { root, frame, divider }, act) {
+function listenToKeys(on, { root, frame, divider }, act) {
   const anywhere = {
     "+": act.zoomIn,
     "=": act.zoomIn,

@@ -1,7 +1,5 @@
 /** What stands on a canvas: pictures side by side in slices of it, the magnifier, and the mark of the pointer's twin. */
 
-import { inPicture } from "./view.js";
-
 const LOUPE = { width: 220, height: 160 }; // CSS pixels
 
 /**
@@ -9,7 +7,7 @@ const LOUPE = { width: 220, height: 160 }; // CSS pixels
  *
  * rectangle: where the whole picture lies, in canvas pixels.  Sources of different size are drawn equally large.
  */
-export function paint(context, rectangle, slices) {
+function paint(context, rectangle, slices) {
   const { canvas: box } = context;
   context.clearRect(0, 0, box.width, box.height);
   for (const { source, from, to } of slices) {
@@ -24,7 +22,7 @@ export function paint(context, rectangle, slices) {
  *
  * magnification: canvas pixels for one of the picture, outside the magnifier.
  */
-export function paintLoupe(context, rectangle, magnification, sources, at) {
+function paintLoupe(context, rectangle, magnification, sources, at) {
   const [{ canvas: box }, density] = [context, devicePixelRatio];
   const [x, y] = inPicture(at, rectangle);
   const factor = Math.max(4, (4 * density) / magnification); // a pixel is seen as a square, however far away the picture is
@@ -57,7 +55,7 @@ export function paintLoupe(context, rectangle, magnification, sources, at) {
 }
 
 /** A small cross where the pointer would be in this panel. */
-export function paintMark(context, at) {
+function paintMark(context, at) {
   const density = devicePixelRatio;
   for (const [colour, thickness] of [["#000", 3], ["#fff", 1]]) {
     context.strokeStyle = colour;

@@ -1,17 +1,12 @@
 /** Two to four pictures of one scene, under a divider, in turn, or side by side; zoom and pan act on all of them. */
 
-import { KEYBOARD, MODES, make, makeBar, makeHelp, makeReadings } from "./controls.js";
-import { listenToKeys, listenToPointers } from "./hand.js";
-import { paint, paintLoupe, paintMark } from "./paint.js";
-import { Source, decode } from "./source.js";
-import { canMove, clamp, frameShape, inPicture, magnification, middle, moved, place, trueSize, visible } from "./view.js";
-
 const BEAT = 700; // milliseconds that the flicker shows a picture; slower than the three flashes a second that may harm
 const REST = 200; // milliseconds without a movement before the PSNR of what is seen is asked for
 
 function render({ model, el, signal }) {
   const on = (target, type, handler, options = {}) => target.addEventListener(type, handler, { signal, ...options });
   const get = (...names) => names.map((name) => model.get(name));
+  const set = setter(model, signal);
 
   // What this view of the model knows by itself; the rest is in the model.
   let sources = [];
@@ -22,7 +17,9 @@ function render({ model, el, signal }) {
   let loupe = false;
   let scores = null; // the PSNR of each picture in what is seen, in words
   let stale = true; // whether the pictures are to be drawn again, and not only what lies over and around them
-  let [beating, resting, refreshing, saving] = [0, 0, 0, 0]; // timers
+  let beating = 0; // three timers
+  let resting = 0;
+  let refreshing = 0;
 
   const view = () => ({ zoom: model.get("zoom"), center: model.get("center") });
   const box = () => ({ width: panels[0].canvas.width, height: panels[0].canvas.height });
@@ -72,24 +69,25 @@ function render({ model, el, signal }) {
     },
   };
 
-  const frame = make("div", "srlib-compare-frame", {
-    role: "group", tabindex: "0", "aria-description": "Plus and minus zoom, arrows move, ? lists the other keys", ...KEYBOARD,
+  const frame = make("div", {
+    class: "srlib-compare-frame", role: "group", tabindex: "0",
+    "aria-description": "Plus and minus zoom, arrows move, ? lists the other keys",
   });
-  const divider = make("div", "srlib-compare-divider", {
-    role: "slider", tabindex: "0", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100", ...KEYBOARD,
-  });
-  divider.append(make("div", "srlib-compare-grip", { "aria-hidden": "true" }));
+  const divider = make("div", {
+    class: "srlib-compare-divider", role: "slider", tabindex: "0",
+    "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100",
+  }, make("div", { class: "srlib-compare-grip", "aria-hidden": "true" }));
   const [bar, readings, help] = [makeBar(act), makeReadings(), makeHelp()];
-  const root = make("div", "srlib-compare", {}, frame, bar.node, readings.node, help);
+  const root = make("div", { class: "srlib-compare" }, frame, bar.node, readings.node, help);
   el.append(root);
 
   const panels = [];
   const addPanel = () => {
-    const canvas = make("canvas", "srlib-compare-canvas", { role: "img" });
-    const overlay = make("canvas", "srlib-compare-canvas srlib-compare-overlay", { "aria-hidden": "true" });
-    const pills = ["left", "right"].map((side) => make("span", `srlib-compare-pill srlib-compare-${side}`));
-    const layers = pills.map((pill) => make("div", "srlib-compare-layer", { "aria-hidden": "true" }, pill));
-    const node = make("div", "srlib-compare-panel", {}, canvas, ...layers, overlay);
+    const canvas = make("canvas", { class: "srlib-compare-canvas", role: "img" });
+    const overlay = make("canvas", { class: "srlib-compare-canvas srlib-compare-overlay", "aria-hidden": "true" });
+    const pills = ["left", "right"].map((side) => make("span", { class: `srlib-compare-pill srlib-compare-${side}` }));
+    const layers = pills.map((pill) => make("div", { class: "srlib-compare-layer", "aria-hidden": "true" }, pill));
+    const node = make("div", { class: "srlib-compare-panel" }, canvas, ...layers, overlay);
     panels.push({ node, canvas, overlay, pills, layers });
     frame.append(node, divider); // the divider stays on top
     resized.observe(node);
@@ -232,14 +230,6 @@ function render({ model, el, signal }) {
 
   // ---- between the page and the kernel
 
-  function set(state) {
-    for (const [name, value] of Object.entries(state)) model.set(name, value);
-    saving ||= requestAnimationFrame(() => {
-      saving = 0;
-      model.save_changes();
-    });
-  }
-
   function askScores() {
     if (!model.get("scored") || !sources.length) return;
     clearTimeout(resting);
@@ -272,26 +262,18 @@ function render({ model, el, signal }) {
   listenToPointers(on, { frame, divider }, locate, act);
   listenToKeys(on, { root, frame, divider }, act);
   on(root, "fullscreenchange", arrange);
-  const listeners = {
-    "change:version": showPictures,
-    "change:mode": arrange,
-    "change:labels": refresh,
-    "change:pair": refresh,
-    "change:position": refresh,
-    "change:zoom": lookElsewhere,
-    "change:center": lookElsewhere,
-    "msg:custom": receive,
-  };
-  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+  listen(model, signal, "change:version", showPictures);
+  listen(model, signal, "change:mode", arrange);
+  for (const name of ["labels", "pair", "position"]) listen(model, signal, `change:${name}`, refresh);
+  for (const name of ["zoom", "center"]) listen(model, signal, `change:${name}`, lookElsewhere);
+  listen(model, signal, "msg:custom", receive);
   showPictures();
 
   return () => {
-    for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
     resized.disconnect();
     clearInterval(beating);
     clearTimeout(resting);
     cancelAnimationFrame(refreshing);
-    cancelAnimationFrame(saving);
     sources.forEach((source) => source.close());
     sources = [];
   };
@@ -300,4 +282,3 @@ function render({ model, el, signal }) {
 /** The exact number of pixels, if it is told (Safari does not) and can be true (on an emulated screen it is not). */
 const near = (exact, about) => (Math.abs(exact - about) < 2 ? exact : Math.round(about));
 
-export default { render };

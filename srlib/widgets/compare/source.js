@@ -5,17 +5,17 @@
  * picture is its own overview and has no tiles.
  */
 
-export const TILE = 512; // pixels; pyramid.py cuts the same
+const TILE = 512; // pixels; pyramid.py cuts the same
 const KEPT = 96; // tiles, a megabyte each; more than the largest screens show
 const ASKED_AT_ONCE = 6; // the rest waits, so that a place already left is not sent
 
 /** Pixels as they are in the file: no colour conversion, no premultiplication. */
-export const decode = (png) =>
+const decode = (png) =>
   createImageBitmap(new Blob([png], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 
 const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
 
-export class Source {
+class Source {
   /** ask(level, column, row) requests a tile, which comes through `receive`, sooner, later or never. */
   constructor(overview, [width, height], ask) {
     this.size = { width, height };

@@ -11,8 +11,6 @@ const COMFORTABLE_WIDTH = 480; // smaller pictures are shown at a whole multiple
 const GAP = 4; // CSS pixels between pictures side by side
 const WORTH = 1.25; // how much larger pictures must get before they lie below one another
 
-export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-
 /** How large one pixel of the picture is when the whole of it is seen, but for less than a pixel of the screen. */
 function fitted(box, size) {
   const [across, down] = [box.width / size.width, box.height / size.height];
@@ -22,14 +20,14 @@ function fitted(box, size) {
 }
 
 /** The rectangle that the whole picture takes, of which the box may show a part. */
-export function place(box, size, { zoom, center: [x, y] }) {
+function place(box, size, { zoom, center: [x, y] }) {
   const scale = fitted(box, size) * zoom;
   const [width, height] = [size.width * scale, size.height * scale];
   return { left: box.width / 2 - x * width, top: box.height / 2 - y * height, width, height };
 }
 
 /** The view nearest to a wanted one that shows as much picture as it can: no margin on one side while the other is cut off. */
-export function settled(box, size, { zoom, center: [x, y] }) {
+function settled(box, size, { zoom, center: [x, y] }) {
   const fit = fitted(box, size);
   zoom = clamp(zoom, Math.min(1, 1 / fit), Math.max(8, LARGEST / fit));
   const margin = (room, side) => Math.min(0.5, room / (2 * side * fit * zoom));
@@ -38,7 +36,7 @@ export function settled(box, size, { zoom, center: [x, y] }) {
 }
 
 /** The view after zooming by a factor about a point of the box and then shifting the picture by some pixels. */
-export function moved(box, size, view, { factor = 1, at = middle(box), by = { x: 0, y: 0 } }) {
+function moved(box, size, view, { factor = 1, at = middle(box), by = { x: 0, y: 0 } }) {
   const [x, y] = inPicture(at, place(box, size, view));
   const { zoom } = settled(box, size, { ...view, zoom: view.zoom * factor });
   const { width, height } = place(box, size, { ...view, zoom });
@@ -47,30 +45,30 @@ export function moved(box, size, view, { factor = 1, at = middle(box), by = { x:
 }
 
 /** The view at which one pixel of the picture is one pixel of the screen. */
-export const trueSize = (box, size, view) => settled(box, size, { ...view, zoom: 1 / fitted(box, size) });
+const trueSize = (box, size, view) => settled(box, size, { ...view, zoom: 1 / fitted(box, size) });
 
-export const middle = (box) => ({ x: box.width / 2, y: box.height / 2 });
+const middle = (box) => ({ x: box.width / 2, y: box.height / 2 });
 
 /** A point of the box in fractions of the picture; below 0 or above 1 beside it. */
-export const inPicture = ({ x, y }, { left, top, width, height }) => [(x - left) / width, (y - top) / height];
+const inPicture = ({ x, y }, { left, top, width, height }) => [(x - left) / width, (y - top) / height];
 
 /** The part of the picture that is seen, in fractions of it: [left, top, right, bottom]. */
-export function visible(box, rectangle) {
+function visible(box, rectangle) {
   const corners = [inPicture({ x: 0, y: 0 }, rectangle), inPicture({ x: box.width, y: box.height }, rectangle)];
   return corners.flat().map((value) => clamp(value, 0, 1));
 }
 
 /** How many pixels of the screen one pixel of the picture covers, in one direction. */
-export const magnification = (box, size, { zoom }) => fitted(box, size) * zoom;
+const magnification = (box, size, { zoom }) => fitted(box, size) * zoom;
 
 /** Whether some of the picture lies outside the box; by less than a pixel does not count. */
-export const canMove = (box, { width, height }) => width > box.width + 1 || height > box.height + 1;
+const canMove = (box, { width, height }) => width > box.width + 1 || height > box.height + 1;
 
 /**
  * How to lay `count` pictures out in a room so that they get large, but not larger than their comfortable size: columns, rows,
  * and the size of them all in CSS pixels.
  */
-export function frameShape(count, room, size) {
+function frameShape(count, room, size) {
   const comfortable = size.width * Math.max(1, Math.round(COMFORTABLE_WIDTH / size.width));
   const shapes = Array.from({ length: count }, (_, n) => {
     const [across, down] = [n + 1, Math.ceil(count / (n + 1))];

@@ -1,3 +1,5 @@
+"""The CropExplorer and the BlindTest of lesson 05."""
+
 from srlib.widgets.crops.blind import BlindTest
 from srlib.widgets.crops.explorer import CropExplorer
 

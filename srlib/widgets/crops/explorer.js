@@ -2,40 +2,28 @@
 
 const MAGNIFICATIONS = [1, 2, 4, 8, 16];
 const HINT = "Click the picture, or use the arrow keys on it (with Shift by one pixel), to move the crop; + and − to zoom.";
-
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-
-function make(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const ZOOMS = { "+": 1, "=": 1, "-": -1 };
 
 function render({ model, el, signal }) {
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
+  const set = setter(model, signal);
 
-  // JupyterLab deletes the cell on "d d" unless the very element that has the focus carries this attribute.
-  const keyboard = { tabindex: "0", "data-lm-suppress-shortcuts": "true" };
-  const hint = make("p", "srlib-crops-hint", { id: `srlib-hint-${crypto.randomUUID()}` });
-  hint.textContent = HINT;
-  const overview = make("div", "srlib-crops-overview", {
-    role: "group", "aria-label": "Overview: where the crop lies", "aria-describedby": hint.id, ...keyboard,
+  const hint = make("p", { class: "srlib-crops-hint", id: uniqueId() }, HINT);
+  const whole = make("img", { alt: "HR, all of it", draggable: "false" });
+  const box = make("div", { class: "srlib-crops-box", "aria-hidden": "true" });
+  const overview = make("div", {
+    class: "srlib-crops-overview", role: "group", tabindex: "0",
+    "aria-label": "Overview: the position of the crop", "aria-describedby": hint.id,
+  }, whole, box);
+  const zoom = make("input", {
+    type: "range", min: "0", max: `${MAGNIFICATIONS.length - 1}`, step: "1", "aria-label": "Magnification",
   });
-  const whole = make("img", "", { alt: "HR, all of it", draggable: "false" });
-  const box = make("div", "srlib-crops-box", { "aria-hidden": "true" });
-  overview.append(whole, box);
-  const zoom = make("input", "", {
-    type: "range", min: 0, max: MAGNIFICATIONS.length - 1, step: 1, "aria-label": "Magnification", ...keyboard,
-  });
-  const place = make("output", "srlib-crops-place", { "aria-live": "polite" });
-  const controls = make("div", "srlib-crops-controls");
-  controls.append(zoom, place, hint);
-  const left = make("div", "srlib-crops-left");
-  left.append(overview, controls);
-  const panels = make("div", "srlib-crops-panels");
-  const root = make("div", "srlib-crops");
-  root.append(left, panels);
+  const place = make("output", { class: "srlib-crops-place", "aria-live": "polite" });
+  const panels = make("div", { class: "srlib-crops-panels" });
+  const root = make("div", { class: "srlib-crops" },
+    make("div", { class: "srlib-crops-left" }, overview, make("div", { class: "srlib-crops-controls" }, zoom, place, hint)),
+    panels);
   el.append(root);
 
   let images = [];
@@ -43,7 +31,7 @@ function render({ model, el, signal }) {
   let captions = [];
   let decoding = 0;
 
-  /** The square of HR that is shown, as in crops.py. */
+  /** The square of HR that is shown; explorer.py has the same rule. */
   function crop() {
     const side = Math.min(Math.floor(model.get("panel") / model.get("magnification")), whole.naturalWidth, whole.naturalHeight);
     const [x, y] = model.get("center").map((middle) => middle - Math.floor(side / 2));
@@ -66,13 +54,9 @@ function render({ model, el, signal }) {
     }
     if (mine !== decoding) return;
     images = decoded;
-    canvases = labels.map(() => make("canvas", "", { role: "img" }));
-    captions = labels.map(() => make("figcaption", ""));
-    panels.replaceChildren(...canvases.map((canvas, i) => {
-      const figure = make("figure", "");
-      figure.append(canvas, captions[i]);
-      return figure;
-    }));
+    canvases = labels.map(() => make("canvas", { role: "img" }));
+    captions = labels.map(() => make("figcaption"));
+    panels.replaceChildren(...canvases.map((canvas, i) => make("figure", {}, canvas, captions[i])));
     showCrop();
     showScores();
     root.dataset.ready = "true";
@@ -102,38 +86,26 @@ function render({ model, el, signal }) {
   function showScores() {
     const [labels, scores] = [model.get("labels"), model.get("scores")];
     captions.forEach((caption, i) => {
-      const name = make("strong", "");
-      name.textContent = labels[i];
-      caption.replaceChildren(name, document.createElement("br"), scores[i] ?? "");
+      caption.replaceChildren(make("strong", {}, labels[i]), make("br"), scores[i] ?? "");
       canvases[i].setAttribute("aria-label", `Crop of ${labels[i]}: ${scores[i] ?? ""}`);
     });
   }
 
-  let saving = 0;
-  function set(name, value) {
-    model.set(name, value);
-    saving ||= requestAnimationFrame(() => {
-      saving = 0;
-      model.save_changes();
-    });
-  }
-
   function moveTo(x, y) {
-    const half = Math.floor(crop().side / 2); // the middle stays where a crop fits, so that no key press is lost beyond
+    const half = Math.floor(crop().side / 2); // the middle stays where a crop fits, so that no key press is lost outside
     const within = (value, size) => clamp(Math.round(value), half, Math.max(half, size - crop().side + half));
-    set("center", [within(x, whole.naturalWidth), within(y, whole.naturalHeight)]);
+    set({ center: [within(x, whole.naturalWidth), within(y, whole.naturalHeight)] });
   }
 
   function zoomTo(index) {
-    set("magnification", MAGNIFICATIONS[clamp(index, 0, MAGNIFICATIONS.length - 1)]);
+    set({ magnification: MAGNIFICATIONS[clamp(index, 0, MAGNIFICATIONS.length - 1)] });
   }
 
   function point(event) {
     const frame = overview.getBoundingClientRect();
-    const part = (value, start, size) => (value - start) / size;
     moveTo(
-      part(event.clientX, frame.left, frame.width) * whole.naturalWidth,
-      part(event.clientY, frame.top, frame.height) * whole.naturalHeight,
+      ((event.clientX - frame.left) / frame.width) * whole.naturalWidth,
+      ((event.clientY - frame.top) / frame.height) * whole.naturalHeight,
     );
   }
 
@@ -146,9 +118,6 @@ function render({ model, el, signal }) {
     if (overview.hasPointerCapture(event.pointerId)) point(event);
   });
   on(zoom, "input", () => zoomTo(Number(zoom.value)));
-
-  const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const ZOOMS = { "+": 1, "=": 1, "-": -1 };
   on(overview, "keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (Object.hasOwn(DIRECTIONS, event.key)) {
@@ -163,12 +132,9 @@ function render({ model, el, signal }) {
     event.stopPropagation();
   });
 
-  model.on("change:pictures", showPictures);
-  model.on("change:center change:magnification", showCrop);
-  model.on("change:scores", showScores);
+  listen(model, signal, "change:pictures", showPictures);
+  listen(model, signal, "change:center", showCrop);
+  listen(model, signal, "change:magnification", showCrop);
+  listen(model, signal, "change:scores", showScores);
   showPictures();
-
-  return () => cancelAnimationFrame(saving);
 }
-
-export default { render };

@@ -1,14 +1,11 @@
 /** A training as it goes: the loss and PSNR curves, the lines to beat, the pace, and buttons to pause and to stop. */
 
-const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [420, 210, 44, 22, 8]; // of a chart; and its margins, in units of the drawing
-
-function make(tag, className = "", attributes = {}) {
-  const node = document.createElementNS(SVG, tag);
-  if (className) node.setAttribute("class", className);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
+// The size of a chart and its margins, in units of the drawing.
+const WIDTH = 420;
+const HEIGHT = 210;
+const LEFT = 44;
+const BOTTOM = 22;
+const TOP = 8;
 
 /** Three to six round numbers from low to high. */
 function ticks(low, high) {
@@ -33,58 +30,39 @@ function draw(svg, end, lines, horizontals) {
   [low, high] = [low - room, high + room];
   const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / end;
   const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
-  svg.append(make("rect", "frame", { x: LEFT, y: TOP, width: WIDTH - LEFT - 4, height: HEIGHT - TOP - BOTTOM }));
-  const write = (text, attributes) => {
-    const node = make("text", "", attributes);
-    node.textContent = text;
-    svg.append(node);
-  };
+  svg.append(make("svg:rect", { class: "frame", x: LEFT, y: TOP, width: WIDTH - LEFT - 4, height: HEIGHT - TOP - BOTTOM }));
+  const write = (text, attributes) => svg.append(make("svg:text", attributes, text));
   for (const { value, text } of ticks(low, high)) write(text, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" });
   for (const { value, text } of ticks(0, end)) write(text, { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" });
   for (const { y: value, kind, text } of horizontals) {
-    svg.append(make("line", `line ${kind}`, { x1: LEFT, x2: WIDTH - 4, y1: y(value), y2: y(value) }));
-    const above = horizontals.every((other) => other.y <= value); // the upper line's name stands above it, the lower one's below
+    svg.append(make("svg:line", { class: `line ${kind}`, x1: LEFT, x2: WIDTH - 4, y1: y(value), y2: y(value) }));
+    const above = horizontals.every((other) => other.y <= value); // the upper line is labelled above, the lower one below
     write(text, { x: WIDTH - 8, y: y(value) + (above ? -4 : 13), "text-anchor": "end" });
   }
   for (const { points, kind, dots } of lines) {
     const path = points.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)} ${y(py).toFixed(1)}`).join("");
-    svg.append(make("path", `line ${kind}`, { d: path }));
-    if (dots) for (const [px, py] of points) svg.append(make("circle", kind, { cx: x(px), cy: y(py), r: 3 }));
+    svg.append(make("svg:path", { class: `line ${kind}`, d: path }));
+    if (dots) for (const [px, py] of points) svg.append(make("svg:circle", { class: kind, cx: x(px), cy: y(py), r: 3 }));
   }
 }
 
 function chart(title) {
-  const figure = document.createElement("figure");
-  const caption = document.createElement("figcaption");
-  caption.textContent = title;
-  const svg = make("svg", "", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
-  figure.append(caption, svg);
-  return { figure, svg };
+  const svg = make("svg:svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+  return { svg, figure: make("figure", {}, make("figcaption", {}, title), svg) };
 }
 
 function render({ model, el, signal }) {
-  const root = document.createElement("div");
-  root.className = "srlib-training";
-  const dark = document.body.dataset.jpThemeLight === "false";
-  root.dataset.theme = dark ? "dark" : "light";
   const loss = chart("Loss by step: training (line), validation (dots)");
   const psnr = chart("PSNR on the validation images, dB");
-  const charts = document.createElement("div");
-  charts.className = "srlib-training-charts";
-  charts.append(loss.figure, psnr.figure);
-  const bar = document.createElement("progress");
-  const pace = document.createElement("p");
-  pace.className = "pace";
-  const sentence = document.createElement("p");
-  sentence.setAttribute("role", "status"); // read out whenever it changes
-  const button = () => {
-    const node = document.createElement("button");
-    node.className = "jupyter-widgets jupyter-button widget-button";
-    return node;
-  };
-  const [hold, stop] = [button(), button()];
-  stop.textContent = "Stop, keep the best";
-  root.append(charts, bar, pace, sentence, hold, stop);
+  const bar = make("progress");
+  const pace = make("p", { class: "pace" });
+  const sentence = make("p", { role: "status" }); // read out whenever it changes
+  const button = { type: "button", class: "jupyter-widgets jupyter-button widget-button" };
+  const hold = make("button", button);
+  const stop = make("button", button, "Stop, keep the best");
+  const theme = document.body.dataset.jpThemeLight === "false" ? "dark" : "light";
+  const root = make("div", { class: "srlib-training", "data-theme": theme },
+    make("div", { class: "srlib-training-charts" }, loss.figure, psnr.figure), bar, pace, sentence, hold, stop);
   el.append(root);
 
   function showCurves() {
@@ -118,10 +96,6 @@ function render({ model, el, signal }) {
 
   hold.addEventListener("click", () => model.send({ type: model.get("state") === "paused" ? "go on" : "pause" }), { signal });
   stop.addEventListener("click", () => model.send({ type: "stop" }), { signal });
-  for (const name of ["losses", "epochs", "bicubic"]) model.on(`change:${name}`, showCurves);
-  for (const name of ["done", "pace", "left", "sentence", "state", "title"]) model.on(`change:${name}`, showWords);
-  showCurves();
-  showWords();
+  follow(model, signal, ["losses", "epochs", "bicubic"], showCurves);
+  follow(model, signal, ["steps", "done", "pace", "left", "sentence", "state", "title"], showWords);
 }
-
-export default { render };

@@ -1,66 +1,63 @@
-/** How much larger, and by which network. */
+/** The size of the result, and the network. */
 
-function render({ model, el, signal }) {
-  const { send, gone } = talk(model, el);
-  const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
-  const group = crypto.randomUUID();
-
-  function radio(kind, value, checked, ...content) {
-    const input = make("input", { type: "radio", name: `${kind}-${group}`, value: `${value}`, checked });
-    on(input, "change", () => set(kind, value));
-    return make("label", {}, input, make("span", { class: "srlib-choice" }, ...content));
-  }
-  const set = (name, value) => send({ type: "choose", [name]: value });
-
+function makeChoices({ model, signal, on, send }) {
+  const group = uniqueId();
   const scales = make("div", { class: "srlib-scales" });
   const pixels = make("input", { type: "number", min: "1", step: "1", inputmode: "numeric" });
   const target = make("label", { class: "srlib-target" }, pixels, "pixels on the longer side");
   const summary = make("p", { class: "srlib-summary", "aria-live": "polite" });
   const models = make("div", { class: "srlib-models" });
   const note = make("p", { class: "srlib-note" });
-  el.append(make("div", { class: "srlib-choices srlib-part" },
-    make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, summary),
-    make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note), gone));
+
+  const choose = (choice) => send({ type: "choose", ...choice });
   on(pixels, "input", () => {
     const side = Math.round(Number(pixels.value));
-    if (side >= 1) set("longer_side", side);
+    if (side >= 1) choose({ longer_side: side });
   });
   on(pixels, "blur", showScales);
 
-  function showScales() {
-    const { scale: chosen, longer_side: longerSide } = model.get("chosen");
-    const offers = [...model.get("scales").map((scale) => [scale, `${scale}×`]), [0, "To a size"]];
-    if (scales.children.length !== offers.length) {
-      scales.replaceChildren(...offers.map(([value, text]) => radio("scale", value, value === chosen, text)));
+  /** Radio buttons for some options. They stay while their values stay: one that is replaced loses the focus. */
+  function showRadios(parent, name, values, fill) {
+    if (parent.dataset.values !== values.join()) {
+      parent.dataset.values = values.join();
+      parent.replaceChildren(...values.map((value) => {
+        const input = make("input", { type: "radio", name: `${name}-${group}`, value: `${value}` });
+        on(input, "change", () => choose({ [name]: value }));
+        return make("label", {}, input, make("span", { class: "srlib-choice" }));
+      }));
     }
-    for (const input of scales.querySelectorAll("input")) input.checked = Number(input.value) === chosen;
-    target.hidden = chosen !== 0;
-    if (document.activeElement !== pixels) pixels.value = longerSide; // nobody likes to be corrected while typing
+    [...parent.children].forEach((label, index) => {
+      label.firstChild.checked = values[index] === model.get("chosen")[name];
+      fill(label, index);
+    });
   }
 
-  // Kept while only their times change: a radio button that is replaced loses the focus.
-  let shown = "";
+  function showScales() {
+    const offers = model.get("scales");
+    showRadios(scales, "scale", offers.map(({ value }) => value), (label, index) => {
+      label.lastChild.textContent = offers[index].text;
+    });
+    const { scale, longer_side: longerSide } = model.get("chosen");
+    target.hidden = scale !== 0;
+    if (document.activeElement !== pixels) pixels.value = longerSide; // never corrected while the visitor types
+  }
+
   function showModels() {
     const offers = model.get("models");
-    const chosen = model.get("chosen").model;
-    const names = offers.map(({ name }) => name).join();
-    if (names !== shown) {
-      models.replaceChildren(...offers.map(({ name, title }) =>
-        radio("model", name, name === chosen, make("b", {}, title), make("span", {}, name), make("span", { class: "srlib-cost" }))));
-      shown = names;
-    }
-    for (const [index, label] of [...models.children].entries()) {
-      label.querySelector("input").checked = offers[index].name === chosen;
-      label.querySelector(".srlib-cost").textContent = offers[index].cost;
-    }
+    showRadios(models, "model", offers.map(({ name }) => name), (label, index) => {
+      const { name, title, cost } = offers[index];
+      label.lastChild.replaceChildren(
+        make("b", {}, title), make("span", {}, name), make("span", { class: "srlib-cost" }, cost));
+    });
   }
 
-  follow(model, ["scales", "chosen"], showScales);
-  follow(model, ["models", "chosen"], showModels);
-  follow(model, ["summary", "note"], () => {
+  follow(model, signal, ["scales", "chosen"], showScales);
+  follow(model, signal, ["models", "chosen"], showModels);
+  follow(model, signal, ["summary", "note"], () => {
     summary.textContent = model.get("summary");
     note.textContent = model.get("note");
   });
+  return make("div", { class: "srlib-choices" },
+    make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, summary),
+    make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note));
 }
-
-export default { render };

@@ -1,52 +1,56 @@
-"""What the wizard can do to a photograph: the recipes on this machine, one order, and what comes of it."""
+"""Recipes for enlarging, one order for one photograph, and its result."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSRConfig, ResBlock
-from srlib.upscaling.cost import Cost, predict_cost
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
-from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, thumbnail
+from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, decode, thumbnail
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.zoo import checkpoints as zoo
 
-MAX_RESULT_PIXELS = (
-    4 * MAX_PIXELS
-)  # of the network's answer; a dozen visitors share the memory of one machine
+# Of the network's answer: a dozen visitors share the memory of one machine.
+MAX_RESULT_PIXELS = 4 * MAX_PIXELS
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
-# What each network of the zoo is good for.  The last one of these on a machine, asked eight times, is the best there is.
-_GOOD_FOR = {
+_TITLES = {
     "edsr-lite": "Clean photo",
     "edsr-lite-photo": "Phone or web picture",
     "edsr-baseline": "Clean photo, finer",
     "edsr": "Clean photo, finest",
 }
+# The best of these on a machine, with self-ensemble, gives the best quality there is.
 _TRAINED_ON_CLEAN = ("edsr-lite", "edsr-baseline", "edsr")
-Progress = Callable[[float], None]  # the fraction done; it may raise to cancel
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to enlarge.  name: the checkpoint's, with the paper's "+" for the mean of eight answers (self-ensemble)."""
+    """A network, with or without self-ensemble.
+
+    Attributes:
+        name: The name of the checkpoint, with the paper's "+" for self-ensemble.
+        title: The kind of picture that it is good for.
+        configs: The network's configuration by scale.
+    """
 
     name: str
     title: str
-    configs: dict[int, EDSRConfig]  # by scale
-
-    @property
-    def self_ensemble(self) -> bool:
-        return self.name.endswith("+")
+    configs: dict[int, EDSRConfig]
 
     @property
     def checkpoint(self) -> str:
+        """The name of the checkpoint."""
         return self.name.removesuffix("+")
+
+    @property
+    def passes(self) -> int:
+        """How often the network runs: 8 times with self-ensemble."""
+        return 8 if self.name.endswith("+") else 1
 
     def model_scale(self, factor: float) -> int:
         """The smallest scale that reaches the factor, or the largest there is."""
@@ -54,12 +58,12 @@ class Recipe:
 
 
 def recipes() -> dict[str, Recipe]:
-    """By name, those whose weights are on this machine, quickest first."""
+    """The recipes whose weights are on this machine, by name, fastest first."""
     configs: dict[str, dict[int, EDSRConfig]] = {}
     for checkpoint in zoo.available():
         if checkpoint.on_disk():
             configs.setdefault(checkpoint.name, {})[checkpoint.scale] = checkpoint.config
-    found = [Recipe(name, _GOOD_FOR.get(name, name), scales) for name, scales in configs.items()]
+    found = [Recipe(name, _TITLES.get(name, name), scales) for name, scales in configs.items()]
     best = [recipe for recipe in found if recipe.name in _TRAINED_ON_CLEAN][-1:]
     found += [Recipe(f"{recipe.name}+", "Best quality, slow", recipe.configs) for recipe in best]
     return {recipe.name: recipe for recipe in found}
@@ -67,7 +71,14 @@ def recipes() -> dict[str, Recipe]:
 
 @dataclass(frozen=True)
 class Order:
-    """One photograph to enlarge, by a factor or to so many pixels on the longer side; one of the two is None."""
+    """One photograph to be enlarged, by a factor or to a length.
+
+    Attributes:
+        photograph: The photograph.
+        recipe: The recipe.
+        scale: The factor, or None.
+        longer_side: The longer side of the result in pixels, or None. One of the two is None.
+    """
 
     photograph: Photograph
     recipe: Recipe
@@ -76,121 +87,148 @@ class Order:
 
     @cached_property
     def factor(self) -> float:
-        """Raises ValueError for a target that is smaller than the photograph, or more than MAX_SCALE times as large."""
+        """The factor between the sides of result and photograph.
+
+        Raises:
+            ValueError: If the result would be smaller than the photograph, or more than MAX_SCALE
+                times as large.
+        """
         if self.longer_side is None:
             return self.scale
         longer = max(self.photograph.size)
         if not longer <= self.longer_side <= MAX_SCALE * longer:
-            offer = f"from {longer} to {MAX_SCALE * longer} pixels can be made of it"
             raise ValueError(
-                f"{self.photograph.name} is {longer} pixels long; {offer}, not {self.longer_side}."
+                f"{self.photograph.name} is {longer} pixels long: choose a length from {longer} "
+                f"to {MAX_SCALE * longer} pixels, not {self.longer_side}."
             )
         return self.longer_side / longer
 
     @property
     def model_scale(self) -> int:
+        """The scale of the network that is used."""
         return self.recipe.model_scale(self.factor)
 
     @property
+    def config(self) -> EDSRConfig:
+        """The configuration of the network that is used."""
+        return self.recipe.configs[self.model_scale]
+
+    @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the result"""
+        """(height, width) of the result."""
         return large_size(self.photograph.size, self.model_scale, self.factor)
 
     @property
-    def cost(self) -> Cost:
-        # Not compiled: `enlarge` listens to the network's blocks.
-        once = predict_cost(
-            self.recipe.configs[self.model_scale], *self.photograph.size, compiled=False
-        )
-        return replace(once, seconds=once.seconds * (8 if self.recipe.self_ensemble else 1))
-
-    @property
     def stem(self) -> str:
-        """What the result is called, without a suffix."""
+        """The name of the result without a suffix."""
         how = f"x{self.scale:g}" if self.longer_side is None else f"{self.longer_side}px"
-        return f"{Path(self.photograph.name).stem}_{how}_{self.recipe.name}"
+        return f"{self.photograph.stem}_{how}_{self.recipe.name}"
 
     def check(self) -> None:
-        """Raises ValueError for a factor that cannot be, and for more than MAX_RESULT_PIXELS on the way or at the end."""
-        height, width = (side * self.model_scale for side in self.photograph.size)
-        if height * width > MAX_RESULT_PIXELS:
-            made, limit = round(height * width / 1e6), round(MAX_RESULT_PIXELS / 1e6)
-            advice = "Choose a smaller scale, or a part of the photograph."
+        """Check that the order can be carried out here.
+
+        Raises:
+            ValueError: For an impossible factor, and for a result beyond MAX_RESULT_PIXELS.
+        """
+        pixels = math.prod(side * self.model_scale for side in self.photograph.size)
+        if pixels > MAX_RESULT_PIXELS:
             raise ValueError(
-                f"{self.photograph.name} would get {made} megapixels; the wizard goes up to {limit}.  {advice}"
+                f"{self.photograph.name} would become {pixels / 1e6:.0f} megapixels; "
+                f"the limit here is {MAX_RESULT_PIXELS / 1e6:.0f}. "
+                "Choose a smaller size, or crop the photograph."
             )
 
 
 @dataclass(frozen=True)
 class Enlargement:
-    """What came of an order.  The picture waits on disk, as PNG; the properties decode or compute it anew."""
+    """The result of an order. It waits on disk as PNG; the properties decode or compute anew.
+
+    Attributes:
+        order: The order.
+        thumbnail: The data URL of a small JPEG.
+        batch: Results that were started together have the same number.
+    """
 
     order: Order
-    thumbnail: str
+    thumbnail: str = field(repr=False)
+    batch: int
     _png: Scratch
 
     @property
     def sr(self) -> Picture:
-        return Photograph.decode(self.file_name, self._png)
+        """The enlarged photograph."""
+        return decode(self.file_name, self._png.read())
 
     @property
     def bicubic(self) -> Picture:
-        lr, (height, width) = self.order.photograph.read(), self.order.size
-        return replace(
-            lr, rgb=imresize(eight_bit(lr).rgb, self.order.factor)[:height, :width], alpha=None
-        )
+        """The photograph enlarged by bicubic interpolation, for comparison."""
+        lr = self.order.photograph.read()
+        height, width = self.order.size
+        rgb = imresize(eight_bit(lr).rgb, self.order.factor)[:height, :width]
+        return replace(lr, rgb=rgb, alpha=None)
 
     @property
     def labels(self) -> tuple[str, str]:
+        """The names of `bicubic` and `sr` in a comparison."""
         return ("Bicubic", self.order.recipe.name)
 
     @property
     def file_name(self) -> str:
+        """The name of the PNG file."""
         return f"{self.order.stem}.png"
 
     def encode(self, kind: str = "PNG") -> bytes:
-        """The bytes of a file: "PNG", "JPEG" or "TIFF", with profile and EXIF, and alpha where the format has it."""
+        """The bytes of a file, with profile and EXIF, and with alpha where the format has it.
+
+        Args:
+            kind: "PNG", "JPEG" or "TIFF".
+        """
         return self._png.read() if kind == "PNG" else encode(self.sr, kind)
 
 
-def enlarge(order: Order, on_progress: Progress) -> Enlargement:
-    """Do it.  Progress is told after every block of the network, so that Cancel need not wait for a tile."""
+def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 0) -> Enlargement:
+    """Carry out an order.
+
+    Args:
+        order: The order.
+        on_progress: Receives the fraction done after every block of the network, so that Cancel
+            takes effect within a tile; may raise to cancel.
+        batch: As in Enlargement.
+    """
     model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
-    ticks = _Ticks(order, on_progress)
+    progress = _Progress(order, on_progress)
     for module in model.modules():
         if isinstance(module, ResBlock):
-            module.register_forward_hook(ticks.block)
-    lr, ensemble = order.photograph.read(), order.recipe.self_ensemble
-    sr = upscale(lr, model, scale=order.factor, self_ensemble=ensemble, on_progress=ticks.tile)
-    return Enlargement(order, thumbnail(sr), Scratch(encode(sr)))
+            module.register_forward_hook(progress.on_block)
+    sr = upscale(
+        order.photograph.read(),
+        model,
+        scale=order.factor,
+        self_ensemble=order.recipe.passes > 1,
+        on_progress=progress.on_tile,
+    )
+    return Enlargement(order, thumbnail(sr), batch, Scratch(encode(sr)))
 
 
-class _Ticks:
-    """From blocks computed and tiles done to a fraction."""
+class _Progress:
+    """Turns finished blocks and tiles into a fraction."""
 
-    def __init__(self, order: Order, on_progress: Progress):
-        blocks = order.recipe.configs[order.model_scale].n_resblocks
-        self._per_tile = blocks * (8 if order.recipe.self_ensemble else 1)
-        self._on_progress, self._blocks = on_progress, 0
-        self._done, self._total = (
-            0,
-            math.prod(math.ceil(side / 512) for side in order.photograph.size),
-        )  # a first guess
+    def __init__(self, order: Order, on_progress: Callable[[float], None]):
+        self._on_progress = on_progress
+        self._blocks_per_tile = order.config.n_resblocks * order.recipe.passes
+        self._blocks = 0
+        self._tiles = 0
+        # A first guess, until the first tile is done.
+        self._total = math.prod(math.ceil(side / 512) for side in order.photograph.size)
 
-    def block(self, *_) -> None:
+    def on_block(self, *_) -> None:
         self._blocks += 1
-        self._tell()
+        # More blocks than expected where a tile was started again for lack of memory.
+        tiles = self._tiles + min(self._blocks / self._blocks_per_tile, 1)
+        self._on_progress(tiles / max(self._total, self._tiles + 1))
 
-    def tile(self, done: int, total: int) -> None:
-        self._done, self._total, self._blocks = done, total, 0
-        self._tell()
-
-    def _tell(self) -> None:
-        within = min(
-            self._blocks / self._per_tile, 1
-        )  # more, where a tile was begun anew for want of memory
-        self._on_progress(
-            (self._done + within) / max(self._total, self._done + 1)
-            if within
-            else self._done / self._total
-        )
+    def on_tile(self, done: int, total: int) -> None:
+        self._blocks = 0
+        self._tiles = done
+        self._total = total
+        self._on_progress(done / total)

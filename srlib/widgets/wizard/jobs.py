@@ -1,19 +1,19 @@
-"""One job after the other: a queue with a thread of its own, and one place at the processor for all visitors of a machine."""
+"""Jobs in the background, one after another, and one at a time on the whole machine."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-_LOOK_UP = 0.2  # seconds between two looks at whether Cancel was pressed, while others are at work
+_POLL = 0.2  # seconds between two looks at Cancel while other processes have the machine
 
 
 class Cancelled(Exception):
@@ -21,109 +21,121 @@ class Cancelled(Exception):
 
 
 class Job:
-    """Something to be done.  `order` says what, and makes two jobs the same; `future` ends with the result or what went wrong.
+    """Work to be done, and how it ended.
 
-    error: what ended the job, None while it has not ended and where it went well.
+    Attributes:
+        order: The work. Two jobs with equal orders are the same.
+        result: What the work returned; None until then.
+        error: The exception that ended the job; None otherwise.
     """
 
     def __init__(self, order: object):
         self.order = order
-        self.future: Future = Future()
+        self.result: Any = None
         self.error: BaseException | None = None
+        self.ended = threading.Event()
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
+        """Ask the job to stop at its next `check`."""
         self._cancelled.set()
 
     def check(self) -> None:
-        """Raises Cancelled once `cancel` was called."""
+        """Raise Cancelled if `cancel` was called."""
         if self._cancelled.is_set():
             raise Cancelled
 
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait for the end, and return the result or raise the error.
+
+        Raises:
+            TimeoutError: After `timeout` seconds.
+        """
+        if not self.ended.wait(timeout):
+            raise TimeoutError(f"The job did not end within {timeout} s.")
+        if self.error is not None:
+            raise self.error
+        return self.result
+
 
 class JobQueue:
-    """Jobs are done in the order in which they came, one at a time, while the kernel goes on answering messages."""
+    """Runs jobs in a thread of its own, in the order in which they came.
 
-    def __init__(self, work: Callable[[Job], object], on_end: Callable[[Job, object], None]):
-        """work: does one job, in the queue's thread, and calls `job.check` now and then.
+    Args:
+        work: Does one job, and calls `job.check` now and then.
+        on_end: Called for every job that has left the queue, before `wait` returns.
+    """
 
-        on_end: is told of a job that has left the queue, and of its result (None if it failed), before its future is.
-        """
-        self._work, self._on_end = work, on_end
-        self._jobs: deque[Job] = deque()  # the first one is being done
+    def __init__(self, work: Callable[[Job], Any], on_end: Callable[[Job], None]):
+        self._work = work
+        self._on_end = on_end
+        self._unfinished: list[Job] = []
         self._lock = threading.Lock()
+        self._waiting: SimpleQueue[Job] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
 
     def put(self, order: object) -> Job | None:
-        """A new job at the end; None if one for the same order is waiting or being done."""
+        """Add a job; None if one with the same order is running or waiting."""
         with self._lock:
-            if any(job.order == order for job in self._jobs):
+            if any(job.order == order for job in self._unfinished):
                 return None
             job = Job(order)
-            self._jobs.append(job)
-            if len(self._jobs) == 1:
-                threading.Thread(target=self._run, daemon=True).start()
-            return job
+            self._unfinished.append(job)
+        self._waiting.put(job)
+        return job
 
     def cancel(self) -> None:
-        """All of them: the one being done at its next `check`, the others when their turn comes, which is at once."""
+        """Cancel the running job and all that wait."""
         for job in self.unfinished:
             job.cancel()
 
     @property
     def unfinished(self) -> list[Job]:
-        """The one being done, and those that wait after it."""
+        """The running job, and those that wait after it."""
         with self._lock:
-            return list(self._jobs)
+            return list(self._unfinished)
 
     def _run(self) -> None:
-        more = True
-        while more:
-            job, result = self.unfinished[0], None
+        while True:
+            job = self._waiting.get()
             try:
                 job.check()
-                result = self._work(job)
-            except (
-                BaseException
-            ) as error:  # a thread has nobody above it; whoever asks the future gets it
+                job.result = self._work(job)
+            except BaseException as error:  # nobody above a thread: `wait` raises it instead
                 job.error = error
             with self._lock:
-                self._jobs.popleft()
-                more = bool(self._jobs)  # from here on `put` starts another thread if there is none
+                self._unfinished.remove(job)
             try:
-                self._on_end(job, result)
+                self._on_end(job)
             except BaseException as error:
                 job.error = error
-            if job.error is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(job.error)
+            job.ended.set()
 
 
 @contextmanager
 def machine_slot(check: Callable[[], None], on_wait: Callable[[], None]) -> Iterator[None]:
     """Wait until no other wizard on this machine is at work, in whatever process.
 
-    Each job uses all cores and a good part of the memory: one after the other they are done no later than all at once, and ten
-    visitors need the memory of one.  check() is called while waiting and may raise, on_wait() once if there is a wait.  The place
-    is free again when its process ends, however that happens.
+    A job uses all cores and a good part of the memory. One after another, jobs are done no later
+    than all at once, and ten visitors need the memory of one. The slot is free again when its
+    process ends, however that happens.
+
+    Args:
+        check: Called while waiting; may raise to give up.
+        on_wait: Called once if there is a wait.
     """
     lock = FileLock(Path(tempfile.gettempdir()) / f"srlib-{os.getuid()}.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
         on_wait()
-        _acquire(lock, check)
+        while not lock.is_locked:
+            check()
+            try:
+                lock.acquire(timeout=_POLL)
+            except Timeout:
+                continue
     try:
         yield
     finally:
         lock.release()
-
-
-def _acquire(lock: FileLock, check: Callable[[], None]) -> None:
-    while True:
-        check()
-        try:
-            lock.acquire(timeout=_LOOK_UP)
-        except Timeout:
-            continue
-        return

@@ -1,15 +1,15 @@
-"""A photograph that waits to be enlarged: its name, its size, a small picture of it, and where its pixels are."""
+"""A photograph that waits to be enlarged."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from srlib.images.picture import (
     ImageError,
@@ -22,67 +22,109 @@ from srlib.images.picture import (
 )
 from srlib.widgets.wizard.scratch import Scratch
 
-MAX_PIXELS = 12_500_000  # twice as wide and high it has 50 million, the most that the wizard makes
+MAX_PIXELS = 12_500_000  # a phone's photograph; twice as wide and high it has 50 million
 THUMBNAIL = 360  # pixels of the longer side
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """What is known of a photograph while its pixels stay in the file; `read` decodes them.
+    """A photograph whose pixels stay in its file until `read` decodes them.
 
-    size: (height, width), upright.  thumbnail: the address of a small JPEG, for an <img>.  note: a sentence on what is special.
+    Two photographs are equal if they have the same name and content.
+
+    Attributes:
+        name: The file name, or the name of a sample.
+        size: (height, width) in pixels, upright.
+        digest: A hash of the content.
+        thumbnail: The data URL of a small JPEG.
+        note: A sentence for the visitor about an unusual file, or "".
+        content: The file, or its bytes.
     """
 
     name: str
     size: tuple[int, int]
-    thumbnail: str
-    note: str
-    _content: Path | Scratch
+    digest: str
+    thumbnail: str = field(compare=False)
+    note: str = field(compare=False)
+    content: Path | Scratch = field(compare=False)
 
     @classmethod
-    def open(cls, source: str | os.PathLike | BinaryIO) -> Photograph:
-        """From a file or a binary stream.  Raises as `read_image`, and ImageError for too many pixels."""
-        if isinstance(source, str | os.PathLike):
-            name, content = Path(source).name, Path(source)
+    def open(cls, source: str | os.PathLike | bytes, name: str = "") -> Photograph:
+        """Open a file, or the bytes of one.
+
+        Args:
+            source: A path or bytes.
+            name: The name to show; that of the path if "".
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ImageError: If the file cannot be decoded, or has more than MAX_PIXELS pixels.
+        """
+        if isinstance(source, bytes):
+            content = Scratch(source)
         else:
-            name, content = Path(getattr(source, "name", "photograph")).name, Scratch(source.read())
-        note = _check(name, content)
-        picture = cls.decode(name, content)
-        return cls(name, picture.size, thumbnail(picture), note, content)
+            content = Path(source)
+            name = name or content.name
+            source = content.read_bytes()
+        note = _check_header(name, source)
+        picture = decode(name, source)
+        digest = hashlib.sha256(source).hexdigest()
+        return cls(name, picture.size, digest, thumbnail(picture), note, content)
+
+    @property
+    def stem(self) -> str:
+        """The name without the suffix of a file."""
+        path = Path(self.name)
+        return path.stem if path.suffix[1:].isalnum() else self.name
 
     def read(self) -> Picture:
-        return self.decode(self.name, self._content)
-
-    @staticmethod
-    def decode(name: str, content: Path | Scratch) -> Picture:
-        return read_image(content if isinstance(content, Path) else _stream(name, content))
+        """Decode the pixels."""
+        if isinstance(self.content, Path):
+            return read_image(self.content)
+        return decode(self.name, self.content.read())
 
 
 def thumbnail(picture: Picture) -> str:
-    """The data URL of a JPEG of at most THUMBNAIL pixels a side, in the picture's own colour space."""
+    """The data URL of a JPEG of at most THUMBNAIL pixels a side, in the picture's colour space."""
     small = to_pil(eight_bit(replace(picture, exif=None)))
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     jpeg = encode(replace(from_pil(small), icc_profile=picture.icc_profile), "JPEG")
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _stream(name: str, content: Scratch) -> BinaryIO:
-    stream = io.BytesIO(content.read())
-    stream.name = name
+def _stream(name: str, content: bytes) -> io.BytesIO:
+    stream = io.BytesIO(content)
+    stream.name = name  # decoders name the file in their messages
     return stream
 
 
-def _check(name: str, content: Path | Scratch) -> str:
-    """The note on an animation.  Raises ImageError for a picture whose header already says that it is too large."""
+def decode(name: str, content: bytes) -> Picture:
+    """Decode a visitor's file; any failure of a decoder becomes an ImageError that names it."""
     try:
-        with Image.open(content if isinstance(content, Path) else _stream(name, content)) as image:
-            (width, height), moves = (
-                image.size,
-                getattr(image, "is_animated", False) and image.format != "TIFF",
-            )
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return ""  # read_image says it better, and reads some that Pillow does not
+        return read_image(_stream(name, content))
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # decoders of damaged files raise anything, an IndexError too
+        raise ImageError(f"{name} is damaged and cannot be read: {error}.") from error
+
+
+def _check_header(name: str, content: bytes) -> str:
+    """Refuse a file by its header, before it is decoded; return the note on an animation."""
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
+        raise ImageError(
+            f"{name} is a HEIC photograph, which cannot be read here. "
+            "Save or share it as JPEG, and choose that file."
+        )
+    try:
+        with Image.open(_stream(name, content)) as image:
+            width, height = image.size
+            animated = getattr(image, "is_animated", False) and image.format != "TIFF"
+    except Exception:  # read_image has the better message, and reads formats that Pillow does not
+        return ""
     if width * height > MAX_PIXELS:
-        limit = f"the wizard takes up to {MAX_PIXELS / 1e6:.0f} megapixels"
-        raise ImageError(f"{name} has {width} × {height} pixels; {limit}.  Take a part of it.")
-    return f"{name} is an animation; its first frame is taken." if moves else ""
+        raise ImageError(
+            f"{name} has {width} × {height} pixels; the wizard takes up to "
+            f"{MAX_PIXELS / 1e6:.0f} megapixels. Crop it first."
+        )
+    return f"{name} is an animation; only its first frame is used." if animated else ""

@@ -1,4 +1,4 @@
-"""Bytes that wait on disk without a name: what visitors send, and what was made of it."""
+"""Bytes that wait on disk: uploads, results and downloads of a visitor."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import threading
 
 
 class Scratch:
-    """Bytes in a file that has no name.
+    """Bytes in a temporary file without a name; may be used from several threads.
 
-    It is gone with the last reference to it, and with the process, even with one that is killed: nothing of a visitor's is left
-    behind, and it takes no memory meanwhile.  Raises OSError where the disk is full.
+    The file vanishes with the last reference to it, and with the process, even a killed one:
+    nothing of a visitor's is left behind.
+
+    Raises:
+        OSError: If the disk is full.
     """
 
     def __init__(self, content: bytes = b""):
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it is open as long as it exists
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it stays open as long as it exists
         self._lock = threading.Lock()
         self.append(content)
 
     def append(self, piece: bytes) -> None:
+        """Add bytes at the end."""
         with self._lock:
             self._file.seek(0, 2)
             self._file.write(piece)
             self._file.flush()
 
     def read(self, start: int = 0, size: int = -1) -> bytes:
+        """Read `size` bytes from `start`; all that follow if negative."""
         with self._lock:
             self._file.seek(start)
             return self._file.read(size)

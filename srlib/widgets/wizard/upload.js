@@ -1,37 +1,35 @@
 /**
- * Choose, drop or paste photographs, or take a sample; and see what was chosen.
+ * Choose, drop or paste photographs, or take a sample; and see the chosen ones.
  *
- * A file travels in pieces: a Jupyter server drops a message above 10 MB without a word to anybody.
+ * A file travels in pieces, because a Jupyter server silently drops messages above 10 MB.
  */
 
 const PIECE = 4 * 2 ** 20; // bytes
 
-function render({ model, el, signal }) {
-  const { send, gone } = talk(model, el);
-  const on = (target, type, handler) => target.addEventListener(type, handler, { signal });
-  const input = make("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff", "aria-label": "Choose photographs" });
+function makeUpload({ model, el, signal, on, send }) {
+  const input = make("input", {
+    type: "file", multiple: true, accept: "image/*,.tif,.tiff", "aria-label": "Choose photographs",
+  });
   const area = make("label", { class: "srlib-drop" }, input,
     make("span", { class: "srlib-button" }, "Choose photographs"), make("span", {}, "or drop or paste them here"));
-  const sentence = make("p", { class: "srlib-problem", role: "status" });
+  const problem = make("p", { class: "srlib-problem", role: "status" });
   const tray = make("ul", { class: "srlib-tray", "aria-label": "Chosen photographs" });
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
   const shelf = make("div", { class: "srlib-shelf" }, make("span", {}, "Or try one of these"), samples);
-  el.append(make("div", { class: "srlib-upload srlib-part" }, area, sentence, tray, shelf, gone));
 
   async function sendFiles(files) {
-    const limit = model.get("limit");
-    const gesture = `${Date.now()}`; // what is chosen together takes the place of what was there
-    const [first, beyond] = [[...files].slice(0, model.get("most")), files.length - model.get("most")];
-    for (const [number, file] of first.entries()) {
-      const head = { type: "piece", gesture, number, name: file.name, size: file.size, beyond };
-      if (file.size > limit) {
-        send({ ...head, type: "refused" });
+    const most = model.get("most");
+    const gesture = uniqueId(); // files that are chosen together replace the previous ones
+    for (const [number, file] of files.slice(0, most).entries()) {
+      const head = { gesture, number, name: file.name, size: file.size, beyond: files.length - most };
+      if (file.size > model.get("limit")) {
+        send({ type: "refused", ...head });
         continue;
       }
       let start = 0;
       do {
         const piece = await file.slice(start, start + PIECE).arrayBuffer();
-        send({ ...head, start }, [piece]);
+        send({ type: "piece", ...head, start }, [piece]);
         start += PIECE;
       } while (start < file.size);
     }
@@ -42,7 +40,7 @@ function render({ model, el, signal }) {
     input.value = ""; // so that the same file can be chosen again
   });
   on(area, "dragover", (event) => {
-    event.preventDefault(); // else the browser leaves the page to show the file
+    event.preventDefault(); // otherwise the browser leaves the page and opens the file
     area.classList.add("srlib-over");
   });
   on(area, "dragleave", () => area.classList.remove("srlib-over"));
@@ -60,27 +58,28 @@ function render({ model, el, signal }) {
     sendFiles(files);
   });
 
-  follow(model, ["sentence"], () => {
-    sentence.textContent = model.get("sentence");
-  });
-  follow(model, ["photographs"], () => {
+  follow(model, signal, ["problem"], () => (problem.textContent = model.get("problem")));
+  follow(model, signal, ["photographs"], () => {
     tray.replaceChildren(...model.get("photographs").map(({ name, text, thumbnail }, index) => {
-      const remove = make("button", { type: "button", class: "srlib-remove", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
+      const remove = make("button", {
+        type: "button", class: "srlib-remove", "aria-label": `Remove ${name}`, title: "Remove",
+      }, "×");
       on(remove, "click", () => send({ type: "remove", index }));
       return make("li", {}, make("img", { src: thumbnail, alt: "" }),
         make("span", { class: "srlib-name" }, make("b", { title: name }, name), make("span", {}, text)), remove);
     }));
   });
-  follow(model, ["samples", "sample"], () => {
+  follow(model, signal, ["samples"], () => {
     shelf.hidden = model.get("samples").length === 0;
     samples.replaceChildren(...model.get("samples").map(({ name, thumbnail }, index) => {
-      const pressed = `${index === model.get("sample")}`;
-      const button = make("button", { type: "button", "aria-pressed": pressed, "aria-label": name, title: name },
+      const button = make("button", { type: "button", "aria-label": name, title: name },
         make("img", { src: thumbnail, alt: "" }));
       on(button, "click", () => send({ type: "sample", index }));
       return button;
     }));
   });
+  follow(model, signal, ["samples", "sample"], () => {
+    [...samples.children].forEach((button, index) => button.setAttribute("aria-pressed", index === model.get("sample")));
+  });
+  return make("div", { class: "srlib-upload" }, area, problem, tray, shelf);
 }
-
-export default { render };

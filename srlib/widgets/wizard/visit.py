@@ -1,121 +1,180 @@
-"""One visit to the wizard: the photographs chosen, the choices made, the work and its results.  It knows of no page."""
+"""One visit to the wizard: photographs, choices, work and results, without a page."""
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
-from typing import BinaryIO
+from collections.abc import Sequence
 
 from srlib.images.picture import Picture
 from srlib.upscaling.enlarge import MAX_SCALE
+from srlib.widgets.duration import duration_text
 from srlib.widgets.wizard.enlarge import Enlargement, Order, Recipe, enlarge, recipes
 from srlib.widgets.wizard.jobs import Cancelled, Job, JobQueue, machine_slot
 from srlib.widgets.wizard.photograph import Photograph
+from srlib.widgets.wizard.speed import Speed
 
-MOST = 24  # photographs at once, and results that are kept; the oldest makes room
+MOST = 24  # photographs at once, and results that are kept
 _PAUSE = 0.2  # seconds between two sentences about progress
 
 
 class Visit:
-    """What the wizard knows and does.  `changed` is called after each change, from the caller's or the queue's thread."""
+    """The state of a visit, and everything a visitor can do.
+
+    Attributes:
+        photographs: The chosen photographs.
+        results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
+        selected: The number of the result that is shown; -1 for none.
+        recipes: The recipes on this machine, by name.
+        scale: The chosen factor; 0 to enlarge to `longer_side`.
+        longer_side: Pixels of the result's longer side.
+        model: The name of the chosen recipe.
+        sentence: The state of the work in words.
+        done: The fraction of the work done, 0 to 1; None while unknown.
+    """
 
     def __init__(self):
         self.photographs: list[Photograph] = []
         self.results: list[Enlargement] = []
-        self.selected = -1  # which result is shown; -1 for none
+        self.selected = -1
         self.recipes = recipes()
-        self.scale = max(
-            scale for recipe in self.recipes.values() for scale in recipe.configs
-        )  # 0: to `longer_side`
+        self.scale = self.scales[-1]
         self.longer_side = 1000
         self.model = next(iter(self.recipes))
         self.sentence = ""
-        self.done: float | None = None  # 0 to 1; None while nobody knows
+        self.done: float | None = None
+        self.speed = Speed()
+        self._wanted_scale = self.scale
         self._started: list[Job] = []
+        self._batch = 0
         self._queue = JobQueue(self._work, self._on_end)
         self._lock = threading.RLock()
 
     def changed(self) -> None:
-        """To be overridden by what shows the visit."""
+        """Called after every change, from any thread; a page overrides it."""
 
     def progressed(self) -> None:
-        """The same, where nothing but `sentence` and `done` has changed, many times in a job."""
+        """Called where only `sentence` and `done` have changed, many times per job."""
 
-    def open(self, *sources: str | os.PathLike | BinaryIO) -> None:
-        """Take photographs from files or binary streams.  Raises FileNotFoundError or ImageError, and keeps those it had."""
+    def open(self, *sources: str | os.PathLike) -> None:
+        """Choose photographs from files; on failure the previous ones stay.
+
+        Raises:
+            FileNotFoundError: If a file does not exist.
+            ImageError: If a file cannot be decoded, or is too large.
+        """
         self.take([Photograph.open(source) for source in sources])
 
-    def take(self, photographs: list[Photograph]) -> None:
-        """These instead of those that were there; at most MOST of them."""
+    def take(self, photographs: Sequence[Photograph]) -> None:
+        """Replace the chosen photographs, by at most MOST others.
+
+        The factor becomes the largest one that fits, up to the one chosen last.
+        """
         with self._lock:
-            self.photographs, self.selected = photographs[:MOST], -1
+            self.photographs = list(photographs[:MOST])
             if photographs:
                 longer = max(photographs[0].size)
                 if not longer <= self.longer_side <= MAX_SCALE * longer:
                     self.longer_side = 2 * longer
-            if not self.busy:
-                self.sentence = ""
+            if self._wanted_scale:
+                fitting = [s for s in self.scales if s <= self._wanted_scale and self.fits(s)]
+                self.scale = fitting[-1] if fitting else self._wanted_scale
+            self._clear_sentence()
             self.changed()
 
     def choose(
         self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
     ) -> None:
-        """Set a factor, or a size in pixels, and the model.
+        """Choose a factor, or a size in pixels, and the network.
 
-        model: "edsr-lite", or "edsr-lite+" for the mean of its answers to the eight flips and turns of the picture, and so on.
-        Raises ValueError for one that is not on this machine, naming those that are.
+        Args:
+            scale: The factor; unchanged if None.
+            longer_side: Pixels of the result's longer side, instead of a factor.
+            model: "edsr-lite", or "edsr-lite+" for self-ensemble, and so on; unchanged if None.
+
+        Raises:
+            ValueError: If the network is not on this machine at this scale.
         """
         model = model or self.model
         scale = 0 if longer_side else scale or self.scale
         if not self.offers(model, scale):
-            names = ", ".join(
+            asked = f"{model} x{scale}" if scale else model
+            there = ", ".join(
                 f"{recipe.name} x{s}"
                 for recipe in self.recipes.values()
                 for s in sorted(recipe.configs)
             )
-            asked = f"{model} x{scale}" if scale else model
             raise ValueError(
-                f"{asked} is not on this machine; there are {names}.  Notebook 02 fetches others."
+                f"{asked} is not on this machine; there are {there}. Lesson 02 downloads others."
             )
         with self._lock:
-            self.model, self.scale, self.longer_side = model, scale, longer_side or self.longer_side
+            self.model = model
+            self.scale = self._wanted_scale = scale
+            self.longer_side = longer_side or self.longer_side
+            self._clear_sentence()
             self.changed()
 
+    @property
+    def scales(self) -> list[int]:
+        """The factors that any network on this machine offers, smallest first."""
+        return sorted({scale for recipe in self.recipes.values() for scale in recipe.configs})
+
     def offers(self, model: str, scale: int) -> bool:
+        """Whether a network is on this machine at a scale; 0 stands for a size in pixels."""
         return model in self.recipes and scale in (0, *self.recipes[model].configs)
 
-    def start(self) -> None:
-        """Begin to enlarge, in the background, after what is being done already.
+    def fits(self, scale: int) -> bool:
+        """Whether all chosen photographs can be enlarged by a factor here."""
+        return not refusal(self.orders(scale=scale))
 
-        Raises ValueError for nothing to do or too much, RuntimeError if all of it is being done or waits already.
+    def start(self) -> None:
+        """Start to enlarge in the background, after the work that is running.
+
+        A result that is there already is shown instead of computed again.
+
+        Raises:
+            ValueError: If no photograph is chosen, or a result would be too large.
+            RuntimeError: If all of it is running or waiting already.
         """
         orders = self.orders()
         if not orders:
             raise ValueError("Choose a photograph first.")
-        for order in orders:
-            order.check()
+        if reason := refusal(orders):
+            raise ValueError(reason)
         with self._lock:
-            before = self._started if self.busy else []
-            jobs = [job for order in orders if (job := self._queue.put(order))]
-            if not jobs:
-                raise RuntimeError("The wizard is at work on this already; wait for it or cancel.")
-            self._started = before + jobs
+            made = [result.order for result in self.results]
+            todo = [order for order in orders if order not in made]
+            if not self.busy:
+                self._started = []
+                self._batch += 1
+            jobs = [job for order in todo if (job := self._queue.put(order))]
+            self._started += jobs
+            if todo and not jobs:
+                raise RuntimeError("This is being enlarged already; wait for it, or cancel.")
+            if not todo:
+                self.selected = made.index(orders[0])
+                self.sentence = "Enlarged already: here it is."
             self.changed()
 
     def cancel(self) -> None:
-        """Stop at once what is being done, and forget what waits; `wait` then raises Cancelled."""
+        """Stop the running job and drop those that wait; `wait` then raises Cancelled."""
         self._queue.cancel()
 
     def wait(self, timeout: float | None = None) -> Enlargement:
-        """The result, when it is there; of several, the last.
+        """Wait for the result; of several, the last.
 
-        Raises what ended a job otherwise, TimeoutError after `timeout` seconds for one photograph.
+        Args:
+            timeout: Seconds for each photograph.
+
+        Raises:
+            Cancelled: If the job was cancelled, and likewise any other error that ended it.
+            TimeoutError: If a photograph took longer.
         """
-        if not self._started:
+        if not self._started and self.result is None:
             raise RuntimeError("Nothing was started.")
-        return [job.future.result(timeout) for job in self._started][-1]
+        results = [job.wait(timeout) for job in self._started]
+        return results[-1] if results else self.result
 
     def show(self, index: int) -> None:
         """Show the result of this number."""
@@ -130,103 +189,117 @@ class Visit:
 
     @property
     def result(self) -> Enlargement | None:
-        """The one that is shown."""
+        """The result that is shown."""
         return self.results[self.selected] if self.selected >= 0 else None
 
     @property
+    def batch(self) -> list[Enlargement]:
+        """The results that were started together with the one that is shown."""
+        return [made for made in self.results if self.result and made.batch == self.result.batch]
+
+    @property
     def busy(self) -> bool:
+        """Whether any job is running or waiting."""
         return bool(self._queue.unfinished)
 
     @property
     def unfinished(self) -> list[Order]:
-        """What is being done, and what waits."""
+        """The running order, and those that wait."""
         return [job.order for job in self._queue.unfinished]
 
-    def orders(self, recipe: Recipe | None = None) -> list[Order]:
-        """What `start` would do; by another recipe if one is given."""
-        size = {"scale": self.scale} if self.scale else {"longer_side": self.longer_side}
-        return [
-            Order(photograph, recipe or self.recipes[self.model], **size)
-            for photograph in self.photographs
-        ]
+    def orders(self, *, scale: int | None = None, recipe: Recipe | None = None) -> list[Order]:
+        """The orders that `start` would give, by default for the chosen factor and recipe."""
+        scale = self.scale if scale is None else scale
+        recipe = recipe or self.recipes[self.model]
+        size = {"scale": scale} if scale else {"longer_side": self.longer_side}
+        return [Order(photograph, recipe, **size) for photograph in self.photographs]
+
+    def _clear_sentence(self) -> None:
+        if not self.busy:
+            self.sentence = ""
 
     def _work(self, job: Job) -> Enlargement:
         """In the queue's thread."""
-        began = said = 0.0
+        said = 0.0
 
-        def on_progress(done: float) -> None:
+        def on_progress(fraction: float) -> None:
             nonlocal said
             job.check()
             now = time.monotonic()
-            if done and now - said > _PAUSE:
+            if fraction >= 1:
+                self._say(job, "saving", 1.0)
+            elif now - said > _PAUSE:
                 said = now
-                self._say(job, f"{in_words((now - began) / done * (1 - done))} left", done)
+                left = duration_text((now - began) / fraction * (1 - fraction))
+                self._say(job, f"about {left} left", fraction)
 
-        with machine_slot(
-            job.check, lambda: self._say(job, "waiting for another picture on this machine …")
-        ):
+        def on_wait() -> None:
+            self._say(job, "waiting for another picture on this machine")
+
+        with machine_slot(job.check, on_wait):
             began = time.monotonic()
-            self._say(job, in_words(job.order.cost.seconds))
-            return enlarge(job.order, on_progress)
+            self._say(job, in_words(self.speed.seconds(job.order)))
+            made = enlarge(job.order, on_progress, batch=self._batch)
+            self.speed.correct(job.order, time.monotonic() - began)
+            return made
 
-    def _say(self, job: Job, what: str, done: float | None = None) -> None:
+    def _say(self, job: Job, state: str, fraction: float | None = None) -> None:
         with self._lock:
-            place, total = self._started.index(job), len(self._started)
-            several = f"{place + 1} of {total}: " if total > 1 else ""
-            self.sentence = f"{several}{job.order.photograph.name}, {what}."
-            self.done = None if done is None else (place + done) / total
+            place = self._started.index(job)
+            total = len(self._started)
+            counted = f"{place + 1} of {total}: " if total > 1 else ""
+            self.sentence = f"{counted}{job.order.photograph.name}, {state} …"
+            self.done = None if fraction is None else (place + fraction) / total
             self.progressed()
 
-    def _on_end(self, job: Job, result: Enlargement | None) -> None:
+    def _on_end(self, job: Job) -> None:
         """In the queue's thread, after each job."""
         with self._lock:
-            if result is not None:
-                self.results.append(result)
-                if (
-                    self.selected < 0 or job is self._started[0]
-                ):  # of several, the first is shown; no later one takes its place
+            if job.result is not None:
+                self.results.append(job.result)
+                # Of a batch the first is shown, and none of the others replaces it.
+                if self.result is None or self.result.batch != job.result.batch:
                     self.selected = len(self.results) - 1
-                gone = max(0, len(self.results) - MOST)
-                del self.results[:gone]
-                self.selected = max(self.selected - gone, 0)
+                surplus = max(0, len(self.results) - MOST)
+                del self.results[:surplus]
+                self.selected = max(self.selected - surplus, 0)
             if not self.busy:
-                self.sentence, self.done = self._summary(), None
+                self.sentence = _summary(self._started)
+                self.done = None
             self.changed()
 
-    def _summary(self) -> str:
-        """What came of the jobs that were started."""
-        jobs = self._started
-        failed = [
-            job for job in jobs if job.error is not None and not isinstance(job.error, Cancelled)
-        ]
-        made = [job for job in jobs if job.error is None]
-        sentences = [
-            f"{job.order.photograph.name} did not work: {_because(job.error)}" for job in failed
-        ]
-        if len(made) + len(failed) < len(jobs):
-            sentences.insert(
-                0,
-                f"Cancelled after {len(made)} of {len(jobs)} photographs."
-                if made
-                else "Cancelled.",
-            )
-        elif len(jobs) > 1:
-            sentences.insert(0, f"Done: {len(made)} of {len(jobs)} photographs.")
-        elif made:
-            height, width = made[0].order.size
-            sentences.insert(0, f"Done: {width} × {height} pixels.")
-        return "  ".join(sentences)
+
+def refusal(orders: Sequence[Order]) -> str:
+    """Why these orders cannot be carried out here, or ""."""
+    try:
+        for order in orders:
+            order.check()
+    except ValueError as reason:
+        return str(reason)
+    return ""
 
 
-def in_words(seconds: float) -> str:
-    return (
-        f"about {max(1, math.ceil(seconds))} s"
-        if seconds < 90
-        else f"about {round(seconds / 60)} min"
-    )
+def in_words(seconds: float | None) -> str:
+    """A forecast as text."""
+    return "a few seconds" if seconds is None else f"about {duration_text(seconds)}"
 
 
-def _because(error: BaseException) -> str:
-    if isinstance(error, MemoryError) and not str(error):
-        return "There is not enough memory for it; choose a smaller scale."
-    return str(error) or type(error).__name__
+def _summary(jobs: Sequence[Job]) -> str:
+    """How the jobs ended."""
+    made = [job for job in jobs if job.error is None]
+    failed = [job for job in jobs if job.error and not isinstance(job.error, Cancelled)]
+    sentences = []
+    if len(made) + len(failed) < len(jobs):
+        after = f" after {len(made)} of {len(jobs)} photographs" if made else ""
+        sentences.append(f"Cancelled{after}.")
+    elif len(jobs) > 1:
+        sentences.append(f"Done: {len(made)} of {len(jobs)} photographs.")
+    elif made:
+        height, width = made[0].order.size
+        sentences.append(f"Done: {width} × {height} pixels.")
+    for job in failed:
+        reason = str(job.error) or type(job.error).__name__
+        if isinstance(job.error, MemoryError):
+            reason = "There is not enough memory. Choose a smaller size."
+        sentences.append(f"{job.order.photograph.name} could not be enlarged: {reason}")
+    return " ".join(sentences)

@@ -1,0 +1,295 @@
+"""One job over a folder: each picture becomes a file at the same place in a target folder."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srlib.errors import DataError, SRError
+from srlib.files.progress import Progress
+from srlib.files.recipe import Recipe, read_recipe, write_recipe
+from srlib.files.whole import hash_of, need_folder, scratch_folder
+
+_SOURCE = "source picture"  # the step of a recipe that names the source by its hash
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """The outcome of a folder job, file by file.
+
+    Attributes:
+        written: Files that were made, relative to the target folder.
+        skipped: Files that were there already, made from the same picture in the same way.
+        failed: Pictures without a result, relative to the source folder, and the reason of each.
+    """
+
+    written: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.written)} written, {len(self.skipped)} already there, "
+            f"{len(self.failed)} failed"
+        )
+
+
+@dataclass(frozen=True)
+class FolderJob(ABC):
+    """Makes one file from each picture of a folder; a subclass says how.
+
+    The job is pickled for the workers of an executor, so it should be small.
+
+    Attributes:
+        source_dir: The folder of the pictures, seen by all workers under this path.
+        target_dir: The folder of the results, likewise.
+        suffix: The suffix of the results, such as ".png".
+        overwrite: Replace files that are there already, whoever made them.
+    """
+
+    source_dir: Path
+    target_dir: Path
+    suffix: str
+    overwrite: bool
+
+    @abstractmethod
+    def recipe(self) -> dict:
+        """How the files are made, apart from their sources; values that JSON knows."""
+
+    @abstractmethod
+    def make(self, source: Path, name: str, result: Path) -> None:
+        """Make the file `result` from the picture `source`, called `name` within the folder."""
+
+    @abstractmethod
+    def check(self, result: Path) -> None:
+        """Read a file to its end. Raises ValueError for one that is damaged."""
+
+    def for_workers(self, scratch: Path) -> FolderJob:
+        """This job as it travels to an executor; `scratch` is a folder that all workers see."""
+        return self
+
+    def run(
+        self,
+        names: Sequence[Path],
+        executor: Executor | None = None,
+        on_progress: Progress | None = None,
+    ) -> FolderReport:
+        """Make all files that are not there yet.
+
+        Names and folders are checked before the first write. Files appear whole under their names.
+        A run that was killed can be started again, and ends with the same files.
+
+        Args:
+            names: The pictures, relative to the source folder.
+            executor: Its workers make the files; without one they are made one after the other.
+            on_progress: Called after each picture.
+
+        Raises:
+            DataError: One folder lies in the other, or the target cannot be written.
+        """
+        _refuse_overlap(self.source_dir, self.target_dir, names)
+        need_folder(self.target_dir, DataError)
+        report = FolderReport()
+        # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
+        there = {name for name in names if os.path.lexists(self.target(name))}
+        with scratch_folder(self.target_dir) as scratch:
+            faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
+            report.failed.update((_printable(name), fault) for name, fault in faults.items())
+            sound = [name for name in names if name not in faults]
+            outcomes = self._outcomes(sound, scratch, executor)
+            with closing(outcomes):  # cancels those not begun, if on_progress raises
+                for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
+                    if state == "failed":
+                        report.failed[_printable(name)] = _printable(reason)
+                    else:
+                        kept = state == "skipped" and name in there
+                        made = report.skipped if kept else report.written
+                        made.append(_printable(name.with_suffix(self.suffix)))
+                    if on_progress:
+                        on_progress(done, len(names))
+        return report
+
+    def target(self, name: Path) -> Path:
+        """The path of the result of a picture."""
+        return self.target_dir / name.with_suffix(self.suffix)
+
+    def _faults_of_names(self, names: Sequence[Path], *, ignores_case: bool) -> dict[Path, str]:
+        """The pictures whose results could not be written under their names, with the reasons."""
+
+        def key(name: Path) -> str:
+            text = str(name.with_suffix(self.suffix))
+            return unicodedata.normalize("NFC", text).casefold() if ignores_case else text
+
+        longest = os.pathconf(self.target_dir, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        results = Counter(map(key, names))
+        folders = {name.parent: _fault_of_folder(self.target(name).parent) for name in names}
+        faults = {}
+        for name in names:
+            if fault := folders[name.parent]:
+                faults[name] = fault
+            elif results[key(name)] > 1:
+                faults[name] = (
+                    "Another picture in the same folder has this name with another suffix or in "
+                    "other letters; rename one."
+                )
+            elif len(os.fsencode(self.target(name).name)) > longest:
+                faults[name] = (
+                    f"Its name is too long for the disk of {self.target_dir}; rename the picture."
+                )
+        return faults
+
+    def _outcomes(
+        self, names: Sequence[Path], scratch: Path, executor: Executor | None
+    ) -> Iterator[tuple[Path, str, str]]:
+        """(name, "written" | "skipped" | "failed", reason) of each picture, in their order."""
+        if executor is None:
+            yield from (self.attempt(name, scratch) for name in names)
+            return
+        job = self.for_workers(scratch)
+        futures = [_submit(executor, job.attempt, name, scratch) for name in names]
+        try:
+            for name, future in zip(names, futures, strict=True):
+                try:
+                    yield future.result()
+                except Exception as error:
+                    yield name, "failed", f"The worker died, so call again ({_reason(error)})."
+        finally:
+            wait([future for future in futures if not future.cancel()])
+
+    def attempt(self, name: Path, scratch: Path) -> tuple[Path, str, str]:
+        """Keep or make one file, in a worker. Any exception becomes the reason of the failure."""
+        half_made = scratch / f"{os.urandom(8).hex()}{self.suffix}"
+        try:
+            return name, self._keep_or_make(name, half_made), ""
+        except Exception as error:  # one picture's trouble must not cost the others
+            if isinstance(error, OSError) and error.filename == str(half_made):
+                error.filename = str(self.target(name))
+            return name, "failed", _reason(error)
+        finally:
+            half_made.unlink(missing_ok=True)
+
+    def _keep_or_make(self, name: Path, half_made: Path) -> str:
+        source = self.source_dir / name
+        target = self.target(name)
+        steps = self.recipe() | {_SOURCE: hash_of(source)}
+        made = None  # the recipe of a file that is there
+        beginning = b""  # of the result, if that file is a part of it
+        if os.path.lexists(target):
+            if not target.is_file():
+                raise DataError(f"{target} is there and is not a regular file; remove it.")
+            if not self.overwrite:
+                made = read_recipe(target)
+                if made and made.steps == steps and made.intact:
+                    return "skipped"
+                is_sound = self._is_sound(target)
+                if (made and made.steps != steps) or (not made and is_sound):
+                    raise DataError(_difference(target, steps, made))
+                if is_sound or not made:  # cut by a little, or in front of its recipe?
+                    beginning = target.read_bytes()
+        self.make(source, _printable(name.with_suffix("").as_posix()), half_made)
+        write_recipe(half_made, steps)
+        if beginning and not half_made.read_bytes().startswith(beginning):
+            raise DataError(_difference(target, steps, made))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(half_made, target)
+        return "written"
+
+    def _is_sound(self, result: Path) -> bool:
+        try:
+            self.check(result)
+        except ValueError:
+            return False
+        return True
+
+
+def _submit(executor: Executor, function: Callable, *args) -> Future:
+    """`executor.submit`; for an executor whose workers have died, a future that says so."""
+    try:
+        return executor.submit(function, *args)
+    except BrokenExecutor as error:
+        future: Future = Future()
+        future.set_exception(error)
+        return future
+
+
+def _printable(text: Path | str) -> str:
+    """The text of a path, with the bytes escaped that are no UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
+    """The reason why a file that is there is neither kept as the result nor replaced."""
+    if made is None:
+        how = "does not say how it was made"
+    elif made.steps == steps:
+        how = "was changed since it was made"
+    else:
+        found = made.steps
+        names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
+        how = f"was made with another {' and another '.join(sorted(names))}"
+    return f"{target} is there already and {how}; use another folder or overwrite=True."
+
+
+def _reason(error: Exception) -> str:
+    """An exception as a sentence that is never empty."""
+    text = str(error).strip()
+    if isinstance(error, MemoryError):
+        return text or "The picture does not fit into the free memory."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, SRError | ValueError | OSError) and text:
+        return text
+    return f"{type(error).__name__}: {text or 'no further explanation'}"
+
+
+def _refuse_overlap(source_dir: Path, target_dir: Path, names: Sequence[Path]) -> None:
+    """Raise DataError if pictures would be read from and written to one folder, or nested ones.
+
+    Folders are compared by their identity on the disk, so that links, relative paths and letter
+    case make no difference.
+    """
+    read = {source_dir, *(source_dir / name.parent for name in names)}
+    written = {target_dir, *(target_dir / name.parent for name in names)}
+    for inner, outer, problem in (
+        (written, read, "the next run would take results for sources"),
+        (read, written, "originals might be overwritten"),
+    ):
+        outer_ids = {_identity(folder): folder for folder in outer if folder.exists()}
+        for folder in sorted(inner):
+            place = folder.resolve()
+            for around in (place, *place.parents):
+                if around.exists() and _identity(around) in outer_ids:
+                    other = outer_ids[_identity(around)]
+                    relation = "is the same folder as" if around == place else "lies in"
+                    raise DataError(
+                        f"{folder} {relation} {other}: {problem}. "
+                        "Choose a target outside the source and not around it."
+                    )
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _ignores_case(scratch: Path) -> bool:
+    """Whether the disk takes names that differ in letter case for the same."""
+    (scratch / "case").touch()
+    return (scratch / "CASE").exists()
+
+
+def _fault_of_folder(folder: Path) -> str | None:
+    """Why no file can be written into a folder, which need not exist yet; None if one can."""
+    around = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not around.is_dir():
+        return f"{around} is not a folder; rename it or choose another target."
+    if not os.access(around, os.W_OK | os.X_OK):
+        return f"Nothing can be written to {around}: you have no permission."
+    return None

@@ -1,0 +1,228 @@
+"""The two parts of the wizard's page, and the way of files between page and kernel."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from srlib.widgets.javascript import javascript
+from srlib.widgets.wizard.enlarge import SUFFIXES, Enlargement
+from srlib.widgets.wizard.scratch import Scratch
+
+PIECE = 4 * 2**20  # bytes in one message; a Jupyter server silently drops messages above 10 MB
+
+
+class Part(anywidget.AnyWidget):
+    """A part of the page: calls functions for the visitor's actions, and shows its traits.
+
+    Args:
+        actions: The function for each type of message; it gets the rest of the message as keyword
+            arguments, after the buffers.
+        **traits: Values of traits.
+    """
+
+    _css = Path(__file__).with_name("wizard.css")
+
+    def __init__(self, actions: dict[str, Callable], **traits):
+        super().__init__(**traits)
+        self._actions = actions
+        self.on_msg(self._act)
+
+    def _act(self, _, message: dict, buffers: list[memoryview]) -> None:
+        arguments = dict(message)
+        if action := self._actions.get(arguments.pop("type", None)):
+            action(*buffers, **arguments)
+        self.send({"heard": True})  # the page warns about a kernel that does not answer
+
+
+class Form(Part):
+    """The column of choices: photographs, size, network, and the button. Any thread may set traits.
+
+    Args:
+        on_file: Receives the bytes and the name of each file, and the gesture that it came with:
+            files of one gesture were chosen together. What it raises is shown to the visitor.
+        actions: The functions for "sample", "remove", "choose", "start", "cancel" and "shown".
+        **traits: Values of traits.
+    """
+
+    _esm = javascript(
+        *(f"wizard/{name}.js" for name in ("kernel", "upload", "choices", "job", "form"))
+    )
+
+    photographs = traitlets.List(help="Chosen: name, text, thumbnail").tag(sync=True)
+    samples = traitlets.List(help="Offered: name, thumbnail").tag(sync=True)
+    sample = traitlets.Int(-1, help="The number of the chosen sample, or -1").tag(sync=True)
+    problem = traitlets.Unicode("", help="Sentences about the files chosen last").tag(sync=True)
+    limit = traitlets.Int(100 * 2**20, help="Bytes of a file; above, it is refused").tag(sync=True)
+    most = traitlets.Int(24, help="Files at once").tag(sync=True)
+
+    scales = traitlets.List(help="Offered: value, text, and the reason if refused").tag(sync=True)
+    models = traitlets.List(help="Offered: name, title, cost").tag(sync=True)
+    chosen = traitlets.Dict(help="scale (0: to longer_side), longer_side, model").tag(sync=True)
+    summary = traitlets.Unicode("", help="The sizes before and after").tag(sync=True)
+    note = traitlets.Unicode("", help="A line below the networks").tag(sync=True)
+
+    label = traitlets.Unicode("Enlarge", help="Of the button").tag(sync=True)
+    ready = traitlets.Bool(False, help="Whether there is something to start").tag(sync=True)
+    busy = traitlets.Bool(False, help="Shows the bar and Cancel").tag(sync=True)
+    done = traitlets.Float(None, allow_none=True, help="0 to 1; None if unknown").tag(sync=True)
+    sentence = traitlets.Unicode("", help="The state of the work").tag(sync=True)
+    privacy = traitlets.Unicode("", help="A line below the button").tag(sync=True)
+
+    def __init__(self, on_file: Callable[[bytes, str, str], None], actions: dict, **traits):
+        super().__init__({"piece": self._receive, "refused": self._refuse, **actions}, **traits)
+        self._on_file = on_file
+        self._problems: list[str] = []
+        self._gesture = ""
+        self._arriving: tuple[str, int] | None = None  # gesture and number of the file
+        self._content = Scratch()
+
+    def add_problem(self, sentence: str) -> None:
+        """Add a sentence about the files that were chosen last."""
+        self._problems.append(sentence)
+        self.problem = " ".join(self._problems)
+
+    def clear_problems(self) -> None:
+        """Remove these sentences."""
+        self._problems.clear()
+        self.problem = ""
+
+    def _begin(self, gesture: str, beyond: int) -> None:
+        if gesture == self._gesture:
+            return
+        self._gesture = gesture
+        self.clear_problems()
+        if beyond > 0:
+            self.add_problem(
+                f"The wizard takes {self.most} photographs at once; {beyond} were left out."
+            )
+
+    def _refuse(self, *, gesture: str, number: int, name: str, size: int, beyond: int) -> None:
+        self._begin(gesture, beyond)
+        self.add_problem(f"{name} has {_megabytes(size)}; the limit is {_megabytes(self.limit)}.")
+
+    def _receive(
+        self, piece, *, gesture: str, number: int, name: str, start: int, size: int, beyond: int
+    ) -> None:
+        self._begin(gesture, beyond)
+        if start == 0:
+            self._arriving = (gesture, number)
+            self._content = Scratch()
+        end = start + len(piece)
+        in_order = self._arriving == (gesture, number) and start == len(self._content)
+        if not in_order or end > min(size, self.limit):  # the page may be anybody's
+            self._arriving = None
+            self.add_problem(f"{name} did not arrive completely; choose it again.")
+            return
+        self._content.append(piece)
+        if end < size:
+            self.problem = f"{name} is arriving: {_megabytes(end)} of {_megabytes(size)} …"
+            return
+        content = self._content.read()
+        self._arriving = None
+        self._content = Scratch()
+        self.problem = " ".join(self._problems)
+        try:
+            self._on_file(content, name, gesture)
+        except MemoryError:
+            self.add_problem(f"{name} does not fit into the memory of this machine.")
+        except (ValueError, OSError) as error:  # ImageError among them
+            self.add_problem(str(error))
+
+
+class Results(Part):
+    """The list of results, one of which is selected, with the downloads.
+
+    Args:
+        results: Returns the results that `items` lists.
+        batch: Returns those that were started together with the selected one.
+        on_show: Receives the number of the result to show.
+        **traits: Values of traits.
+    """
+
+    _esm = javascript("wizard/kernel.js", "wizard/results.js")
+
+    items = traitlets.List(help="name, title, text, thumbnail").tag(sync=True)
+    selected = traitlets.Int(-1, help="The number of the result shown, or -1").tag(sync=True)
+    together = traitlets.Int(0, help="How many results the zip would have").tag(sync=True)
+    sentence = traitlets.Unicode("", help="Why a download failed").tag(sync=True)
+
+    def __init__(
+        self,
+        results: Callable[[], Sequence[Enlargement]],
+        batch: Callable[[], Sequence[Enlargement]],
+        on_show: Callable[[int], None],
+        **traits,
+    ):
+        super().__init__(
+            {"show": lambda index: on_show(index), "download": self._download}, **traits
+        )
+        self._results = results
+        self._batch = batch
+        self._outgoing: tuple[str, str, Scratch] | None = None  # ticket, file name, content
+
+    def _download(self, *, ticket: str, start: int, what: str = "", kind: str = "PNG") -> None:
+        self.sentence = ""
+        try:
+            if start == 0:
+                self._outgoing = (ticket, *self._make(what, kind))
+            if self._outgoing is None or self._outgoing[0] != ticket:
+                return  # the visitor has started another download
+            _, name, content = self._outgoing
+            piece = content.read(start, PIECE)
+        except (ValueError, OSError, MemoryError) as error:
+            self.sentence = f"The download failed: {error}"
+            return
+        end = start + len(piece)
+        if end >= len(content):
+            self._outgoing = None
+        message = {"ticket": ticket, "name": name, "size": len(content), "next": end}
+        self.send(message, buffers=[piece])
+
+    def _make(self, what: str, kind: str) -> tuple[str, Scratch]:
+        if what == "all":
+            return "enlarged.zip", zip_of(self._batch(), kind)
+        made = self._results()[self.selected]
+        return made.order.stem + SUFFIXES[kind], Scratch(made.encode(kind))
+
+
+def zip_of(results: Sequence[Enlargement], kind: str) -> Scratch:
+    """A zip of results in one format, made with one image in memory at a time.
+
+    Args:
+        results: The results; where two have one name, the later gets a number.
+        kind: As in `Enlargement.encode`.
+    """
+    content = Scratch()
+    seen = Counter()
+    with zipfile.ZipFile(_Appending(content), "w") as archive:
+        for made in results:
+            stem = made.order.stem
+            seen[stem] += 1
+            unique = stem if seen[stem] == 1 else f"{stem} ({seen[stem]})"
+            archive.writestr(unique + SUFFIXES[kind], made.encode(kind))
+    return content
+
+
+class _Appending(io.RawIOBase):
+    """A Scratch as a stream that is written from start to end."""
+
+    def __init__(self, content: Scratch):
+        self._content = content
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece) -> int:
+        self._content.append(bytes(piece))
+        return len(piece)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MB"

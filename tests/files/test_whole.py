@@ -1,0 +1,121 @@
+"""Files that appear whole or not at all, and the temporary files of processes that died."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from srlib.errors import DataError
+from srlib.files.whole import (
+    hash_of,
+    need_folder,
+    process_stamp,
+    remove_leftovers,
+    scratch_folder,
+    short_name,
+    whole_file,
+    write_whole,
+)
+
+LONG_NAME = "写" * 80 + ".png"  # 244 bytes
+
+
+@pytest.fixture
+def dead():
+    """The stamp of a process that is no more."""
+    code = "from srlib.files.whole import process_stamp; print(process_stamp())"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.check_output([sys.executable, "-c", code], text=True, env=environment).strip()
+
+
+@pytest.mark.parametrize("name", ["a.bin", LONG_NAME])
+def test_a_file_appears_at_the_end_of_the_block(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+    with whole_file(path) as part:
+        part.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as part:
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    for path in (tmp_path / "none" / "a.bin", tmp_path / ("a" * 300), tmp_path):
+        with pytest.raises(OSError) as caught:
+            write_whole(path, b"content")
+        assert str(path) in str(caught.value) and ".making-" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_the_dead_go_and_all_else_stays(tmp_path, dead):
+    (tmp_path / f".making-{dead}.part").write_bytes(bytes(1000))
+    (tmp_path / f".making-{dead}").mkdir()
+    (tmp_path / f".making-{dead}" / "half.png").write_bytes(bytes(1000))
+    (tmp_path / ".making-of").mkdir()  # a user's own
+    (tmp_path / ".making-of" / "film.png").write_bytes(b"precious")
+    (tmp_path / ".making-notes~1~2.part").write_bytes(b"precious")
+    (tmp_path / f".making-{process_stamp()}.part").write_bytes(b"of this process")
+    other = dead.replace(socket.gethostname(), "elsewhere")
+    (tmp_path / f".making-{other}.part").write_bytes(b"of another machine")
+    write_whole(tmp_path / "a.bin", b"content")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert not any(dead in name for name in names) and len(names) == 5
+    os.utime(tmp_path / f".making-{other}.part", (time.time() - 90_000,) * 2)
+    remove_leftovers(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_an_id_that_was_given_to_another_process_is_no_sign_of_life(tmp_path):
+    machine, pid, created, rest = process_stamp().split("~")
+    left = tmp_path / f".making-{machine}~{pid}~{int(created) - 1000}~{rest}.part"
+    left.write_bytes(b"of the process that had this id before")
+    remove_leftovers(tmp_path)
+    assert not left.exists()
+
+
+def test_a_process_that_was_killed_and_not_yet_waited_for_is_dead(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from srlib.files.whole import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as part: part.touch(); print('go', flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, tmp_path / "o.tif"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as run:
+        assert run.stdout.readline() == b"go\n"
+        remove_leftovers(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 1
+        run.kill()
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)  # a zombie now
+        with scratch_folder(tmp_path):
+            assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        (tmp_path / "link").symlink_to("/dev/zero")
+        for name in ("pipe", "socket", "link", "."):
+            with pytest.raises(OSError, match="Not a regular file"):
+                hash_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("place", ["file", "file/folder", "link", "/proc/folder"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, place):
+    (tmp_path / "file").write_text("here I am")
+    (tmp_path / "link").symlink_to(tmp_path / "file" / "nowhere")
+    with pytest.raises(DataError, match=rf"Nothing can be written to {tmp_path / place} \("):
+        need_folder(tmp_path / place, DataError)
+
+
+def test_short_names_are_shorter_and_still_names():
+    assert short_name("a.bin") == "a.bin"
+    assert len(os.fsencode(short_name("写" * 80))) == 100

@@ -1,0 +1,362 @@
+"""Photographs as people have them: their metadata, unusual files, and damage."""
+
+import importlib.util
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from photo_files import camera_exif, chunk, deep_of, png16, profile, saved, tiff16
+from PIL import Image, PngImagePlugin
+
+from srlib.images import picture as images
+from srlib.images.picture import (
+    FORMATS,
+    SUFFIXES,
+    ImageError,
+    Picture,
+    encode,
+    from_pil,
+    read_image,
+    write_image,
+)
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/" '
+    b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" tiff:Orientation="6" xmp:Rating="4">'
+    b"<exif:PixelXDimension>4000</exif:PixelXDimension></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def source(photo: np.ndarray, kind: str, **options) -> io.BytesIO:
+    return saved(Image.fromarray(photo), kind, **options)
+
+
+@pytest.mark.parametrize("out", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_resolution_survives(photo, kind, out):
+    dpi = (300, 150)
+    picture = read_image(source(photo, kind, dpi=dpi))
+    assert picture.dpi == pytest.approx(dpi, abs=0.02)
+    for depth in (1, 257):
+        deep = Picture(
+            picture.rgb.astype(np.uint8 if depth == 1 else np.uint16) * depth, dpi=picture.dpi
+        )
+        content = encode(deep, out)
+        assert read_image(io.BytesIO(content)).dpi == pytest.approx(dpi, abs=0.02), depth
+        if out in ("PNG", "JPEG", "TIFF", "BMP"):  # as others read it
+            assert Image.open(io.BytesIO(content)).info["dpi"] == pytest.approx(dpi, abs=0.02)
+
+
+def test_resolution_of_exif_and_centimetres(photo):
+    exif = Image.Exif()
+    exif[282], exif[283], exif[296] = 118.11, 118.11, 3
+    for kind in ("WEBP", "PNG"):
+        assert read_image(source(photo, kind, exif=exif)).dpi == pytest.approx((300, 300), abs=0.01)
+    deep = tiff16(deep_of(photo, 3), resolution=(118.11, 118.11), resolutionunit="CENTIMETER")
+    assert read_image(deep).dpi == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_no_resolution_is_invented(photo, kind):
+    for picture in (
+        read_image(source(photo, kind)),
+        read_image(source(photo, kind, exif=camera_exif())),
+    ):
+        again = read_image(io.BytesIO(encode(picture, kind)))
+        assert picture.dpi is again.dpi is None and again.exif == picture.exif
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), 1e9])
+def test_nonsense_for_a_resolution_is_dropped(photo, bad):
+    image = Image.fromarray(photo)
+    image.info["dpi"] = (bad, bad)
+    assert from_pil(image).dpi is None
+
+
+@pytest.mark.parametrize("out", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_xmp_survives_without_what_is_no_longer_true(photo, kind, out):
+    options = {"xmp": XMP}
+    if kind == "PNG":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    elif kind == "TIFF":
+        options = {"tiffinfo": {700: XMP}}
+    picture = read_image(source(photo, kind, **options))
+    upright = picture.rgb.shape[:2]
+    for depth in (np.uint8, np.uint16):
+        content = encode(Picture(picture.rgb.astype(depth), xmp=picture.xmp), out)
+        again = read_image(io.BytesIO(content))
+        assert b'xmp:Rating="4"' in again.xmp
+        assert b"Orientation" not in again.xmp and b"PixelX" not in again.xmp
+        assert again.rgb.shape[:2] == upright
+
+
+def test_what_a_jpeg_cannot_hold_does_not_stop_it(photo):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = bytes(70_000)
+    picture = Picture(photo, exif=exif.tobytes(), xmp=b"<x>" + bytes(70_000))
+    assert read_image(io.BytesIO(encode(picture, "JPEG"))).xmp is None
+    assert len(read_image(io.BytesIO(encode(picture, "TIFF"))).exif) > 70_000
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_text_of_a_png_survives(photo, deep):
+    text = {"parameters": "a bee, steps: 20", "Titre": "abeille à l’œuvre"}
+    stream = io.BytesIO(
+        encode(Picture(photo.astype(np.uint16) * 257 if deep else photo, text=text))
+    )
+    picture = read_image(stream)
+    assert picture.text == text and picture.rgb.dtype == (np.uint16 if deep else np.uint8)
+    assert Image.open(stream).text == text
+    assert read_image(io.BytesIO(encode(picture, "JPEG"))).text == {}
+
+
+@pytest.mark.parametrize("out", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_an_artist_with_an_umlaut(photo, out):
+    exif = Image.Exif()
+    exif[0x013B] = "J. Müller".encode()
+    picture = read_image(source(photo, "JPEG", exif=exif.tobytes()))
+    picture = Picture(photo, exif=picture.exif, dpi=(300, 300))
+    assert "J. Müller".encode() in encode(picture, out)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_gamma_of_a_png_is_honoured(depth):
+    """Half the light: stored linearly as 0.5, in sRGB as 0.73."""
+    top = 2**depth - 1
+    rows = np.full((4, 6, 4), top // 2, np.uint16)
+    gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
+    if depth == 16:
+        make = png16
+    else:
+
+        def make(samples, *before):
+            content = saved(Image.fromarray(samples.astype(np.uint8))).getvalue()
+            return io.BytesIO(content[:33] + b"".join(before) + content[33:])
+
+    linear = read_image(make(rows, gamma))
+    assert linear.rgb / top == pytest.approx(0.5 ** (1 / 2.2), abs=0.005)
+    assert (linear.alpha == top // 2).all()
+    assert np.array_equal(read_image(io.BytesIO(encode(linear))).rgb, linear.rgb)  # once
+    usual = chunk(b"gAMA", struct.pack(">I", 45_455))
+    assert (read_image(make(rows, usual)).rgb == top // 2).all()
+    icc = chunk(b"iCCP", b"any name\0\0" + zlib.compress(profile()))
+    assert (read_image(make(rows, icc, gamma)).rgb == top // 2).all()
+    assert (read_image(make(rows, chunk(b"sRGB", b"\0"), gamma)).rgb == top // 2).all()
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "says"),
+    [
+        (np.zeros((8, 9, 3), np.float32), {"photometric": "rgb"}, "3 channels of float32"),
+        (np.zeros((8, 9, 5), np.uint8), {"photometric": "minisblack"}, "5 channels of uint8"),
+        (np.zeros((8, 9, 7), np.uint16), {"photometric": "minisblack"}, "7 channels of uint16"),
+        (np.zeros((8, 9, 3), np.uint32), {"photometric": "rgb"}, "3 channels of uint32"),
+        (np.zeros((8, 9), np.float64), {}, "float"),
+        (np.zeros((8, 9), np.float16), {}, "float16"),
+        (np.zeros((8, 9), np.complex64), {}, "complex64"),
+    ],
+)
+def test_a_tiff_that_is_no_photograph_is_named_for_what_it_is(tmp_path, array, options, says):
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, planarconfig="contig" if array.ndim == 3 else None, **options
+    )
+    with pytest.raises(ImageError, match=f"^a.tif .*{says}") as caught:
+        read_image(tmp_path / "a.tif")
+    assert "cut short" not in str(caught.value) and "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_twelve_bits_have_their_own_white(photo, count):
+    twelve = deep_of(photo, count) >> 4
+    picture = read_image(tiff16(twelve, bitspersample=12))
+    assert np.array_equal(picture.samples, np.floor(twelve * (65535 / 4095) + 0.5))
+
+
+def test_a_broken_tiff_of_usual_pixels_is_not_called_unusual(photo):
+    content = tiff16(deep_of(photo, 3)).getvalue()
+    with pytest.raises(ImageError, match=r"damaged|not a picture"):
+        read_image(io.BytesIO(content[: len(content) // 2]))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+)
+def test_a_jpeg_without_its_end_marker_is_read_with_a_warning(tmp_path, photo, options):
+    image = Image.fromarray(photo)
+    whole = saved(image, "JPEG", quality=95, exif=camera_exif(6), **options).getvalue()
+    expected = read_image(io.BytesIO(whole))
+    for missing in (1, 2):
+        (tmp_path / "a.jpg").write_bytes(whole[:-missing])
+        with pytest.warns(UserWarning, match=r"^a\.jpg has no end marker"):
+            picture = read_image(tmp_path / "a.jpg")
+        assert np.array_equal(picture.rgb, expected.rgb) and picture.exif == expected.exif
+
+
+def test_a_jpeg_keeps_all_of_the_colour():
+    stripes = np.tile(np.array([[255, 0, 0], [0, 0, 255]], np.uint8), (16, 8, 1))
+    assert (
+        np.abs(
+            read_image(io.BytesIO(encode(images.from_array(stripes), "JPEG"))).rgb.astype(int)
+            - stripes
+        ).max()
+        < 20
+    )
+
+
+def test_two_jpegs_in_one_file(tmp_path, photo):
+    pair = [Image.fromarray(photo), Image.fromarray(photo[::-1].copy())]
+    pair[0].save(tmp_path / "a.mpo", "MPO", save_all=True, append_images=pair[1:], quality=95)
+    picture = read_image(tmp_path / "a.mpo")
+    assert picture.format == "JPEG" and np.abs(picture.rgb.astype(int) - photo).mean() < 5
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 0.99])
+def test_a_cut_jpeg_is_still_refused(photo, kept):
+    whole = source(photo, "JPEG", quality=95).getvalue()
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        read_image(io.BytesIO(whole[: int(len(whole) * kept)]))
+
+
+def test_every_way_to_damage_a_file_is_an_image_error(photo, rng):
+    """Each format cut anywhere, and with bytes changed anywhere."""
+    small = Image.fromarray(photo[:24, :32])
+    frames = {"save_all": True, "append_images": [small.rotate(90)]}
+    files = {
+        kind: saved(small.quantize(16) if kind == "GIF" else small, kind, **(frames if kind == "GIF" else {})).getvalue()
+        for kind in FORMATS if kind in Image.SAVE and kind in Image.OPEN
+    }  # fmt: skip
+    assert len(files) > 10
+    for kind, whole in files.items():
+        for _ in range(40):
+            content = bytearray(
+                whole[: rng.integers(1, len(whole))] if rng.random() < 0.5 else whole
+            )
+            for place in rng.integers(0, len(content), rng.integers(0, 9)):
+                content[place] = rng.integers(256)
+            try:
+                read_image(io.BytesIO(content))
+            except ImageError as error:
+                assert str(error).startswith("The upload "), kind
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError, IndexError, KeyError, RecursionError, SyntaxError, ZeroDivisionError]
+)
+def test_any_exception_of_a_decoder_is_an_image_error(tmp_path, photo, monkeypatch, error):
+    def broken(self):
+        raise error
+
+    path = write_image(tmp_path / "a.gif", photo)
+    monkeypatch.setattr("PIL.GifImagePlugin.GifImageFile.load", broken)
+    with pytest.raises(ImageError, match=r"^a\.gif cannot be read"):
+        read_image(path)
+    with pytest.raises(ImageError, match=r"^a\.gif cannot be read"):
+        from_pil(Image.open(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    code = f"from srlib.images import read_image; read_image({str(tmp_path / 'a.png')!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False, text=True
+    )
+    assert "ImageError: a.png is a pipe or a device" in done.stderr
+    for device in ("/dev/zero", "/dev/null"):
+        with pytest.raises(ImageError, match="a pipe or a device"):
+            read_image(device)
+
+
+def test_a_path_that_no_file_can_have():
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image("a\0.png")
+
+
+def test_luma_is_that_of_jpeg(photo):
+    assert (
+        np.abs(
+            images.luma(photo).astype(int) - np.asarray(Image.fromarray(photo).convert("L"))
+        ).max()
+        <= 1
+    )
+    gray = np.repeat(photo[..., :1], 3, axis=2)
+    assert np.array_equal(images.luma(gray), photo[..., 0])
+    deep = gray.astype(np.uint16) * 257
+    assert np.array_equal(images.luma(deep), deep[..., 0])
+
+
+HEADS = {
+    "photo.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow-heif"),
+    "photo.jpg": (
+        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic",
+        "pillow-heif",
+    ),  # a HEIC under a wrong name
+    "photo.jxl": (b"\xff\x0a" + bytes(40), "pillow-jxl-plugin"),
+    "box.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "pillow-jxl-plugin"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_missing_plug_in_is_named(tmp_path, monkeypatch, photo, name):
+    for kind, module in (("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")):
+        monkeypatch.setitem(sys.modules, module, None)
+        monkeypatch.delitem(Image.OPEN, kind, raising=False)
+    head, package = HEADS[name]
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(ImageError, match=f"^{name} .*pip install {package}"):
+        read_image(tmp_path / name)
+    if name.endswith(("heic", "jxl")):
+        with pytest.raises(ImageError, match=f"^new{name} .*pip install {package}"):
+            write_image(tmp_path / f"new{name}", photo)
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".heic", "pillow_heif"), (".jxl", "pillow_jxl")])
+def test_plug_ins(tmp_path, photo, suffix, module):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    picture = Picture(photo, None, "RGB", profile(), camera_exif().tobytes())
+    there = read_image(write_image(tmp_path / f"a{suffix}", picture))
+    assert np.abs(there.rgb.astype(int) - photo).mean() < 8 and there.exif
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_suffix_is_read(tmp_path, photo, kind):
+    Image.init()
+    if kind not in Image.SAVE or kind not in Image.OPEN:
+        pytest.skip(f"Pillow cannot write {kind} here")
+    for suffix in FORMATS[kind]:
+        saved_as = tmp_path / f"a{suffix}"
+        Image.fromarray(photo).save(saved_as, kind)
+        picture = read_image(saved_as)
+        assert picture.size == photo.shape[:2] and picture.format == kind
+        assert write_image(tmp_path / f"b{suffix}", picture).stat().st_size
+
+
+def test_no_photograph_that_pillow_reads_is_forgotten():
+    """Each suffix that Pillow opens is read here, or belongs to a vector, video, icon, data or antique format."""
+    Image.init()
+    left = {
+        kind
+        for suffix, kind in Image.registered_extensions().items()
+        if suffix not in SUFFIXES and kind in Image.OPEN
+    }
+    assert left <= {
+        "BLP", "BUFR", "CUR", "DCX", "EPS", "FITS", "FLI", "FTEX", "GBR", "GRIB", "HDF5", "ICNS", "ICO", "IM", "IPTC",
+        "MPEG", "MSP", "PCD", "PIXAR", "PPM", "SUN", "WMF", "XBM", "XPM",
+    }  # fmt: skip
+
+
+def test_the_limit_is_read_before_the_pixels(photo, monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    for kind in ("JPEG", "GIF", "WEBP", "AVIF"):
+        with pytest.raises(ImageError, match="the limit is"):
+            read_image(source(photo, kind))

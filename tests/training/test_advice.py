@@ -1,0 +1,212 @@
+"""Every message that tells people to do something: they do it, and lose nothing."""
+
+import hashlib
+import os
+import re
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import CONFIG, make_model, make_pairs, run, same_weights
+
+from srlib.training.checks import TrainingError
+from srlib.training.loop import StopTraining, fine_tune
+from srlib.training.state import RunFolder
+from srlib.zoo.checkpoints import load_pretrained, save_weights
+
+SHORT = replace(CONFIG, max_epochs=1)
+
+
+def contents(folder) -> set[str]:
+    """The hashes of all files of a run but the lock."""
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}
+
+
+def refusal(*args, **options) -> str:
+    """The message of a call that is refused; it is a finished sentence without PyTorch's words."""
+    with pytest.raises(TrainingError) as caught:
+        run(*args, **options)
+    message = str(caught.value)
+    assert message.endswith(".") and "()" not in message and "\n" not in message
+    assert not re.search(r"weights_only|Unpickl|pickle|PytorchStreamReader|github", message)
+    return message
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other", "list", "folder"])
+def test_a_damaged_state(tmp_path, damage):
+    """Follow the advice: the best weights go on in another folder, and all that was there stays."""
+    model, _ = run(tmp_path / "run", SHORT)
+    last = tmp_path / "run" / "last.pt"
+    whole = last.read_bytes()
+    if damage == "folder":
+        last.unlink()
+        last.mkdir()
+    elif damage in ("other", "list"):
+        torch.save({"w": torch.ones(1)} if damage == "other" else [1], last)
+    else:
+        last.write_bytes(
+            {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no state"}[damage]
+        )
+    before = contents(tmp_path / "run") if damage != "folder" else None
+    message = refusal(tmp_path / "run", SHORT, resume=True)
+    assert (
+        "last.pt cannot be read" in message
+        and "another run_dir" in message
+        and "delete" not in message
+    )
+    (named,) = re.findall(r'load_pretrained\("(.*?)"\)', message)
+    best = load_pretrained(named)
+    assert same_weights(best, model)
+    run(tmp_path / "another", SHORT, model=best)
+    assert damage == "folder" or contents(tmp_path / "run") == before
+
+
+def test_the_best_weights_of_another_run_are_never_replaced(tmp_path):
+    """last.pt was deleted, as older versions advised, or the file came from elsewhere."""
+    run(tmp_path, SHORT)
+    best = (tmp_path / "best.safetensors").read_bytes()
+    (tmp_path / "last.pt").unlink()
+    run(tmp_path, replace(SHORT, seed=1))
+    kept = list(tmp_path.glob("best_*.safetensors"))
+    assert [path.read_bytes() for path in kept] == [best]
+    assert same_weights(load_pretrained(kept[0]), load_pretrained(kept[0], 2))
+
+
+@pytest.mark.parametrize("foreign", ["weights", "text"])
+def test_nor_are_foreign_weights_by_a_resume(tmp_path, foreign):
+    def stop(kind, done, _):
+        if kind == "epoch" and done == 10:
+            raise StopTraining
+
+    run(tmp_path, on_event=stop)
+    best = tmp_path / "best.safetensors"
+    if foreign == "weights":
+        save_weights(load_pretrained("edsr-lite", 2), best)
+    else:
+        best.write_text("my notes")
+    mine = best.read_bytes()
+    _, history = run(tmp_path, resume=True)
+    assert history.ended == "complete"
+    assert [path.read_bytes() for path in tmp_path.glob("best_*.safetensors")] == [mine]
+
+
+def test_a_resume_leaves_no_copies_of_its_own_weights(tmp_path):
+    def leave(kind, done, _):
+        if kind == "epoch":
+            raise KeyboardInterrupt
+
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, on_event=leave, resume=True)
+    run(tmp_path, resume=True)
+    assert not list(tmp_path.glob("best_*"))
+
+
+def test_a_folder_that_holds_a_run(tmp_path):
+    straight, _ = run(tmp_path / "run")
+    before = contents(tmp_path / "run")
+    message = refusal(tmp_path / "run")
+    assert "resume=True" in message and "another run_dir" in message
+    resumed, _ = run(tmp_path / "run", resume=True)
+    run(tmp_path / "another")
+    assert same_weights(resumed, straight) and contents(tmp_path / "run") == before
+
+
+def test_going_on_for_more_epochs(tmp_path):
+    """The refusal tells how; the new run starts from where the old one ended."""
+    _, history = run(tmp_path / "run")
+    before = contents(tmp_path / "run")
+    message = refusal(tmp_path / "run", replace(CONFIG, max_epochs=8), resume=True)
+    assert "max_epochs 4 -> 8" in message and "another run_dir" in message
+    (best,) = re.findall(r'load_pretrained\("(.*?)"\)', message)
+    _, longer = run(
+        tmp_path / "another", replace(CONFIG, max_epochs=8), model=load_pretrained(best)
+    )
+    assert longer.start.valid_psnr == pytest.approx(history.best.valid_psnr, abs=1e-6)
+    assert longer.best.valid_psnr > history.best.valid_psnr
+    assert contents(tmp_path / "run") == before
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    def begin_another(kind, step, _):
+        if step == 7:
+            message = refusal(tmp_path / "run", resume=True)
+            assert "Another training is running" in message
+            run(tmp_path / "another", SHORT)
+
+    straight, _ = run(tmp_path / "straight")
+    model, history = run(tmp_path / "run", on_event=begin_another)
+    assert history.ended == "complete" and same_weights(model, straight)
+
+
+@pytest.mark.parametrize("place", [".", "below"])
+def test_a_run_dir_that_is_a_file(tmp_path, place):
+    (tmp_path / "file").write_text("mine")
+    message = refusal(tmp_path / "file" / place)
+    assert (
+        "file" in message
+        and "make room" not in message
+        and (tmp_path / "file").read_text() == "mine"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_run_dir_that_is_read_only(tmp_path):
+    tmp_path.chmod(0o500)
+    message = refusal(tmp_path)
+    assert "writable" in message
+    tmp_path.chmod(0o700)
+    run(tmp_path, SHORT, resume=True)
+
+
+def test_a_run_that_exploded(tmp_path):
+    message = refusal(tmp_path / "run", replace(CONFIG, learning_rate=1e3, warm_up_steps=0))
+    assert len(list((tmp_path / "run").glob("rolled_back_*.png"))) > 0
+    before = contents(tmp_path / "run")
+    best = load_pretrained(re.findall(r"are in (.*?best\.safetensors)", message)[0])
+    _, history = run(tmp_path / "another", model=best)
+    assert history.rollbacks == [] and contents(tmp_path / "run") == before
+
+
+def test_a_frozen_model(tmp_path):
+    model = make_model().requires_grad_(False)
+    assert "requires_grad_(True)" in refusal(tmp_path, model=model)
+    model.tail.requires_grad_(True)
+    run(tmp_path, SHORT, model=model)
+
+
+def test_a_clock_that_goes_backwards(tmp_path, monkeypatch):
+    """The clock on the wall is not asked."""
+    now = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    _, history = run(tmp_path / "run")
+    seconds = [epoch.seconds for epoch in history.epochs]
+    assert seconds == sorted(seconds) and seconds[0] >= 0 and history.ended == "complete"
+
+
+def test_a_computer_that_was_restarted(tmp_path, monkeypatch):
+    """Its monotonic clock begins anew; the seconds go on from those of the run."""
+
+    def stop(kind, done, _):
+        if kind == "epoch" and done == 10:
+            raise StopTraining
+
+    _, history = run(tmp_path, on_event=stop)
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() - 10**6)
+    _, resumed = run(tmp_path, resume=True)
+    seconds = [epoch.seconds for epoch in resumed.epochs]
+    assert seconds == sorted(seconds) and seconds[-1] < history.epochs[-1].seconds + 600
+
+
+def test_pairs_need_not_be_checked(tmp_path):
+    mirrored = [pair._replace(lr=np.ascontiguousarray(pair.lr[:, ::-1])) for pair in make_pairs()]
+    with pytest.raises(TrainingError, match="mirrored"):
+        fine_tune(make_model(), mirrored, mirrored, SHORT, run_dir=tmp_path / "run", device="cpu")
+    assert not RunFolder(tmp_path / "run").last.exists()
+    _, history = fine_tune(
+        make_model(), mirrored, mirrored, SHORT, run_dir=tmp_path / "run", check_pairs=False
+    )
+    assert history.ended == "complete"

@@ -1,0 +1,60 @@
+"""Settings as people write them: taken, or refused in a sentence."""
+
+import numpy as np
+import pytest
+
+from srlib.training.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [
+        ({"learning_rate": "1e-4"}, {"learning_rate": 1e-4}),
+        ({"learning_rate": 1}, {"learning_rate": 1.0}),
+        ({"batch_size": 4.0}, {"batch_size": 4}),
+        ({"batch_size": "4"}, {"batch_size": 4}),
+        ({"max_epochs": np.int64(4)}, {"max_epochs": 4}),
+        ({"ema_decay": np.float32(0.5)}, {"ema_decay": 0.5}),
+        ({"seed": "7"}, {"seed": 7}),
+        (
+            {"layers": [("relu1_2", 1), ("relu2_2", "0.5")]},
+            {"layers": {"relu1_2": 1.0, "relu2_2": 0.5}},
+        ),
+        ({"layers": [["relu1_2", 1.0]]}, {"layers": {"relu1_2": 1.0}}),
+    ],
+)
+def test_other_spellings_of_the_same(settings, same):
+    config = TrainConfig(**settings)
+    assert config == TrainConfig(**same) and repr(config) == repr(TrainConfig(**same))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learning_rate": "fast"},
+        {"learning_rate": None},
+        {"learning_rate": [1e-4]},
+        {"learning_rate": True},
+        {"learning_rate": "inf"},
+        {"learning_rate": -1e-4},
+        {"batch_size": 4.5},
+        {"batch_size": "4 patches"},
+        {"seed": -1},
+        {"seed": 1j},
+        {"ema_decay": 1},
+        {"perceptual": -0.1},
+        {"layers": ["relu2_2"]},
+        {"layers": "relu2_2"},
+        {"layers": {"relu2_2": "much"}},
+        {"layers": 3},
+        {"compile": "yes"},
+        {"optimizer": "sgd"},
+        {"optimizer": None},
+        {"precision": "fp16"},
+        {"precision": ["float32"]},
+    ],
+)
+def test_refused_in_a_sentence(settings):
+    with pytest.raises(ValueError, match=rf"{next(iter(settings))}.* must be .*\.$") as caught:
+        TrainConfig(**settings)
+    assert "\n" not in str(caught.value)
