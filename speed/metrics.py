@@ -1,6 +1,6 @@
-"""PSNR and SSIM of two gray images of 2040 x 1356, beside scikit-image's.  Prints the table of speed/metrics.md.
+"""PSNR and SSIM of two gray images of 2040 x 1356, beside those of scikit-image. Prints the table of speed/metrics.md.
 
-python speed/metrics.py            on an idle machine, please: the best of several runs is taken
+python speed/metrics.py            on an idle machine; the best of several runs counts
 """
 
 from __future__ import annotations

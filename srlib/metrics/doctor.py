@@ -20,7 +20,7 @@ from srlib.metrics.faults import (
     common_faults,
     sr_faults,
 )
-from srlib.metrics.protocols import lr_psnr, unchecked_psnr
+from srlib.metrics.protocols import check_shape, lr_psnr
 
 _CLEAR = 0.3  # dB a cure must give back; less may be chance
 _CLEAR_BESIDE_LR = 1.0  # dB where faults of LR explain a bad picture already
@@ -38,7 +38,6 @@ def diagnose(
     lr: np.ndarray | None = None,
     *,
     scale: int | None = None,
-    expected: float | None = None,
 ) -> list[str]:
     """Find out why the PSNR of an SR image is too low.
 
@@ -53,9 +52,6 @@ def diagnose(
         lr: The model's input, uint8. Without it faults of LR cannot be seen, and HR shrunk by
             MATLAB's bicubic stands in for it.
         scale: Only needed without lr.
-        expected: The score that SR should have, in dB on Y with a border of `scale` pixels. If it
-            is reached to 0.1 dB, no fault is named; if it is missed and no cure helps, a sentence
-            says so.
 
     Returns:
         One sentence per fault, with the cure and the dB it gives back, the largest first. An empty
@@ -73,36 +69,29 @@ def diagnose(
     hr = as_rgb(hr)
     picture = as_rgb(sr)
     bicubic = imresize(lr, scale, border="replicate").astype(np.float64)
-    if expected is not None and picture.shape == hr.shape:
-        missing = expected - _psnr_y(picture, hr, scale)
-        if missing <= 0.1:
-            return []
     least = _CLEAR_BESIDE_LR if lr_faults else _CLEAR
     findings, cured = _cure(picture, hr, bicubic, scale, least)
     behind = capped_psnr(bicubic, hr, 2 * scale) - capped_psnr(cured, hr, 2 * scale)
     consistency = lr_psnr(np.rint(cured.clip(0, 255)).astype(np.uint8), lr)
     explained = lr_faults and consistency >= _CONSISTENT
     if behind > (_PLAUSIBLE if findings else _CLEAR) and not explained:
-        # Nothing is believed of such a picture except that its shape was wrong.
+        # Such gains are chance, apart from those of a wrong shape.
         findings = [(gain, text) for gain, text in findings if gain == math.inf]
         findings.append((behind, _worse_than_bicubic(behind, consistency)))
     findings += lr_faults
-    if not findings and expected is not None:
-        return [
-            f"The score is {missing:.2f} dB below the expected {expected:.2f} dB and no cure "
-            "gives it back: the expected score may belong to other weights, to self-ensemble or "
-            "to another protocol."
-        ]
     return [text for _, text in sorted(findings, key=lambda finding: -finding[0])]
 
 
 def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray | None, scale: int | None) -> int:
     """The scale, once the images are known to fit together."""
+    check_shape("SR", sr)
     if not np.isfinite(sr).all():
         raise ValueError("SR has values that are not finite (NaN or infinity).")
-    for image in (hr, lr):
-        if image is not None and image.dtype != np.uint8:
-            raise TypeError(f"HR and LR images are uint8 arrays, not {image.dtype}.")
+    for name, image in (("HR", hr), ("LR", lr)):
+        if image is not None:
+            check_shape(name, image)
+            if image.dtype != np.uint8:
+                raise TypeError(f"{name} has {image.dtype} values, not uint8.")
     if lr is None and scale is None:
         raise ValueError("The scale is unknown without the LR image: give lr, or scale.")
     scale = scale or round(hr.shape[0] / lr.shape[0])
@@ -112,11 +101,6 @@ def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray | None, scale:
             "are they one picture?"
         )
     return scale
-
-
-def _psnr_y(picture: np.ndarray, hr: np.ndarray, border: int) -> float:
-    inside = slice(border, -border or None)
-    return unchecked_psnr(picture[inside, inside], hr[inside, inside], luma=True)
 
 
 def _cure(

@@ -77,9 +77,9 @@ def evaluate(
             another evaluation is using it.
 
     Example:
-        >>> hr = np.arange(768, dtype=np.uint8).reshape(16, 16, 3)
-        >>> nearest = lambda lr: lr.repeat(2, 0).repeat(2, 1)
-        >>> table = evaluate({"nearest": nearest}, [(hr, hr[::2, ::2], "a")], scale=2, protocol="rgb")
+        >>> hr = np.arange(768).reshape(16, 16, 3).astype(np.uint8)
+        >>> nearest = {"nearest": lambda lr: lr.repeat(2, 0).repeat(2, 1)}
+        >>> table = evaluate(nearest, [(hr, hr[::2, ::2], "a")], scale=2, protocol="rgb")
         >>> list(table["metric"])
         ['psnr', 'ssim']
     """
@@ -93,7 +93,7 @@ def evaluate(
                 name = pair[2]
                 if name in records:
                     raise ValueError(
-                        f"Two pairs are called {name}: give each picture of a set a name of its own."
+                        f"Two pairs are called {name}: give each picture a name of its own."
                     )
                 records[name] = ledger.known(pair)
                 missing = [method for method in upscalers if method not in records[name]]
@@ -105,20 +105,20 @@ def evaluate(
                 ledger.write(record)
             if on_progress:
                 on_progress(done, total)
-    rows = [
-        (image, method, metric, value, record["seconds"], record["peak_memory"])
-        for image, by_method in records.items()
-        for method, record in ((method, by_method[method]) for method in upscalers)
-        for metric, value in record["values"].items()
-    ]
+    rows = []
+    for image, by_method in records.items():
+        for method in upscalers:
+            record = by_method[method]
+            for metric, value in record["values"].items():
+                row = (image, method, metric, value, record["seconds"], record["peak_memory"])
+                rows.append(row)
     columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
     table = pd.DataFrame(rows, columns=columns)
     for metric in measurement.metrics():
         measured = set(table["image"][table["metric"] == metric])
         if small := [image for image in records if upscalers and image not in measured]:
-            warnings.warn(
-                f"Too small for {metric}, and left out: {', '.join(small)}.", stacklevel=2
-            )
+            names = ", ".join(small)
+            warnings.warn(f"Too small for {metric}, and left out: {names}.", stacklevel=2)
     return table
 
 
@@ -212,6 +212,8 @@ def _progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger
         yield _Ledger()
         return
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ProgressFileError(f"{path} is no regular file: name another progress file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
@@ -243,41 +245,32 @@ class _Ledger:
         """Read what is done, skip damaged lines with a warning, and remove a line cut by a kill."""
         self._file.seek(0)
         whole, newline, torn = self._file.read().rpartition(b"\n")
-        found, *lines = whole.split(b"\n")
-        if found or torn:
-            self._check_heading(path, found or torn, heading, cut_short=not newline)
-        self._file.truncate(len(whole + newline))
-        if not newline:
+        if not newline and json.dumps(heading).encode().startswith(torn):
+            self._file.truncate(0)
             self._append(heading)
-        damaged = [number for number, line in enumerate(lines, 2) if not self._understand(line)]
-        if damaged:
-            warnings.warn(
-                f"{path}: line {', '.join(map(str, damaged))} is damaged and was skipped; its "
-                "picture is measured again.",
-                stacklevel=5,
-            )
-
-    @staticmethod
-    def _check_heading(path: Path, found: bytes, heading: dict, *, cut_short: bool) -> None:
-        if cut_short and json.dumps(heading).encode().startswith(found):
             return
-        try:
-            begun_with = json.loads(found)
-            is_heading = not cut_short and begun_with.keys() == heading.keys()
-        except (ValueError, AttributeError):
-            is_heading = False
-        if not is_heading:
+        first, *lines = whole.split(b"\n")
+        begun_with = _parsed(first)
+        if begun_with.keys() != heading.keys():
             raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
         if begun_with != heading:
             raise ProgressFileError(
                 f"{path} was begun with {begun_with}, and now it is {heading}: name another file, "
                 "or remove it."
             )
+        self._file.truncate(len(whole) + 1)
+        damaged = [str(number) for number, line in enumerate(lines, 2) if not self._keep(line)]
+        if damaged:
+            warnings.warn(
+                f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
+                "without a record is measured again.",
+                stacklevel=5,
+            )
 
-    def _understand(self, line: bytes) -> bool:
+    def _keep(self, line: bytes) -> bool:
         """Keep the record in a line; False if it is damaged."""
+        record = _parsed(line)
         try:
-            record = json.loads(line)
             record["values"] = {name: float(value) for name, value in record["values"].items()}
             record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
             known = self._records.setdefault((record["image"], record["pair"]), {})
@@ -307,6 +300,15 @@ class _Ledger:
         self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def _parsed(line: bytes) -> dict:
+    """The object in a line of JSON; an empty one if there is none."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _digest(pair: Pair) -> str:

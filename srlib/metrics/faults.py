@@ -88,13 +88,25 @@ def correlation(image: np.ndarray, reference: np.ndarray) -> float:
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """The image as float64 RGB; gray gets three equal channels."""
-    image = image.astype(np.float64)
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    image = np.atleast_3d(image.astype(np.float64))
+    return image if image.shape[2] > 1 else image.repeat(3, axis=2)
 
 
 def ends_at_one(image: np.ndarray, reference: np.ndarray) -> bool:
     """Whether the image has values from 0 to 1 where the reference has more."""
     return image.max() <= 1 < reference.max()
+
+
+def _to_linear(image: np.ndarray) -> np.ndarray:
+    """Linear light from sRGB (IEC 61966-2-1), both 0 to 255."""
+    values = image.clip(0, 255) / 255
+    return 255 * np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _from_linear(image: np.ndarray) -> np.ndarray:
+    """SRGB from linear light, both 0 to 255."""
+    values = image.clip(0, 255) / 255
+    return 255 * np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
 
 
 ORIENTATIONS = (
@@ -103,12 +115,10 @@ ORIENTATIONS = (
     Fault("is turned by 180 degrees", "turn it back", partial(np.rot90, k=2)),
     Fault("is turned by 90 degrees clockwise", "turn it back", np.rot90),
     Fault("is turned by 90 degrees counterclockwise", "turn it back", partial(np.rot90, k=3)),
-    Fault("has its rows and columns exchanged", "transpose it", lambda im: im.swapaxes(0, 1)),
     Fault(
-        "has its rows and columns exchanged and is turned by 180 degrees",
-        "turn it and transpose it",
-        lambda image: np.rot90(image, 2).swapaxes(0, 1),
+        "has its rows and columns exchanged", "transpose it", partial(np.swapaxes, axis1=0, axis2=1)
     ),
+    Fault("is mirrored and turned by 90 degrees", "undo both", lambda image: np.rot90(image[::-1])),
 )
 CHANNEL_ORDERS = tuple(
     Fault(
@@ -123,23 +133,11 @@ NEGATIVE = Fault("is a negative", "subtract it from 255", lambda image: 255 - im
 _RANGES = (
     Fault("has values outside 0 to 255", "clip them", lambda image: image.clip(0, 255)),
     Fault(
-        "has the range 16 to 235",
-        "expand it to 0 to 255",
-        lambda image: ((image - 16) * 255 / 219).clip(0, 255),
+        "has the range 16 to 235", "expand it to 0 to 255", lambda image: (image - 16) * 255 / 219
     ),
-    Fault(
-        "is in linear light, unlike HR",
-        "apply the gamma of sRGB",
-        lambda im: 255 * _from_linear(im),
-    ),
-    Fault(
-        "had the gamma of sRGB applied twice",
-        "leave out the conversion from linear light to sRGB",
-        lambda image: 255 * _to_linear(image),
-    ),
-    Fault(
-        "is YCbCr taken for RGB", "convert it to RGB", lambda im: (255 * ycbcr2rgb(im)).clip(0, 255)
-    ),
+    Fault("is in linear light, unlike HR", "apply the gamma of sRGB", _from_linear),
+    Fault("had the gamma of sRGB applied twice", "apply it once", _to_linear),
+    Fault("is YCbCr taken for RGB", "convert it to RGB", lambda image: 255 * ycbcr2rgb(image)),
 )
 
 
@@ -181,7 +179,7 @@ def common_faults(
 def sr_faults(
     picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray, scale: int
 ) -> Iterator[Fault]:
-    """The faults that only an SR image can have, since they need its HR image to be told.
+    """The faults of SR images alone; in LR images, a network may learn to undo most of them.
 
     Args:
         picture: The SR image.
@@ -280,7 +278,7 @@ def _level_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> I
 
 def _levels(image: np.ndarray) -> np.ndarray:
     """The integers 0 to 255 that occur in it."""
-    return np.unique(image.clip(0, 255).round())
+    return np.unique(image.clip(0, 255).round().astype(np.uint8))
 
 
 def _beyond_clipped(cured: np.ndarray, image: np.ndarray, bicubic: np.ndarray) -> np.ndarray:
@@ -289,20 +287,10 @@ def _beyond_clipped(cured: np.ndarray, image: np.ndarray, bicubic: np.ndarray) -
     return np.where(image >= 255, np.maximum(cured, bicubic), cured).clip(0, 255)
 
 
-def _to_linear(image: np.ndarray) -> np.ndarray:
-    """Linear light, 0 to 1, from sRGB (IEC 61966-2-1)."""
-    values = image.clip(0, 255) / 255
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def _from_linear(image: np.ndarray) -> np.ndarray:
-    """SRGB, 0 to 1, from linear light."""
-    values = image.clip(0, 255) / 255
-    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
-
-
 def _offset(image: np.ndarray, reference: np.ndarray, steps_per_pixel: int) -> np.ndarray:
     """Rows and columns by which `image` must move: the peak of the gradients' cross-correlation."""
+    if min(image.shape[:2]) < 3:
+        return np.zeros(2)
     window = np.outer(*(np.hanning(size) for size in image.shape[:2]))  # hides the edges
     gradients = []
     for picture in (reference, image):
@@ -310,10 +298,9 @@ def _offset(image: np.ndarray, reference: np.ndarray, steps_per_pixel: int) -> n
         gradients.append((right + 1j * down) * window)
     if not all(map(np.any, gradients)):
         return np.zeros(2)  # a flat image may lie anywhere
-    # Without normalization: the spectrum's phases alone are noise where SR is blurred.
-    return phase_cross_correlation(*gradients, upsample_factor=steps_per_pixel, normalization=None)[
-        0
-    ]
+    # Without normalization, since the phases alone are noise where SR is blurred.
+    options = {"upsample_factor": steps_per_pixel, "normalization": None}
+    return phase_cross_correlation(*gradients, **options)[0]
 
 
 def _mean_psnr(

@@ -285,8 +285,8 @@ def _inside(sr: np.ndarray, hr: np.ndarray, border: int) -> tuple[np.ndarray, np
     return sr[inside, inside], hr[inside, inside]
 
 
-def _check_image(name: str, image: np.ndarray) -> None:
-    """Raise TypeError or ValueError unless it is a gray or RGB image in the range 0 to 255."""
+def check_shape(name: str, image: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless the image is a gray or RGB array; name is its role."""
     takes = "metrics take NumPy arrays of shape (H, W) or (H, W, 3)"
     if not isinstance(image, np.ndarray):
         raise TypeError(
@@ -296,6 +296,11 @@ def _check_image(name: str, image: np.ndarray) -> None:
         cures = {1: ": drop the last axis", 4: ": drop the alpha channel"}
         cure = cures.get(image.shape[2], "") if image.ndim == 3 else ""
         raise ValueError(f"{name} has the shape {image.shape}, and {takes}{cure}.")
+
+
+def _check_image(name: str, image: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless it is a gray or RGB image in the range 0 to 255."""
+    check_shape(name, image)
     if image.dtype == np.uint8:
         return
     if not np.issubdtype(image.dtype, np.floating):

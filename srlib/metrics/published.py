@@ -54,7 +54,7 @@ _ON_Y = {
     ("Urban100", 3): (24.46, 0.7349, 28.15, 0.8520, 28.80, 0.8653),
     ("Urban100", 4): (23.14, 0.6577, 26.03, 0.7842, 26.64, 0.8033),
 }
-# DIV2K's validation set in RGB, PSNR alone: the paper computed SSIM across the channels, as a volume
+# DIV2K's validation set in RGB. PSNR alone: the paper computed SSIM across the channels.
 _ON_DIV2K = {2: (31.01, 34.61, 35.03), 3: (28.22, 30.92, 31.26), 4: (26.66, 28.95, 29.25)}
 _METHODS = ("bicubic", "edsr-baseline", "edsr")
 

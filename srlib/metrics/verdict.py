@@ -113,9 +113,13 @@ class Verdict:
         spread = f"from {low} to {high}" if few else f"95 % interval {low} to {high}"
         improved = int((self.gains > 0).sum())
         infinite = int(np.isinf(self.gains).sum())
-        exact = f", {infinite} without a finite gain left out" if infinite else ""
+        if infinite:
+            spread += f", {infinite} left out as exact"
+        gain = f"{mean} {unit} on average ({spread})"
+        if math.isnan(self.mean):
+            gain = "no gain is finite"
         return (
-            f"{self.outcome.capitalize()}{on}: {mean} {unit} on average ({spread}{exact}), "
+            f"{self.outcome.capitalize()}{on}: {gain}, "
             f"{improved} of {len(self.gains)} images improved."
         )
 

@@ -1,4 +1,4 @@
-"""The course's figures and its report; every function returns a figure and shows nothing (lessons 05 and 06)."""
+"""Figures of the course and its report; each function returns a figure (lessons 05 and 06)."""
 
 from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.plots.figures import STYLES, TextFigure, new_figure

@@ -1,4 +1,4 @@
-"""What was measured, as one HTML page that needs nothing else, not even a network (notebook 06)."""
+"""The measurements as one HTML page that needs nothing else, not even a network."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from srlib.files.whole import write_whole
-from srlib.metrics import compare, summarise
-from srlib.plots.figures import TextFigure
+from srlib.metrics.verdict import compare, summarise
+from srlib.plots.figures import TextFigure, printable
 
 _STYLE = """
-body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #222; font: 16px/1.5 system-ui, sans-serif; }
+:root { color-scheme: light; }
+body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: white;
+  font: 16px/1.5 system-ui, sans-serif; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right; }
@@ -26,10 +28,15 @@ figure { margin: 1.5rem 0; }
 img { max-width: 100%; }
 figcaption { color: #555; font-size: 14px; }
 """
-_COLUMNS = {
-    "mean": "mean", "median": "median", "std": "spread", "best": "best", "worst": "worst", "top5": "top 5 %",
-    "bottom5": "bottom 5 %", "above_baseline": "above {baseline}", "gain": "gain over {baseline}, 95 % interval",
-}  # fmt: skip
+_STATISTICS = {
+    "mean": "mean",
+    "median": "median",
+    "std": "spread",
+    "best": "best",
+    "worst": "worst",
+    "top5": "top 5 %",
+    "bottom5": "bottom 5 %",
+}
 
 
 def write_report(
@@ -41,11 +48,22 @@ def write_report(
     figures: Mapping[str, TextFigure] | None = None,
     baseline: str = "bicubic",
 ) -> Path:
-    """Write `evaluate`'s tables as one HTML file: verdicts, summaries, figures, every single value.
+    """Write `evaluate`'s tables as one HTML file: verdicts, summaries, figures and every value.
 
-    tables: by what was measured ("clean", "jpeg40", "Set5").  title: what stands at the top.  protocol: by what the numbers
-    were taken.  figures: by their captions; their alt texts go with them.  baseline: what the verdicts are against.  The file
-    appears whole or not at all; one that is there is replaced.
+    Args:
+        path: The file. It appears whole or not at all, and replaces an older one.
+        tables: By input ("clean", "jpeg40") or set ("Set5").
+        title: The heading of the page.
+        protocol: The protocol of the numbers.
+        figures: By caption; their alt texts go with them.
+        baseline: The method that the verdicts compare with.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The baseline is not in a table.
+        OSError: The file cannot be written.
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
@@ -59,56 +77,56 @@ def write_report(
         image = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
         parts.append(f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>")
     for name, table in tables.items():
-        values = table.pivot_table(
-            index="image", columns=["method", "metric"], values="value", sort=False
-        )
-        parts += [
-            f"<h2>Every image: {html.escape(name)}</h2>",
-            _wide(values.apply(lambda v: v.map(_number(v.name[1])))),
-        ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n'
-        + "\n".join(parts)
-        + "\n</body></html>\n"
+        columns = ["method", "metric"]
+        values = table.pivot_table(index="image", columns=columns, values="value", sort=False)
+        text = values.apply(lambda column: [_number(v, column.name[1]) for v in column])
+        parts += [f"<h2>Every image: {html.escape(name)}</h2>", _wide(text)]
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
     )
-    return write_whole(Path(path), page.encode())
+    body = "\n".join(parts)
+    page = f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    return write_whole(Path(path), printable(page).encode())
 
 
 def summary_text(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame:
-    """`summarise(table)` as it is printed: PSNR with two decimals, SSIM with four, the gain with its interval."""
+    """`summarise(table)` as text: PSNR with two decimals, SSIM with four, gains with intervals.
+
+    The number of pictures that are restored exactly has a column if there are any.
+    """
     summary = summarise(table, baseline=baseline)
     rows = {}
     for (method, metric), row in summary.iterrows():
-        number = _number(metric)
-        cells = {
-            name: number(row[name]) for name in _COLUMNS if name not in ("above_baseline", "gain")
-        }
+        cells = {shown: _number(row[name], metric) for name, shown in _STATISTICS.items()}
+        if summary["exact"].any():
+            cells["exact, left out"] = f"{row['exact']:.0f}"
         own = method == baseline
-        cells["above_baseline"] = "" if own else f"{row['above_baseline']:.0%}"
-        signed = [
-            f"{'' if text.startswith('-') else '+'}{text}"
-            for text in map(number, row[["gain", "gain_low", "gain_high"]])
-        ]
-        cells["gain"] = "" if own else f"{signed[0]} ({signed[1]} to {signed[2]})"
+        gain, low, high = (
+            _number(row[name], metric, sign="+") for name in ("gain", "gain_low", "gain_high")
+        )
+        cells[f"above {baseline}"] = "" if own else f"{row['above_baseline']:.0%}"
+        cells[f"gain over {baseline}, 95 % interval"] = "" if own else f"{gain} ({low} to {high})"
         rows[method, metric] = cells
-    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis(summary.index.names)
-    return text.rename(
-        columns={name: shown.format(baseline=baseline) for name, shown in _COLUMNS.items()}
-    )
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(summary.index.names)
 
 
-def _number(metric: str):
-    return (lambda value: f"{value:.4f}") if metric == "ssim" else (lambda value: f"{value:.2f}")
+def _number(value: float, metric: str, sign: str = "") -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:{sign}.{4 if metric == 'ssim' else 2}f}"
 
 
 def _verdicts(table: pd.DataFrame, baseline: str) -> str:
-    psnr = table[table["metric"] == "psnr"].pivot(index="image", columns="method", values="value")
-    methods = [method for method in dict.fromkeys(table["method"]) if method != baseline]
-    lines = [
-        f"{method} against {baseline}: {compare(psnr[baseline], psnr[method])}"
-        for method in methods
-    ]
+    """A list of sentences: every method against the baseline, by PSNR and by SSIM."""
+    lines = []
+    for metric in ("psnr", "ssim"):
+        rows = table[table["metric"] == metric]
+        values = rows.pivot(index="image", columns="method", values="value")
+        for method in dict.fromkeys(rows["method"]):
+            if method != baseline:
+                verdict = compare(values[baseline], values[method], metric=metric)
+                lines.append(f"{method} against {baseline}, {metric.upper()}: {verdict}")
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from playwright.sync_api import expect
 
-from srlib.plots import pictures as plots
+from srlib import plots
 from srlib.plots.report import write_report
 
 

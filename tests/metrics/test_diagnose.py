@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,15 @@ from PIL import Image
 from scipy.ndimage import shift
 from skimage.color import rgb2ycbcr
 
-from srlib.data import PairedImages
+from srlib.data import Pair, PairedImages
 from srlib.images.downscalers import DOWNSCALERS
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
 from srlib.metrics.doctor import diagnose
+from srlib.metrics.faults import CHANNEL_ORDERS, NEGATIVE, ORIENTATIONS
 from srlib.model.edsr import EDSR
+from srlib.training.checks import TrainingError, check_pairs
 from srlib.upscaling.enlarge import super_resolve
 from srlib.zoo.checkpoints import load_pretrained
 
@@ -177,12 +180,51 @@ def test_a_model_of_another_scale(triple):
     )
 
 
-def test_expected(triple):
+def test_gray_sr_of_a_colour_picture_and_the_other_way_round(triple):
+    """Gray stored as RGB is gray; RGB against a gray HR is compared as it is."""
     sr, hr, lr = triple
-    score = PROTOCOLS["benchmark-y"].psnr(sr, hr, scale=SCALE)
-    assert diagnose(sr, hr, lr, expected=score) == []
-    (answer,) = diagnose(sr, hr, lr, expected=score + 1)
-    assert answer.startswith("The score is 1.00 dB below the expected")
+    y = rounded(rgb2ycbcr(sr)[..., 0])
+    stored_as_rgb = np.repeat(y[..., None], 3, axis=2)
+    assert diagnose(y, hr, lr) == diagnose(stored_as_rgb, hr, lr) != []
+    gray = np.repeat(sr[..., 1:2], 3, axis=2)
+    assert diagnose(gray, hr[..., 1].copy(), lr[..., 1].copy()) == []
+
+
+def test_a_negative_and_a_picture_that_is_not_finite(triple):
+    sr, hr, lr = triple
+    (answer,) = diagnose(255 - sr, hr, lr)
+    assert answer.startswith("SR is a negative: subtract it from 255")
+    with pytest.raises(ValueError, match="not finite"):
+        diagnose(np.where(sr == 0, np.nan, sr), hr, lr)
+
+
+def test_a_flat_picture(triple):
+    """No shift, no correlation and no noise to go by, and no warning of a division by zero."""
+    flat = np.full((96, 96, 3), 200, np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert diagnose(flat, flat, flat[::4, ::4]) == []
+        (answer,) = diagnose(np.full_like(flat, 170), flat, flat[::4, ::4])
+    assert answer.startswith("SR is too dark or too bright")
+
+
+@pytest.mark.parametrize(
+    "fault", [*ORIENTATIONS, *CHANNEL_ORDERS, NEGATIVE], ids=lambda fault: fault.name
+)
+def test_the_doctor_and_the_pair_check_name_one_fault_alike(triple, fault):
+    """One list: an SR image, and the LR image of a pair, broken in one way, are named in one way."""
+    sr, hr, lr = (image[:144, :144] for image in triple)
+    lr = lr[:36, :36]
+    undone_is_done = {"clockwise": 3, "counterclockwise": 1}.get(fault.name.split()[-1])
+
+    def broken(image):
+        if fault in CHANNEL_ORDERS:
+            return image[..., ["RGB".index(channel) for channel in fault.name[-3:]]]
+        return np.rot90(image, undone_is_done) if undone_is_done else fault.undo(image)
+
+    assert diagnose(broken(sr), hr, lr)[0].startswith(f"SR {fault.name}: {fault.advice}")
+    with pytest.raises(TrainingError, match=f"LR {fault.name}; {fault.advice}"):
+        check_pairs([Pair(hr, broken(lr), "a")], scale=SCALE, kind="training")
 
 
 def test_gray(triple):
@@ -198,7 +240,14 @@ def test_gray(triple):
     [
         ({"lr": None}, ValueError, "give lr, or scale"),
         ({"lr": np.zeros((20, 9, 3), np.uint8)}, ValueError, "are they one picture"),
-        ({"hr": np.zeros((144, 200, 3))}, TypeError, "uint8"),
+        ({"hr": np.zeros((144, 200, 3))}, TypeError, "HR has float64 values, not uint8"),
+        ({"sr": np.zeros((144, 200, 4))}, ValueError, r"SR has the shape \(144, 200, 4\)"),
+        (
+            {"lr": np.zeros((36, 50, 1), np.uint8)},
+            ValueError,
+            "LR has the shape .* drop the last axis",
+        ),
+        ({"sr": Image.new("RGB", (200, 144))}, TypeError, "SR is a PIL"),
     ],
 )
 def test_says_what_is_wrong_with_the_call(triple, change, error, says):

@@ -189,6 +189,10 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
     file = tmp_path / "set.jsonl"
     whole = evaluate(METHODS, pairs, **RULES, progress_file=file)
     lines = file.read_bytes().splitlines()
+    asked = []
+    methods = {
+        name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()
+    }
     for damage in (
         lines[3][:40],
         b"",
@@ -199,11 +203,7 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
         lines[3].replace(b"{", b"", 1),
     ):
         file.write_bytes(b"\n".join([*lines[:3], damage, *lines[4:]]) + b"\n")
-        asked = []
-        methods = {
-            name: lambda lr, f=upscaler, asked=asked: asked.append(f) or f(lr)
-            for name, upscaler in METHODS.items()
-        }
+        asked.clear()
         with pytest.warns(UserWarning, match=r"set\.jsonl: line 4 is damaged and was skipped"):
             table = evaluate(methods, pairs, **RULES, progress_file=file)
         assert len(asked) == 1
@@ -231,6 +231,14 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
     evaluate({"bicubic": intruding}, pairs[:2], **RULES, progress_file=file)
     assert refused == [True]
     assert len(evaluate(METHODS, pairs, **RULES, progress_file=file)) == 12
+
+
+def test_a_progress_file_that_is_no_file(pairs, tmp_path):
+    """A FIFO would be waited for without end, a folder cannot be written."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ProgressFileError, match="is no regular file"):
+            evaluate(METHODS, pairs, **RULES, progress_file=path)
 
 
 def test_names_that_are_not_utf8(pairs, tmp_path):

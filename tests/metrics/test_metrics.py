@@ -186,6 +186,14 @@ def test_protocols_disagree_about_one_picture(noisy, photo):
 def test_gray_is_compared_as_it_is(noisy, photo):
     a, b = noisy[..., 0], photo[..., 0]
     assert psnr(a, b, border=2, luma=True) == psnr(a, b, border=2, luma=False)
+    assert ssim(a, b, border=2, luma=True) == ssim(a, b, border=2, luma=False)
+    as_rgb = [np.dstack([image] * 3) for image in (a, b)]
+    assert psnr(*as_rgb, border=2, luma=False) == pytest.approx(psnr(a, b, border=2, luma=False))
+    assert ssim(*as_rgb, border=2, luma=False) == pytest.approx(ssim(a, b, border=2, luma=False))
+    range_of_y = 20 * np.log10(255 / 219)  # the same gray picture reads 1.32 dB more on Y
+    assert psnr(*as_rgb, border=2, luma=True) == pytest.approx(
+        psnr(a, b, border=2, luma=False) + range_of_y
+    )
 
 
 @pytest.mark.parametrize(

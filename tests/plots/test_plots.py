@@ -1,16 +1,19 @@
 """What the figures show, read back from their artists and pixels."""
 
 import io
+import os
+import warnings
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import table_of
 from PIL import Image
 
+from srlib import plots
 from srlib.metrics import luma, psnr
-from srlib.plots import pictures as plots
 
 
 @pytest.fixture
@@ -201,3 +204,85 @@ def test_a_figure_becomes_a_png_without_a_backend(photo):
             and image.mode == "RGB"
             and image.width == pytest.approx(300, abs=2)
         )
+
+
+def every_figure(photo, name="ours"):
+    """One of every kind, with `name` wherever a figure takes one."""
+    table = table_of({"bicubic": [30.0, 25.0, 28.0], name: [32.0, 24.0, 29.0]}).replace(
+        {"image": {"000": name}}
+    )
+    texture = pd.Series({name: 1.0, "001": 2.0, "002": 3.0}, name=name)
+    cost = pd.DataFrame({"cost": [1e5], "psnr": [32.0]}, index=[name])
+    unknown = pd.DataFrame({"cost": [2e5], "psnr": [np.nan]}, index=[name])
+    epochs = [
+        SimpleNamespace(epoch=e, train_loss=1.0, valid_loss=1.0 - e, valid_psnr=25.0)
+        for e in range(2)
+    ]
+    history = SimpleNamespace(epochs=epochs, best=epochs[1], start=epochs[0], bicubic_psnr=24.5)
+    x = np.arange(5)
+    return {
+        "show_images": plots.show_images([photo, photo], [name, "HR"], zoom_box=(0, 0, 0.5, 0.5)),
+        "close_up": plots.close_up({name: photo, "HR": photo}, 4, 4, 24, name=name),
+        "error_maps": plots.error_maps([photo], [name], photo),
+        "curves": plots.curves({name: (x, x)}, xlabel="x", ylabel="y", title=name),
+        "training_curves": plots.training_curves({name: history}),
+        "distributions": plots.distributions(table),
+        "gains": plots.gains(table),
+        "agreement": plots.agreement(table),
+        "gain_by_texture": plots.gain_by_texture(table, texture),
+        "quality_by_cost": plots.quality_by_cost(cost, unknown, title=name),
+    }
+
+
+def test_every_figure_has_an_alt_text_that_names_its_subject(photo):
+    figures = every_figure(photo)
+    no_figures = {"STYLES", "TextFigure", "new_figure", "summary_text", "write_report"}
+    assert figures.keys() == set(plots.__all__) - no_figures
+    for name, figure in figures.items():
+        assert "ours" in figure.alt and figure.alt.endswith(".") and "\n" not in figure.alt, name
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        {},
+        {"figure.facecolor": "none"},
+        {"savefig.transparent": True},
+        {"figure.facecolor": (1, 1, 1, 0)},
+    ],
+)
+def test_a_figure_is_opaque_and_legible_on_a_dark_page(photo, style):
+    with matplotlib.rc_context(style):
+        figure = every_figure(photo)["curves"]
+        with Image.open(io.BytesIO(figure.png())) as image:
+            assert image.mode == "RGB" and image.getpixel((0, 0)) == (255, 255, 255)
+            assert np.asarray(image).min() < 80  # the letters are dark
+
+
+@pytest.mark.parametrize(
+    "name", [os.fsdecode(b"caf\xe9.png"), "a $\\frac$ b", "5$ and 6$", "<b>&amp;", "100 %", "猫"]
+)
+def test_odd_names_are_drawn_as_they_are(photo, name):
+    """No error, no formula, and an alt text that Jupyter can send as UTF-8."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        for figure in every_figure(photo, name).values():
+            assert figure.png().startswith(b"\x89PNG")
+            assert name.encode("utf-8", "backslashreplace").decode() in figure.alt
+            figure.alt.encode()
+
+
+def test_an_exact_picture_has_no_place_in_a_chart():
+    """A white page: its PSNR is infinite, and everything else is drawn as without it."""
+    table = table_of({"bicubic": [30.0, 25.0, np.inf], "ours": [32.0, 24.0, np.inf]})
+    table.loc[table["image"] == "002", "value"] = np.inf
+    texture = pd.Series({"002": 3.0, "000": 1.0, "001": 2.0}, name="texture")
+    for figure in (
+        plots.distributions(table),
+        plots.gains(table),
+        plots.agreement(table),
+        plots.gain_by_texture(table, texture),
+    ):
+        assert "inf" not in figure.alt and "nan" not in figure.alt and figure.png()
+    left, _ = plots.distributions(table).axes
+    assert left.lines[0].get_ydata().tolist() == [50, 100]

@@ -1,12 +1,14 @@
 """The report as a reader without a network gets it: everything is in the file, and nothing in it is taken for markup."""
 
+import math
+import os
 import re
 from html.parser import HTMLParser
 
 import pytest
 from conftest import table_of
 
-from srlib.plots import pictures as plots
+from srlib import plots
 from srlib.plots.report import summary_text, write_report
 
 
@@ -66,3 +68,56 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(table, tmp_path):
     with pytest.raises(ValueError, match="baseline"):
         write_report(path, {"clean": table}, title="A run", protocol="rgb", baseline="nearest")
     assert path.read_text() == "the old one" and len(list(tmp_path.iterdir())) == 1
+
+
+def verdict_lines(path):
+    return re.findall(r"<li>(.*?)</li>", path.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_verdict_on_every_method_but_the_baseline(tmp_path):
+    table = table_of(
+        {
+            "ours": [31.0 + i for i in range(6)],
+            "bicubic": [30.0 + i for i in range(6)],
+            "worse": [29.0 + i for i in range(6)],
+        }
+    )
+    path = write_report(tmp_path / "report.html", {"clean": table}, title="A run", protocol="rgb")
+    ours, worse, ours_ssim, worse_ssim = verdict_lines(path)
+    assert ours.startswith("ours against bicubic, PSNR: Better: +1.00 dB")
+    assert worse.startswith("worse against bicubic, PSNR: Worse: -1.00 dB")
+    assert ours_ssim.startswith("ours against bicubic, SSIM: Better: +0.0250 in SSIM")
+    assert worse_ssim.startswith("worse against bicubic, SSIM: Worse: -0.0250 in SSIM")
+    other = write_report(
+        tmp_path / "other.html", {"clean": table}, title="A run", protocol="rgb", baseline="ours"
+    )
+    assert [line.split(",")[0] for line in verdict_lines(other)] == [
+        "bicubic against ours",
+        "worse against ours",
+    ] * 2
+
+
+def test_a_page_with_an_exact_picture_says_so_and_has_no_infinity(tmp_path):
+    table = table_of({"bicubic": [30.0, 25.0, math.inf], "ours": [32.0, math.inf, math.inf]})
+    text = summary_text(table)
+    assert text["exact, left out"].tolist() == ["1", "1", "2", "2"]
+    path = write_report(tmp_path / "report.html", {"pages": table}, title="A run", protocol="rgb")
+    summary, every_image = path.read_text(encoding="utf-8").split("Every image")
+    assert "inf" not in summary and "nan" not in summary and "<td>inf</td>" in every_image
+
+
+def test_names_that_are_not_utf8_are_readable_and_apart(tmp_path):
+    table = table_of({"bicubic": [30.0, 25.0], os.fsdecode(b"m\xff"): [31.0, 26.0]})
+    table["image"] = table["image"].map(
+        {"000": os.fsdecode(b"a\xfe"), "001": os.fsdecode(b"a\xfd")}
+    )
+    figures = {"Gains": plots.gains(table), os.fsdecode(b"\xfc"): plots.distributions(table)}
+    path = write_report(
+        tmp_path / "report.html",
+        {os.fsdecode(b"s\xfb"): table},
+        title="x",
+        protocol="y",
+        figures=figures,
+    )
+    text = path.read_text(encoding="utf-8")
+    assert all(f"\\udc{byte}" in text for byte in ("ff", "fe", "fd", "fc", "fb"))

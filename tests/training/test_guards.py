@@ -1,5 +1,7 @@
 """Mistakes made on purpose, each found by its name, and tasks that only look like mistakes."""
 
+import warnings
+
 import numpy as np
 import pytest
 from conftest import SAMPLES
@@ -156,6 +158,38 @@ def test_gray_and_even_pictures_pass():
         pair._replace(hr=pair.hr[..., 1], lr=imresize(pair.hr[..., 1], 1 / 4)) for pair in pairs()
     ]
     check_pairs([even, *gray], scale=4, kind="training")
+
+
+def test_flat_pictures_say_nothing_against_a_set():
+    """A page of one colour may be darker than its HR image, and has neither a likeness nor a place."""
+    flat = [
+        Pair(
+            np.full((64, 64, 3), level, np.uint8),
+            np.full((16, 16, 3), level // 2, np.uint8),
+            f"{level}",
+        )
+        for level in (90, 180, 250)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_pairs(flat, scale=4, kind="training")
+        check_pairs([flat[0], *pairs(), flat[1]], scale=4, kind="training")
+    with pytest.raises(TrainingError, match="LR is mirrored"):
+        check_pairs([flat[0], *pairs(lambda lr: lr[:, ::-1])], scale=4, kind="training")
+    one_flat = [pair._replace(lr=np.full_like(pair.lr, 128)) for pair in pairs()]
+    check_pairs(
+        one_flat, scale=4, kind="training"
+    )  # LR without any detail is no likeness to judge by
+
+
+def test_gray_pairs_and_gray_stored_as_rgb_are_checked_alike():
+    gray = [pair._replace(hr=pair.hr[..., 1], lr=pair.lr[:, ::-1, 1]) for pair in pairs()]
+    as_rgb = [
+        pair._replace(hr=np.dstack([pair.hr] * 3), lr=np.dstack([pair.lr] * 3)) for pair in gray
+    ]
+    for given in (gray, as_rgb):
+        with pytest.raises(TrainingError, match="LR is mirrored"):
+            check_pairs(given, scale=4, kind="training")
 
 
 def test_one_odd_pair_among_many_is_the_data_doctors_affair():
