@@ -45,9 +45,13 @@ def upscale_folder(
     Args:
         source_dir: The pictures, in folders of any depth.
         target_dir: The folder of the results.
-        model: As for `upscale`, like `scale`, `tile`, `self_ensemble` and `device`.
+        model: The network, as for `upscale`.
+        scale: The factor, as for `upscale`.
         suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
             .bmp.
+        tile: The side of a tile, as for `upscale`.
+        self_ensemble: Average eight answers, as for `upscale`.
+        device: As for `upscale`.
         executor: Makes the results on its workers, which see both folders under the same paths,
             such as Dask's `Client.get_executor()`; each worker process reads the model once. None
             makes one after the other, since PyTorch uses all cores for one. Processes on one
