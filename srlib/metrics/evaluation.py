@@ -22,6 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
+from srlib.files.progress import Progress
 from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, find_protocol
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def evaluate(
     more: Mapping[str, Metric] | None = None,
     executor: Executor | None = None,
     progress_file: str | os.PathLike | None = None,
-    on_progress: Callable[[int, int | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Run every upscaler on every pair and measure the results.
 

@@ -46,9 +46,9 @@ class TextFigure(Figure):
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, alt: str):
-    """A figure of width x height inches and its axes, an array of (rows, columns).
+    """Make a figure of width x height inches and its axes, an array of (rows, columns).
 
-    It belongs to nobody but the caller: a notebook shows it as the value of a cell.
+    pyplot does not know the figure: a notebook shows it once, as the value of a cell.
     """
     figure = TextFigure(figsize=(width, height), layout="constrained")
     figure.alt = printable(alt)
