@@ -1,7 +1,8 @@
-"""Single-image super-resolution with EDSR: the package behind the Image Wizard course, one room per lesson.
+"""Single-image super-resolution with EDSR: the package of the course, one room per lesson.
 
-The names below are the ones people reach for first. Each is loaded when it is first used, so that `import srlib` is
-quick and needs no PyTorch. Everything else is imported from its room, such as `from srlib.data import check_dataset`.
+The names below are the ones people reach for first. Each is loaded when it is first used, so that
+`import srlib` is quick and needs no PyTorch. Import everything else from its room, for example
+`from srlib.data import check_dataset`.
 """
 
 from __future__ import annotations

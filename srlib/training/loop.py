@@ -218,9 +218,9 @@ class _Run:
                 f"The loss is {start.valid_loss} before the first step: the model's weights are "
                 "damaged."
             )
-        bicubic = self._quality(partial(imresize, scale=self.model.config.scale))
+        psnr, ssim = self._quality(partial(imresize, scale=self.model.config.scale))
         backbone = self.objective.loss.backbone
-        history = History(*bicubic, backbone, config.protocol, [start], precision=precision)
+        history = History(psnr, ssim, backbone, config.protocol, [start], precision=precision)
         self.save(history)
         return history
 
@@ -271,9 +271,10 @@ class _Run:
         return RollBack(steps[-1], measured.valid_loss, rate)
 
     def _measure(self, epoch: int, train_loss: float) -> Epoch:
-        quality = self._quality(partial(upscale, model=self.validated, device=self.team.device))
+        psnr, ssim = self._quality(partial(upscale, model=self.validated, device=self.team.device))
         seconds = time.monotonic() - self.started
-        return Epoch(epoch, train_loss, self._loss_on(self.valid_patches), *quality, seconds)
+        valid_loss = self._loss_on(self.valid_patches)
+        return Epoch(epoch, train_loss, valid_loss, psnr, ssim, seconds)
 
     @torch.inference_mode()
     def _loss_on(self, patches: PairedPatches) -> float:

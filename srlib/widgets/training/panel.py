@@ -79,7 +79,7 @@ class TrainingPanel:
         self._model = model
         self._lr = crop.lr
         self._config = config
-        # fine_tune measures the average of the weights: as it grows, and as it was at the last epoch
+        # fine_tune measures the average of the weights: as it grows, and as at the last epoch
         self._average = model
         self._measured = model
         self._losses: list[tuple[int, float]] = []
