@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-PATIENCE = int(os.environ.get("SR_PATIENCE", 180)) * 1000  # milliseconds: an idle machine needs a tenth of it, two busy cores far more
+PATIENCE = (
+    int(os.environ.get("SR_PATIENCE", 180)) * 1000
+)  # milliseconds: an idle machine needs a tenth of it, two busy cores far more
 expect.set_options(timeout=PATIENCE)
 
 

@@ -8,6 +8,7 @@ import threading
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -203,7 +204,7 @@ class TestRefusals:
 
     def test_only_networks_on_disk(self, ready):
         with pytest.raises(
-            ValueError, match="edsr-lite x3 is not .* there are edsr-lite x2, edsr-lite x4"
+            ValueError, match=r"edsr-lite x3 is not .* there are edsr-lite x2, edsr-lite x4"
         ):
             ready.choose(scale=3)
         with pytest.raises(ValueError, match="edsr x2 is not"):
@@ -420,7 +421,7 @@ class TestQueue:
 
     def test_the_last_sentence_of_a_job_is_that_it_saves(self, models, cat):
         class Noting(ImageWizard):
-            said = []
+            said: ClassVar[list] = []
 
             def progressed(self):
                 self.said.append(self.sentence)

@@ -118,8 +118,10 @@ function render({ model, el, signal }) {
 
   /** Go to the detail once, as soon as the panels have their size: two frames after they were arranged. */
   function openAtDetail() {
+    if (!opening || signal.aborted) return;
     requestAnimationFrame(() => requestAnimationFrame(() => {
-      if (!opening || !box().width || !panels[0].node.clientWidth) return;
+      if (!opening || !panels[0].node.clientWidth) return; // done, or on a page that is hidden
+      if (Math.abs(box().width - panels[0].node.clientWidth * devicePixelRatio) > 2) return openAtDetail();
       set({ ...atDetail(box(), size, opening, devicePixelRatio), detail: null });
       opening = null;
     }));

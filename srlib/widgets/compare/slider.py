@@ -11,7 +11,8 @@ import anywidget
 import numpy as np
 import PIL.Image
 import traitlets
-from PIL import ImageChops, ImageFilter
+from PIL import ImageChops
+from scipy.ndimage import gaussian_filter
 
 from srlib.images.picture import Picture, from_array, from_pil
 from srlib.metrics.protocols import psnr
@@ -198,8 +199,8 @@ def most_different(
         *(image if image.size == size else image.resize(size) for image in (first, second))
     )
     block = max(1, window // 8)
-    coarse = difference.convert("L").reduce(block).filter(ImageFilter.BoxBlur(4))
-    values = np.asarray(coarse, dtype=float)
+    coarse = np.asarray(difference.reduce(block), dtype=float).sum(axis=2)
+    values = gaussian_filter(coarse, sigma=window / block / 4)
     row, column = np.unravel_index(values.argmax(), values.shape)
     return (
         min((column + 0.5) * block / size[0], 1.0),
