@@ -26,6 +26,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
+    "--host-resolver-rules=MAP wizard.test 127.0.0.1",  # a second name: only localhost is a secure context
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-PATIENCE = 180_000  # milliseconds: an idle machine needs a tenth of it, two busy cores far more
+PATIENCE = (
+    int(os.environ.get("SR_PATIENCE", 180)) * 1000
+)  # milliseconds: an idle machine needs a tenth of it, two busy cores far more
 expect.set_options(timeout=PATIENCE)
 
 

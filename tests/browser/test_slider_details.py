@@ -255,6 +255,18 @@ class TestView:
         squares = NOISE[0][100:140, 30:90].repeat(8, axis=0).repeat(8, axis=1)
         assert np.array_equal(slider.canvas()[..., :3], squares)
 
+    @pytest.mark.parametrize(("density", "percent"), [(1, 100), (3, 300)])
+    def test_it_opens_at_the_detail_once(self, put, density, percent):
+        """A pixel of the picture is at least a pixel of the page."""
+        pictures = [np.zeros((1600, 2400, 3), np.uint8) for _ in range(2)]
+        pictures[1][1200:1300, 600:700] = 200
+        slider = put(pictures, ["a", "b"], at_detail=True, context={"device_scale_factor": density})
+        expect(slider.magnification).to_have_text(f"{percent} %")
+        slider.until(lambda: slider.widget.detail is None)
+        assert slider.widget.center == pytest.approx((650 / 2400, 1250 / 1600), abs=0.06)
+        slider.frame.press("0")
+        expect(slider.magnification).not_to_have_text(f"{percent} %")
+
     def test_the_place_stays_when_the_window_narrows(self, two):
         two.widget.zoom, two.widget.center = 4.0, (0.3, 0.6)
         two.bench.push()

@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from conftest import ROOT
@@ -53,18 +54,35 @@ def test_only_this_machine_with_a_token_and_culled_kernels(settings):
     )
 
 
-def test_one_visitor_too_many_is_refused_with_a_sentence(settings):
-    refuse, most = settings.VoilaConfiguration.prelaunch_hook, 12
+def test_one_visitor_too_many_is_refused_unless_a_kernel_has_lost_its_page(settings):
+    """The page without a connection that has been quiet longest makes room."""
 
-    def handler(kernels):
-        return SimpleNamespace(
-            kernel_manager=SimpleNamespace(list_kernel_ids=lambda: ["a kernel"] * kernels)
-        )
+    class Kernels:
+        left: ClassVar[list] = []
+        closed: ClassVar[list] = []
 
-    assert refuse(handler(most - 1), notebook=None, cwd="") is None
+        def list_kernel_ids(self):
+            return ["a kernel"] * 12
+
+        def left_behind(self):
+            return self.left
+
+        def shut_down_soon(self, kernel_id):
+            self.closed.append(kernel_id)
+
+    connection = SimpleNamespace(set_close_callback=lambda callback: None)
+    handler = SimpleNamespace(
+        kernel_manager=Kernels(),
+        xsrf_token=b"",
+        current_user=SimpleNamespace(username="someone"),
+        request=SimpleNamespace(connection=connection),
+    )
+    let_in = settings.VoilaConfiguration.prelaunch_hook
     with pytest.raises(HTTPError, match="All places are taken") as refusal:
-        refuse(handler(most), notebook=None, cwd="")
+        let_in(handler, notebook=None, cwd="")
     assert refusal.value.status_code == 503
+    Kernels.left = ["quiet longest", "quiet"]
+    assert let_in(handler, notebook=None, cwd="") is None and Kernels.closed == ["quiet longest"]
 
 
 def test_the_browser_may_ask_no_other_host(settings):

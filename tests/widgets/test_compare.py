@@ -197,6 +197,18 @@ class TestScores:
         assert content == {"psnr": [slider.version, ["", f"PSNR {expected:.2f} dB", "identical"]]}
 
 
+class TestDetail:
+    @pytest.mark.parametrize("reduce", [1, 4])
+    def test_it_is_where_first_and_last_differ_most(self, reduce):
+        before = np.zeros((800, 1200, 3), np.uint8)
+        after = before.copy()
+        after[600:700, 900:1000] = 90  # a large part, and a brighter but tiny one
+        after[100:108, 100:108] = 255
+        slider = CompareSlider([before[::reduce, ::reduce], after], at_detail=True)
+        assert slider.detail == pytest.approx((950 / 1200, 650 / 800), abs=0.06)
+        assert CompareSlider([before, after]).detail is None
+
+
 class TestStaticTwin:
     def test_a_page_without_a_kernel_has_a_picture(self):
         slider = CompareSlider([LR, SR], ["LR", "SR"])

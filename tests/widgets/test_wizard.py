@@ -15,9 +15,15 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from srlib.images.picture import ImageError, from_array, read_image, write_image
+from srlib.images.picture import (
+    ImageError,
+    from_array,
+    read_image,
+    to_array,
+    to_tensor,
+    write_image,
+)
 from srlib.images.resize import imresize
-from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.ensemble import mean_of_eight
@@ -415,7 +421,7 @@ class TestQueue:
 
     def test_the_last_sentence_of_a_job_is_that_it_saves(self, models, cat):
         class Noting(ImageWizard):
-            said: ClassVar[list[str]] = []
+            said: ClassVar[list] = []
 
             def progressed(self):
                 self.said.append(self.sentence)

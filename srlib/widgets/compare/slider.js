@@ -12,6 +12,7 @@ function render({ model, el, signal }) {
   let sources = [];
   let size = null; // of the finest picture
   let pointer = null; // { panel, x, y } in screen pixels of a panel
+  let opening = null; // the point of the picture to open at
   let current = 0; // the picture that the flicker shows
   let playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let loupe = false;
@@ -110,7 +111,20 @@ function render({ model, el, signal }) {
     while (panels.length < sources.length) addPanel();
     arrange();
     askScores();
+    opening = model.get("detail");
+    openAtDetail();
     root.dataset.ready = version;
+  }
+
+  /** Go to the detail once, as soon as the panels have their size: two frames after they were arranged. */
+  function openAtDetail() {
+    if (!opening || signal.aborted) return;
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      if (!opening || !panels[0].node.clientWidth) return; // done, or on a page that is hidden
+      if (Math.abs(box().width - panels[0].node.clientWidth * devicePixelRatio) > 2) return openAtDetail();
+      set({ ...atDetail(box(), size, opening, devicePixelRatio), detail: null });
+      opening = null;
+    }));
   }
 
   /** Give each mode its panels and the frame its shape. */
@@ -139,6 +153,7 @@ function render({ model, el, signal }) {
       }
     }
     arrange();
+    openAtDetail();
     showAll(); // at once: setting the size has emptied the canvas, and arrange() has made it stale
     askScores();
   });

@@ -11,6 +11,8 @@ import anywidget
 import numpy as np
 import PIL.Image
 import traitlets
+from PIL import ImageChops
+from scipy.ndimage import gaussian_filter
 
 from srlib.images.picture import Picture, from_array, from_pil
 from srlib.metrics.protocols import psnr
@@ -36,6 +38,8 @@ class CompareSlider(anywidget.AnyWidget):
 
     Args:
         images, labels, reference: As for `show`.
+        at_detail: Open at 100 %, where the first and the last image differ most, instead of with
+            the whole image.
         **traits: `mode`, `position`, `zoom` and `center` to start from, `layout`.
 
     Example:
@@ -71,17 +75,24 @@ class CompareSlider(anywidget.AnyWidget):
         (0.5, 0.5), help="The point (x, y) in the middle of the frame, in fractions of the image"
     ).tag(sync=True)
 
+    detail = traitlets.Tuple(
+        None, allow_none=True, help="The point (x, y) to open at in true size, as for `center`"
+    ).tag(sync=True)
+
     def __init__(
         self,
         images: Sequence[Image],
         labels: Sequence[str] = ("Before", "After"),
         *,
         reference: Image | None = None,
+        at_detail: bool = False,
         **traits,
     ):
         super().__init__(**traits)
         self.on_msg(self._answer)
         self.show(images, labels, reference=reference)
+        if at_detail:
+            self.detail = most_different(self._pyramids[0].image, self._pyramids[-1].image)
 
     def show(
         self,
@@ -169,6 +180,32 @@ class CompareSlider(anywidget.AnyWidget):
     @traitlets.validate("zoom")
     def _clamp_zoom(self, proposal: dict) -> float:
         return min(max(proposal["value"], _ZOOM_LIMITS[0]), _ZOOM_LIMITS[1])
+
+
+def most_different(
+    first: PIL.Image.Image, second: PIL.Image.Image, *, window: int = 256
+) -> tuple[float, float]:
+    """The point around which two RGB images of one scene differ most.
+
+    Args:
+        first, second: The images; if they differ in size, the smaller one is enlarged.
+        window: Pixels a side of the neighbourhood that counts.
+
+    Returns:
+        (x, y) in fractions of the images.
+    """
+    size = max(first.size, second.size)
+    difference = ImageChops.difference(
+        *(image if image.size == size else image.resize(size) for image in (first, second))
+    )
+    block = max(1, window // 8)
+    coarse = np.asarray(difference.reduce(block), dtype=float).sum(axis=2)
+    values = gaussian_filter(coarse, sigma=window / block / 4)
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    return (
+        min((column + 0.5) * block / size[0], 1.0),
+        min((row + 0.5) * block / size[1], 1.0),
+    )
 
 
 def _check_shapes(pictures: Sequence[Picture]) -> None:

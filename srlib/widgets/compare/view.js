@@ -47,6 +47,12 @@ function moved(box, size, view, { factor = 1, at = middle(box), by = { x: 0, y: 
 /** The view at which one pixel of the picture is one pixel of the screen. */
 const trueSize = (box, size, view) => settled(box, size, { ...view, zoom: 1 / fitted(box, size) });
 
+/** The view that shows a point in true size, or larger on a dense screen so that a pixel can be seen; never less than fits. */
+function atDetail(box, size, center, density) {
+  const pixels = density < 1.75 ? 1 : Math.ceil(density); // of the screen for each of the picture
+  return settled(box, size, { zoom: Math.max(1, pixels / fitted(box, size)), center });
+}
+
 const middle = (box) => ({ x: box.width / 2, y: box.height / 2 });
 
 /** A point of the box in fractions of the picture; below 0 or above 1 beside it. */

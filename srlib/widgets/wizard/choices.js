@@ -5,6 +5,7 @@ function makeChoices({ model, signal, on, send }) {
   const scales = make("div", { class: "srlib-scales" });
   const pixels = make("input", { type: "number", min: "1", step: "1", inputmode: "numeric" });
   const target = make("label", { class: "srlib-target" }, pixels, "pixels on the longer side");
+  const limits = make("p", { class: "srlib-note srlib-limits" });
   const summary = make("p", { class: "srlib-summary", "aria-live": "polite" });
   const models = make("div", { class: "srlib-models" });
   const note = make("p", { class: "srlib-note" });
@@ -35,7 +36,10 @@ function makeChoices({ model, signal, on, send }) {
   function showScales() {
     const offers = model.get("scales");
     showRadios(scales, "scale", offers.map(({ value }) => value), (label, index) => {
-      label.lastChild.textContent = offers[index].text;
+      const { text, reason } = offers[index];
+      label.lastChild.textContent = text;
+      label.firstChild.disabled = Boolean(reason);
+      label.title = reason;
     });
     const { scale, longer_side: longerSide } = model.get("chosen");
     target.hidden = scale !== 0;
@@ -53,11 +57,12 @@ function makeChoices({ model, signal, on, send }) {
 
   follow(model, signal, ["scales", "chosen"], showScales);
   follow(model, signal, ["models", "chosen"], showModels);
-  follow(model, signal, ["summary", "note"], () => {
+  follow(model, signal, ["limits", "summary", "note"], () => {
+    limits.textContent = model.get("limits");
     summary.textContent = model.get("summary");
     note.textContent = model.get("note");
   });
   return make("div", { class: "srlib-choices" },
-    make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, summary),
+    make("fieldset", {}, make("legend", {}, "How much larger"), scales, target, limits, summary),
     make("fieldset", {}, make("legend", {}, "What kind of picture"), models, note));
 }

@@ -63,6 +63,7 @@ class Form(Part):
     most = traitlets.Int(24, help="Files at once").tag(sync=True)
 
     scales = traitlets.List(help="Offered: value, text, and the reason if refused").tag(sync=True)
+    limits = traitlets.Unicode("", help="Why some factors are refused").tag(sync=True)
     models = traitlets.List(help="Offered: name, title, cost").tag(sync=True)
     chosen = traitlets.Dict(help="scale (0: to longer_side), longer_side, model").tag(sync=True)
     summary = traitlets.Unicode("", help="The sizes before and after").tag(sync=True)
@@ -73,6 +74,7 @@ class Form(Part):
     busy = traitlets.Bool(False, help="Shows the bar and Cancel").tag(sync=True)
     done = traitlets.Float(None, allow_none=True, help="0 to 1; None if unknown").tag(sync=True)
     sentence = traitlets.Unicode("", help="The state of the work").tag(sync=True)
+    shown = traitlets.Unicode("", help="The name of the result on show").tag(sync=True)
     privacy = traitlets.Unicode("", help="A line below the button").tag(sync=True)
 
     def __init__(self, on_file: Callable[[bytes, str, str], None], actions: dict, **traits):

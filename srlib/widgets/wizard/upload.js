@@ -11,7 +11,7 @@ function makeUpload({ model, el, signal, on, send }) {
     type: "file", multiple: true, accept: "image/*,.tif,.tiff", "aria-label": "Choose photographs",
   });
   const area = make("label", { class: "srlib-drop" }, input,
-    make("span", { class: "srlib-button" }, "Choose photographs"), make("span", {}, "or drop or paste them here"));
+    make("span", { class: "srlib-button" }, "Choose photographs"), make("span", {}, "or drop or paste them anywhere"));
   const problem = make("p", { class: "srlib-problem", role: "status" });
   const tray = make("ul", { class: "srlib-tray", "aria-label": "Chosen photographs" });
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
@@ -39,21 +39,34 @@ function makeUpload({ model, el, signal, on, send }) {
     sendFiles([...input.files]);
     input.value = ""; // so that the same file can be chosen again
   });
-  on(area, "dragover", (event) => {
-    event.preventDefault(); // otherwise the browser leaves the page and opens the file
-    area.classList.add("srlib-over");
+  // The whole page takes a drop: beside a small field the browser would leave the page and open the file.
+  const overlay = make("div", { class: "srlib-overlay", "aria-hidden": "true" }, "Drop your photographs anywhere");
+  overlay.hidden = true;
+  document.body.append(overlay);
+  signal.addEventListener("abort", () => overlay.remove());
+  const seen = () => el.isConnected && el.getClientRects().length > 0;
+  /** Files that are dragged over this page, and not over JupyterLab's own list of files. */
+  const takes = (event) =>
+    seen() && event.dataTransfer?.types.includes("Files") && !event.target.closest?.(".jp-FileBrowser");
+  on(document, "dragover", (event) => {
+    if (!takes(event)) return;
+    event.preventDefault();
+    overlay.hidden = false;
   });
-  on(area, "dragleave", () => area.classList.remove("srlib-over"));
-  on(area, "drop", (event) => {
+  on(document, "dragleave", (event) => {
+    if (!event.relatedTarget) overlay.hidden = true; // the pointer has left the window
+  });
+  on(document, "drop", (event) => {
+    overlay.hidden = true;
+    if (!takes(event)) return;
     event.preventDefault();
     event.stopPropagation();
-    area.classList.remove("srlib-over");
     sendFiles([...event.dataTransfer.files]);
   });
   on(document, "paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     const elsewhere = event.target.closest?.("input[type=text], textarea, [contenteditable=true]");
-    if (!files.length || elsewhere || !el.isConnected) return;
+    if (!files.length || elsewhere || !seen()) return;
     event.preventDefault();
     sendFiles(files);
   });

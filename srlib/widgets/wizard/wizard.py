@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import ipywidgets
 
 from srlib.widgets.compare.slider import CompareSlider
-from srlib.widgets.wizard.enlarge import Enlargement, Recipe
+from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Enlargement, Recipe
 from srlib.widgets.wizard.page import Form, Results
 from srlib.widgets.wizard.photograph import Photograph
 from srlib.widgets.wizard.visit import MOST, Visit, in_words, refusal
@@ -146,6 +146,7 @@ class ImageWizard(Visit):
             {"value": scale, "text": f"{scale}×", "reason": refusal(self.orders(scale=scale))}
             for scale in self.scales
         ] + [{"value": 0, "text": "To a size", "reason": ""}]
+        form.limits = _limits([offer["text"] for offer in form.scales if offer["reason"]])
         form.models = [
             {"name": name, "title": recipe.title, "cost": self._cost(recipe)}
             for name, recipe in self.recipes.items()
@@ -192,6 +193,7 @@ class ImageWizard(Visit):
             for made in self.results
         ]
         self._results.selected = self.selected
+        self._form.shown = self.result.order.stem if self.result else ""
         self._results.together = len(self.batch)
         shown = self.result or (self.photographs[0] if self.photographs else None)
         if self._staged is shown and self._stage.children:
@@ -206,9 +208,20 @@ class ImageWizard(Visit):
             widget.close()
 
 
+def _limits(refused: list[str]) -> str:
+    """Why some factors are not offered."""
+    if not refused:
+        return ""
+    limit = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
+    return (
+        f"{' and '.join(refused)} would make more than {limit}, the most that this page can hold. "
+        "Crop the photograph, or use upscale_to_tiff of the course, which has no such limit."
+    )
+
+
 def _comparison(made: Enlargement) -> ipywidgets.DOMWidget:
     try:
-        return CompareSlider([made.bicubic, made.sr], made.labels)
+        return CompareSlider([made.bicubic, made.sr], made.labels, at_detail=True)
     except MemoryError:
         return ipywidgets.HTML(
             '<p class="srlib-preview">The comparison does not fit into memory, '
