@@ -257,7 +257,7 @@ def _ready(model: EDSR, device: torch.device, plain: bool) -> EDSR:
     ]
     # The hooks are shared with the copy: their owner would not see what a copied hook records.
     twin = copy.deepcopy(model, {id(shared): shared for shared in hooks})
-    return twin.to(device, torch.float32, memory_format=torch.channels_last).eval()
+    return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 
 class _Folded(nn.Module):

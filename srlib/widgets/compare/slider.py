@@ -188,7 +188,8 @@ def most_different(
     """The point around which two RGB images of one scene differ most.
 
     Args:
-        first, second: The images; if they differ in size, the smaller one is enlarged.
+        first: One image.
+        second: The other; if they differ in size, the smaller one is enlarged.
         window: Pixels a side of the neighbourhood that counts.
 
     Returns:
