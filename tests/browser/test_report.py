@@ -26,7 +26,7 @@ def test_a_browser_shows_it_without_a_network(tmp_path, page):
     page.goto((tmp_path / "report.html").as_uri())
     expect(page.get_by_role("heading", name="A run")).to_be_visible()
     expect(
-        page.get_by_text("ours against bicubic: No different: +0.70 dB on average")
+        page.get_by_text("ours against bicubic, PSNR: No different: +0.70 dB on average")
     ).to_be_visible()
     picture = page.get_by_role("img", name="Distributions of PSNR and SSIM over 5 images")
     assert picture.evaluate("image => image.naturalWidth") > 500
