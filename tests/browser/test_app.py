@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -253,8 +254,8 @@ def test_a_phones_photograph_gets_the_largest_factor_that_fits(page, tmp_path):
 
 
 def test_a_forecast_comes_after_the_page_and_cancel_stops_the_work(page):
-    """The twelve megapixels would take minutes."""
-    expect(page.locator(".srlib-cost").first).to_contain_text("min")
+    """The twelve megapixels of the test before take long enough to be cancelled on any machine."""
+    expect(page.locator(".srlib-cost").first).to_contain_text(re.compile("about .*(s|min)"))
     page.get_by_role("button", name="Enlarge", exact=True).dblclick()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(page.get_by_role("button", name="Enlarge", exact=True)).to_be_disabled()
