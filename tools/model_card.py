@@ -52,9 +52,7 @@ def files() -> str:
     for path in sorted(WEIGHTS_DIR.glob("*.safetensors")):
         scale = path.stem[-1]
         parameters = (
-            count_parameters(load_pretrained("edsr-lite", int(scale)))
-            if scale.isdigit()
-            else 1_735_488
+            count_parameters(load_pretrained(path, int(scale))) if scale.isdigit() else 1_735_488
         )
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         rows.append([path.name, f"{parameters:,}", f"{path.stat().st_size:,}", f"`{sha256}`"])

@@ -68,6 +68,17 @@ def test_embedded_weights_reach_the_card_s_figures_on_set5(benchmarks, scale, ba
     assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
 
 
+@pytest.mark.parametrize(("name", "bar"), [("Set5", 37.51), ("Set14", 33.06)])
+def test_the_first_stage_of_edsr_baseline_reaches_the_card_s_figures(benchmarks, name, bar):
+    model = load_pretrained(zoo.WEIGHTS_DIR / "edsr_baseline_x2.safetensors", 2)
+    folder = benchmarks / name / "X2"
+    pairs = PairedImages(folder / "HR", folder / "LR", scale=2)
+    table = evaluate(
+        {"bicubic": lambda lr: upscale(lr, model)}, pairs, scale=2, protocol="benchmark-y"
+    )
+    assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_photo_weights_are_worth_half_a_decibel_on_set14_saved_as_jpeg(benchmarks, scale):
     folder, rules = benchmarks / "Set14" / f"X{scale}", PROTOCOLS["benchmark-y"]
