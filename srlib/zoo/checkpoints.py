@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from srlib.files.transfer import DownloadError
 from srlib.files.whole import write_whole
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
-from srlib.zoo.passport import inspect_checkpoint, open_checkpoint
+from srlib.zoo.passport import open_checkpoint
 from srlib.zoo.reader import WeightsError, checksum
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
@@ -65,47 +65,55 @@ class Checkpoint:
         return self.path.exists()
 
 
-def _embedded(name: str, scale: int, title: str) -> Checkpoint:
-    file = f"{name.replace('-', '_')}_x{scale}.safetensors"
-    return Checkpoint(name, EDSRConfig(scale, n_resblocks=8, n_feats=32), file, title)
+def _embedded(name: str, scale: int) -> Checkpoint:
+    n_resblocks, n_feats, _, title = _EMBEDDED[name]
+    file = f"{name.removesuffix('-srlib').replace('-', '_')}_x{scale}.safetensors"
+    return Checkpoint(name, EDSRConfig(scale, n_resblocks, n_feats), file, title)
 
 
-def _official(name: str, config: EDSRConfig, title: str, sha256: str, size: int) -> Checkpoint:
-    file = f"{name.replace('-', '_')}_x{config.scale}-{sha256[:8]}.pt"
-    mirrored = f"{'edsr64' if name == 'edsr-baseline' else name}_x{config.scale}.pt"
-    urls = (_OFFICIAL_URL + file, _TORCHSR_URL + mirrored)
-    return Checkpoint(name, config, file, title, urls, sha256, size)
+def _official(name: str, scale: int) -> Checkpoint:
+    config, title, mirrored, files = _OFFICIAL[name]
+    sha256, size = files[scale]
+    file = f"{name.replace('-', '_')}_x{scale}-{sha256[:8]}.pt"
+    urls = (_OFFICIAL_URL + file, f"{_TORCHSR_URL}{mirrored}_x{scale}.pt")
+    return Checkpoint(name, replace(config, scale=scale), file, title, urls, sha256, size)
 
 
-# SHA-256 and size in bytes of the official files, by scale.
-_BASELINE_FILES = {
-    2: ("1bc9523228fdc3b0a5ddb0d7062001e22b31bbb398ae09cfdefb97e8ee06e171", 5_490_680),
-    3: ("abf2a44e7a137228efa42a4264a23e12603168d43ac7596b1adef40c649b9240", 6_229_240),
-    4: ("6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723", 6_081_831),
+# Weights in srlib: blocks, features, the scales there are, and a title.
+_EMBEDDED = {
+    "edsr-lite": (8, 32, SCALES, "small and quick, for clean pictures"),
+    "edsr-lite-photo": (8, 32, SCALES, "small and quick, for JPEGs from phones and the web"),
+    "edsr-baseline-srlib": (16, 64, (2,), "EDSR-baseline as srlib trained it, for clean pictures"),
 }
-_LARGE_FILES = {
-    2: ("0edfb8a3772c94485c939f81a8aeefe02cccdfbf45243c6d22b39c29eb7d46de", 162_939_971),
-    3: ("ea3ef2c6449845ac3bda7290480af76a53e5006beff60bf89c84ca62f986eeca", 174_741_571),
-    4: ("4f62e9ef1a4ec6a7d3da4ed837116cec641e4e1566f98187151d813e83a0c1c8", 172_381_555),
+# Weights of the paper's authors: config, title, name on the mirror, and SHA-256 and bytes by scale.
+_OFFICIAL = {
+    "edsr-baseline": (
+        EDSRConfig(),
+        "EDSR-baseline of the paper",
+        "edsr64",
+        {
+            2: ("1bc9523228fdc3b0a5ddb0d7062001e22b31bbb398ae09cfdefb97e8ee06e171", 5_490_680),
+            3: ("abf2a44e7a137228efa42a4264a23e12603168d43ac7596b1adef40c649b9240", 6_229_240),
+            4: ("6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723", 6_081_831),
+        },
+    ),
+    "edsr": (
+        EDSRConfig(n_resblocks=32, n_feats=256, res_scale=0.1),
+        "the large EDSR of the paper, slow",
+        "edsr",
+        {
+            2: ("0edfb8a3772c94485c939f81a8aeefe02cccdfbf45243c6d22b39c29eb7d46de", 162_939_971),
+            3: ("ea3ef2c6449845ac3bda7290480af76a53e5006beff60bf89c84ca62f986eeca", 174_741_571),
+            4: ("4f62e9ef1a4ec6a7d3da4ed837116cec641e4e1566f98187151d813e83a0c1c8", 172_381_555),
+        },
+    ),
 }
 CHECKPOINTS = tuple(
     checkpoint
     for scale in SCALES
     for checkpoint in (
-        _embedded("edsr-lite", scale, "small and quick, for clean pictures"),
-        _embedded("edsr-lite-photo", scale, "small and quick, for JPEGs from phones and the web"),
-        _official(
-            "edsr-baseline",
-            EDSRConfig(scale),
-            "EDSR-baseline of the paper",
-            *_BASELINE_FILES[scale],
-        ),
-        _official(
-            "edsr",
-            EDSRConfig(scale, n_resblocks=32, n_feats=256, res_scale=0.1),
-            "the large EDSR of the paper, slow",
-            *_LARGE_FILES[scale],
-        ),
+        *(_embedded(name, scale) for name in _EMBEDDED if scale in _EMBEDDED[name][2]),
+        *(_official(name, scale) for name in _OFFICIAL),
     )
 )
 
@@ -124,9 +132,12 @@ def find(name: str, scale: int) -> Checkpoint:
     for checkpoint in CHECKPOINTS:
         if (checkpoint.name, checkpoint.scale) == (name, scale):
             return checkpoint
-    names = ", ".join(dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS))
+    scales: dict[str, list[str]] = {}
+    for checkpoint in CHECKPOINTS:
+        scales.setdefault(checkpoint.name, []).append(f"x{checkpoint.scale}")
+    there = ", ".join(f"{name} ({' '.join(scales[name])})" for name in scales)
     raise WeightsError(
-        f"There is no model {name!r} for scale {scale}; there are {names}, each for x2, x3 and x4. "
+        f"There is no model {name!r} for scale {scale}; there are {there}. "
         "For a weights file, give its path."
     )
 
@@ -141,17 +152,16 @@ def load_pretrained(
 ) -> EDSR:
     """Load a trained EDSR, by name or from a weights file.
 
-    A file may have any layout that `inspect_checkpoint` knows; it is converted, so that the model
-    computes the same as in the program that trained it. Loading is strict and never runs code from
-    a file. An official checkpoint is downloaded at the first use and kept in torch.hub's cache.
+    A file may have any layout that `inspect_checkpoint` knows: the model computes the same as in
+    the program that trained it. Loading is strict and runs no code from a file. An official
+    checkpoint is downloaded at the first use and kept in torch.hub's cache.
 
     Args:
         name: A name in `CHECKPOINTS`, or the path of a weights file or of a folder with one.
-        scale: Factor of enlargement: 2, 3 or 4. If None, 4 for a name, and the file's own for a
-            file.
+        scale: 2, 3 or 4. If None, 4 for a name, and the file's own for a file.
         res_scale: Overrides the residual scale that the file states or srlib assumes.
-        device: The device to put the model on, "auto" for the best one. The default is the CPU, as
-            in PyTorch; `upscale` and `fine_tune` move the model themselves.
+        device: Where to put the model, "auto" for the best device. `upscale` and `fine_tune` move
+            it themselves.
         on_progress: Called with the bytes downloaded and the bytes in all.
 
     Returns:
@@ -224,7 +234,7 @@ def _download(checkpoint: Checkpoint, on_progress: Progress | None) -> Path:
         lines = [str(error)]
         if checkpoint.path.exists():
             lines.append(
-                f"{checkpoint.path} is {_other_file(checkpoint)}. "
+                f"{checkpoint.path} is another file than the official one, by its hash. "
                 "To use it all the same, load it by this path."
             )
         if error.__cause__:  # the folder is at fault, not the mirrors
@@ -234,16 +244,3 @@ def _download(checkpoint: Checkpoint, on_progress: Progress | None) -> Path:
             f'load_pretrained("edsr-lite", {checkpoint.scale}).'
         )
         raise DownloadError("\n".join(lines)) from error
-
-
-def _other_file(checkpoint: Checkpoint) -> str:
-    """Describe the file in the cache, whose hash is not the checkpoint's."""
-    try:
-        passport = inspect_checkpoint(checkpoint.path)
-    except WeightsError:
-        return "a damaged file, or no weights file"
-    if passport.config != checkpoint.config:
-        return f"another network than {checkpoint.name} x{checkpoint.scale}"
-    if not passport.loads or checkpoint.path.stat().st_size == checkpoint.size:
-        return "a damaged file of the right shape"
-    return "an EDSR of the right shape, perhaps the same weights in another pickle"
