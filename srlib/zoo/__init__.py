@@ -9,6 +9,7 @@ from srlib.zoo.checkpoints import (
     load_pretrained,
     save_weights,
 )
+from srlib.zoo.export import ExportError, export_onnx
 from srlib.zoo.passport import Passport, inspect_checkpoint
 from srlib.zoo.reader import WeightsError, read_weights
 from srlib.zoo.recommend import Recommendation, recommend_checkpoint
@@ -17,10 +18,12 @@ __all__ = [
     "CHECKPOINTS",
     "WEIGHTS_DIR",
     "Checkpoint",
+    "ExportError",
     "Passport",
     "Recommendation",
     "WeightsError",
     "available",
+    "export_onnx",
     "find",
     "inspect_checkpoint",
     "load_pretrained",
