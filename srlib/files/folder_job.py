@@ -75,6 +75,9 @@ class FolderJob(ABC):
         """This job as it travels to an executor; `scratch` is a folder that all workers see."""
         return self
 
+    def cancel(self) -> None:  # noqa: B027, a hook
+        """Ask threads of this process to give up their work, at the end of a run."""
+
     def run(
         self,
         names: Sequence[Path],
@@ -161,6 +164,7 @@ class FolderJob(ABC):
                 except Exception as error:
                     yield name, "failed", f"The worker died, so call again ({_reason(error)})."
         finally:
+            self.cancel()
             wait([future for future in futures if not future.cancel()])
 
     def attempt(self, name: Path, scratch: Path) -> tuple[Path, str, str]:

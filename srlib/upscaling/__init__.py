@@ -1,6 +1,7 @@
 """One image in, a larger one out: tiles, engines, ensembles and folders (lessons 00 and 05)."""
 
 from srlib.upscaling.cost import Cost, predict_cost
+from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import MAX_SCALE, super_resolve, uncertainty_map, upscale
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.strips import upscale_to_tiff
@@ -9,6 +10,7 @@ from srlib.upscaling.tiling import tile_memory
 __all__ = [
     "MAX_SCALE",
     "Cost",
+    "Options",
     "predict_cost",
     "super_resolve",
     "tile_memory",

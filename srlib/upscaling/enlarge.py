@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -22,9 +22,12 @@ from srlib.upscaling.engines import Network, Options
 from srlib.upscaling.ensemble import mean_of_eight, spread_of_eight
 from srlib.upscaling.tiling import by_tiles
 from srlib.zoo.checkpoints import load_pretrained
+from srlib.zoo.recommend import recommend_checkpoint
 
 MAX_SCALE = 8
 AnyImage = Image.Image | np.ndarray | Picture | str | os.PathLike
+_logger = logging.getLogger(__name__)
+_embedded = lru_cache(maxsize=2)(load_pretrained)  # read once for a folder of pictures
 
 
 def upscale(
@@ -35,40 +38,28 @@ def upscale(
     width: int | None = None,
     height: int | None = None,
     self_ensemble: bool = False,
-    tile: int | str = "auto",
-    device: str | torch.device = "auto",
-    engine: str = "auto",
-    precision: str = "auto",
-    padding: str = "symmetric",
-    on_progress: Callable[[int, int], None] | None = None,
+    **options,
 ):
     """Enlarge an image by a network.
 
     The image is mirrored around its border before the network sees it, so that edges are as good
     as the rest; `model(lr)` pads with zeros instead. Gray stays gray. Alpha is enlarged by bicubic
-    and leaves no fringes. Profile and EXIF are kept. The logger "srlib.upscaling.engines" says, at
-    level INFO, which engine and precision computed the result.
+    and leaves no fringes. Profile and EXIF are kept.
 
     Args:
         image: PIL image, Picture, path, or uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4).
         model: An EDSR, changed in any way, that sees no further than `receptive_field`. It stays
-            on its device and in its mode. If None, edsr-lite of the smallest scale that is enough.
+            on its device and in its mode. If None, the network that `recommend_checkpoint` names
+            for the image, of the smallest scale that is enough; the logger "srlib.upscaling" says
+            which and why, at level INFO.
         scale: 1 to 8; the model's own if None. For other factors the network's answer is resized
             by MATLAB's bicubic.
         width: Width of the result in pixels, instead of `scale`.
         height: Height of the result in pixels, instead of `scale`.
         self_ensemble: Average the answers to the eight flips and turns of the image, which takes
             eight times as long.
-        tile: LR pixels per side of a tile, or "auto" to fit the free memory. The result does not
-            depend on it. Where memory runs out, the tiles left are halved.
-        device: "auto" (CUDA, then MPS, then CPU), or a PyTorch device.
-        engine: "auto", "torch" or "openvino".
-        precision: "float32", "bfloat16", "float16", or "auto", which takes 16 bits where they are
-            faster and cost less than 0.01 dB.
-        padding: "symmetric" mirrors the image around its border; "wrap" repeats it, for textures
-            that tile (at the model's own scale; other factors and alpha are always mirrored).
-        on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel,
-            as may a forward hook on one of the model's blocks, which is called more often.
+        **options: How the network is run: `tile`, `device`, `engine`, `precision`, `padding` and
+            `on_progress`, as `srlib.upscaling.Options` describes them.
 
     Returns:
         The enlarged image, of the type that came in; a Picture for a path.
@@ -76,7 +67,7 @@ def upscale(
     Raises:
         ValueError: `scale`, `width` or `height` would enlarge by less than 1 or more than 8, or a
             name is unknown.
-        TypeError: The model, `scale`, `width`, `height` or `tile` has the wrong type.
+        TypeError: The model, `scale`, `width`, `height` or an option has the wrong type.
         ImageError: The image is none.
         MemoryError: Even the smallest tile does not fit.
 
@@ -86,12 +77,12 @@ def upscale(
         >>> upscale(np.zeros((20, 30), np.uint8), width=75).shape
         (50, 75)
     """
-    options = Options(tile, device, engine, precision, padding, on_progress)
+    Options(**options)  # a typo is told before the image is read
     check_scale(scale)
     picture = bleed(_as_picture(image))
     scale = _factor(picture.size, scale, width, height)
-    model = chosen_model(model, scale)
-    rgb = _super_resolve(picture.rgb, model, options, self_ensemble=self_ensemble)
+    model = chosen_model(model, image, scale)
+    rgb = super_resolve(picture.rgb, model, self_ensemble=self_ensemble, **options)
     if picture.mode == "L":
         rgb = np.repeat(luma(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
@@ -115,7 +106,7 @@ def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
     Args:
         image: As for `upscale`.
         model: As for `upscale`.
-        **options: Those of `srlib.upscaling.engines.Options`, as for `upscale`.
+        **options: As for `upscale`.
 
     Returns:
         float32 (scale * H, scale * W): the standard deviation of the luma of the eight answers, in
@@ -126,7 +117,8 @@ def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
         return spread_of_eight(network, lr)[0].float().cpu().numpy()
 
     rgb = bleed(_as_picture(image)).rgb
-    scale = chosen_model(model).config.scale
+    model = chosen_model(model, image)
+    scale = model.config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
     by_tiles(rgb, model, render, spread, Options(**options))
     return spread
@@ -147,22 +139,12 @@ def super_resolve(
         model: As for `upscale`.
         rows: The rows of `rgb` to enlarge, all if None. The network sees the others too.
         self_ensemble: As for `upscale`; the mean is taken in float and rounded once.
-        **options: Those of `srlib.upscaling.engines.Options`, as for `upscale`.
+        **options: As for `upscale`.
 
     Returns:
         (scale * rows, scale * W, 3) of the same depth.
     """
-    return _super_resolve(rgb, model, Options(**options), rows=rows, self_ensemble=self_ensemble)
 
-
-def _super_resolve(
-    rgb: np.ndarray,
-    model: EDSR,
-    options: Options,
-    *,
-    rows: slice | None = None,
-    self_ensemble: bool,
-) -> np.ndarray:
     def render(network: Network, lr: Tensor) -> np.ndarray:
         sr = mean_of_eight(network, lr) if self_ensemble else network(lr)
         return to_array(sr[0], rgb.dtype)
@@ -170,17 +152,12 @@ def _super_resolve(
     scale = model.config.scale
     rows = rows or slice(0, len(rgb))
     sr = np.empty(((rows.stop - rows.start) * scale, rgb.shape[1] * scale, 3), rgb.dtype)
-    by_tiles(rgb, model, render, sr, options, rows)
+    by_tiles(rgb, model, render, sr, Options(**options), rows)
     return sr
 
 
 def check_scale(scale: float | None) -> None:
-    """Refuse a scale that is not None or a number from 1 to MAX_SCALE.
-
-    Raises:
-        TypeError: It is no number.
-        ValueError: It is too small or too large.
-    """
+    """Raise TypeError or ValueError for a scale that is not None or a number from 1 to 8."""
     if scale is not None and not isinstance(scale, Real):
         raise TypeError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale!r}.")
     if scale is not None and not 1 <= scale <= MAX_SCALE:
@@ -210,28 +187,29 @@ def _factor(
 
 
 def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> tuple[int, int]:
-    """Compute the size that `upscale` makes of a picture: its size times the scale, rounded up.
+    """Compute (height, width) after `upscale` by `scale`, else the model's: rounded up.
 
     `imresize` adds a pixel where MATLAB's product has an error in the last digit, as in
     50 x 1.1 = 55.000000000000007; `upscale` does not.
-
-    Args:
-        size: (height, width) of the picture.
-        model_scale: The model's scale, which counts if `scale` is None.
-        scale: The scale asked for.
     """
     height, width = (math.ceil(round(side * (scale or model_scale), 6)) for side in size)
     return height, width
 
 
-def chosen_model(model: EDSR | None, scale: float | None = None) -> EDSR:
-    """Return the model, or if None edsr-lite of the smallest scale that reaches `scale`, else x4.
+def chosen_model(
+    model: EDSR | None, image: AnyImage | None = None, scale: float | None = None
+) -> EDSR:
+    """Return the model, or if None the recommended one for an image and a scale (4 if None).
 
     Raises:
         TypeError: The model is no EDSR.
     """
     if model is None:
-        return load_pretrained("edsr-lite", next((s for s in SCALES if s >= (scale or 4)), 4))
+        model_scale = next((s for s in SCALES if s >= (scale or 4)), 4)
+        picture = from_pil(image) if isinstance(image, Image.Image) else image
+        name, reason = recommend_checkpoint(picture, model_scale)
+        _logger.info("x%d by %s", model_scale, reason)
+        return _embedded(name, model_scale)
     if not isinstance(getattr(model, "config", None), EDSRConfig):
         found = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
         raise TypeError(

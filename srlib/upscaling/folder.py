@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Event, Lock
 
 from safetensors.torch import save
 
+from srlib import __version__
+from srlib.errors import SRError
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import find_images
-from srlib.images.picture import read_image, write_image
+from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
+from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import check_scale, chosen_model, upscale
 from srlib.zoo.checkpoints import load_pretrained, save_weights
-
-_FORMATS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def upscale_folder(
@@ -29,12 +31,11 @@ def upscale_folder(
     *,
     scale: float | None = None,
     suffix: str = ".png",
-    tile: int | str = "auto",
     self_ensemble: bool = False,
-    device: str = "auto",
     executor: Executor | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
+    **options,
 ) -> FolderReport:
     """Enlarge every picture under a folder by `upscale`, to the same place in another folder.
 
@@ -45,20 +46,20 @@ def upscale_folder(
     Args:
         source_dir: The pictures, in folders of any depth.
         target_dir: The folder of the results.
-        model: The network, as for `upscale`.
+        model: As for `upscale`; if None, the recommended one for each picture.
         scale: The factor, as for `upscale`.
         suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
             .bmp.
-        tile: The side of a tile, as for `upscale`.
         self_ensemble: Average eight answers, as for `upscale`.
-        device: As for `upscale`.
         executor: Makes the results on its workers, which see both folders under the same paths,
             such as Dask's `Client.get_executor()`; each worker process reads the model once. None
-            makes one after the other, since PyTorch uses all cores for one. Processes on one
-            machine should share the cores, and must not be forked from one that has used PyTorch:
+            computes one picture after the other here, since PyTorch uses all cores for one, and
+            reads and writes others meanwhile. Processes on one machine should share the cores, and
+            must not be forked from one that has used PyTorch:
             `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
         overwrite: Make all results again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
+        **options: As for `upscale`.
 
     Returns:
         The files written, skipped and failed.
@@ -70,39 +71,66 @@ def upscale_folder(
         TypeError: The model or scale is of another type.
     """
     check_scale(scale)
-    model = chosen_model(model, scale)
-    if suffix not in _FORMATS:
-        raise ValueError(f"suffix is one of {', '.join(_FORMATS)}, not {suffix!r}.")
+    Options(**options)  # a typo is told before the work
+    if suffix not in RESULT_SUFFIXES:
+        raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
-    options = {"scale": scale, "tile": tile, "self_ensemble": self_ensemble, "device": device}
-    steps = {
-        "model": _fingerprint(model),
-        "scale": scale or model.config.scale,
-        "self_ensemble": self_ensemble,
-    }
-    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps)
-    return job.run(find_images(source_dir), executor, on_progress)
+    steps = {"model": f"recommended by srlib {__version__}", "scale": scale or 4}
+    if model is not None:
+        model = chosen_model(model)
+        steps = {"model": _fingerprint(model), "scale": scale or model.config.scale}
+    steps["self_ensemble"] = self_ensemble
+    options |= {"scale": scale, "self_ensemble": self_ensemble}
+    stop = None if executor else Event()
+    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
+    names = find_images(source_dir)
+    if executor:
+        return job.run(names, executor, on_progress)
+    with ThreadPoolExecutor(2) as threads:
+        return job.run(names, threads, on_progress)
+
+
+_one_at_a_time = Lock()  # for the network, in the threads of one process
 
 
 @dataclass(frozen=True)
 class _Upscaling(FolderJob):
-    """The enlarging of pictures by one model, or by its weights file on the way to a worker."""
+    """The enlarging of pictures by one model, its weights file, or the recommended models.
 
-    model: EDSR | Path
+    `stop` makes threads of this process give up; None if the workers are elsewhere.
+    """
+
+    model: EDSR | Path | None
     options: dict
     steps: dict
+    stop: Event | None
 
     def recipe(self) -> dict:
         return self.steps
 
     def for_workers(self, scratch: Path) -> FolderJob:
+        if self.stop or self.model is None:
+            return self
         # A file travels better than a model, which executors would pickle for every picture.
         return replace(self, model=save_weights(self.model, scratch / "model.safetensors"))
 
+    def cancel(self) -> None:
+        if self.stop:
+            self.stop.set()
+
     def make(self, source: Path, name: str, result: Path) -> None:
-        model = self.model if isinstance(self.model, EDSR) else _loaded(self.model)
-        write_image(result, upscale(source, model, **self.options))
+        model = _loaded(self.model) if isinstance(self.model, Path) else self.model
+        model = chosen_model(model, source, self.options["scale"])
+        picture = read_image(source)
+        with _one_at_a_time:
+            self._go_on()
+            larger = upscale(picture, model, on_progress=self._go_on, **self.options)
+        write_image(result, larger)
+
+    def _go_on(self, *_: int) -> None:
+        if self.stop and self.stop.is_set():
+            raise SRError("The run was stopped.")
 
     def check(self, result: Path) -> None:
         read_image(result)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from srlib.files.whole import whole_file
 from srlib.images.alpha import bleed
@@ -15,6 +14,7 @@ from srlib.images.codecs import TILE, write_tiff
 from srlib.images.picture import ImageError, Picture, luma, read_image
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
+from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import chosen_model, super_resolve
 
 _STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
@@ -26,12 +26,9 @@ def upscale_to_tiff(
     target: str | os.PathLike,
     model: EDSR | None = None,
     *,
-    tile: int | str = "auto",
     self_ensemble: bool = False,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
     overwrite: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    **options,
 ) -> Path:
     """Enlarge a picture into a TIFF, with the same pixels as `upscale`, in bounded memory.
 
@@ -44,13 +41,9 @@ def upscale_to_tiff(
         source: A picture or its path.
         target: The file to write, with the suffix .tif or .tiff.
         model: As for `upscale`; the scale is the model's own.
-        tile: As for `upscale`.
         self_ensemble: As for `upscale`.
-        device: As for `upscale`.
-        precision: As for `upscale`.
         overwrite: Replace a target that is there.
-        on_progress: Called with (tiles done, tiles in all). It may raise to cancel; then nothing is
-            left behind.
+        **options: As for `upscale`. After a cancel by `on_progress` nothing is left behind.
 
     Returns:
         The target.
@@ -67,17 +60,13 @@ def upscale_to_tiff(
         )
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
-    model = chosen_model(model)
+    Options(**options)  # a typo is told before the picture is read
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
-    options = {
-        "tile": tile,
-        "self_ensemble": self_ensemble,
-        "device": device,
-        "precision": precision,
-    }
+    model = chosen_model(model, source)
+    options["self_ensemble"] = self_ensemble
     size = (lr.size[0] * model.config.scale, lr.size[1] * model.config.scale)
     with whole_file(target) as part, open(part, "wb") as file:
-        write_tiff(file, _tiles(_strips(lr, model, options, on_progress)), lr, size)
+        write_tiff(file, _tiles(_strips(lr, model, **options)), lr, size)
     return target
 
 
@@ -91,8 +80,9 @@ def _tiles(strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 def _strips(
     lr: Picture,
     model: EDSR,
-    options: dict,
-    on_progress: Callable[[int, int], None] | None,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    **options,
 ) -> Iterator[np.ndarray]:
     """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
     starts = range(0, len(lr.rgb), _STRIP)
