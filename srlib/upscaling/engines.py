@@ -6,21 +6,18 @@ import copy
 import importlib.util
 import logging
 import math
-import sys
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
-from torch.nn.modules.module import _has_any_global_hook
 
 from srlib.model import count_macs
 from srlib.model.device import best_device
@@ -34,6 +31,8 @@ PADDINGS = ("symmetric", "wrap")
 _WORTH_A_TRIAL = 50e9  # multiply-accumulates: half a second on two cores
 _WORTH_COMPILING = 100e9  # a second, of which compiling gives back more than it takes
 _CLOSE = 0.1  # grey levels RMS: costs 0.01 dB at a PSNR of 42 dB, and less below
+_SAME = 1e-3  # relative RMS difference of two orders of the same computation, TF32 included
+_SAMPLE = 12  # LR pixels a side of the noise on which two networks are compared
 _logger = logging.getLogger(__name__)
 
 
@@ -96,13 +95,13 @@ class Route:
 def choose_route(
     config: EDSRConfig, options: Options, lr_pixels: int, *, plain: bool = True
 ) -> Route:
-    """Choose engine and precision for a picture.
+    """Choose engine and precision. Little work is worth neither a trial nor a compilation.
 
     Args:
         config: The shape of the network.
         options: Names what is fixed; the rest is "auto".
-        lr_pixels: Pixels of the picture. Little work is not worth a trial or a compilation.
-        plain: Whether the network is EDSR as srlib defines it; others only PyTorch computes.
+        lr_pixels: Pixels of the picture.
+        plain: Whether the network has the body of an EDSR; others only PyTorch computes.
 
     Raises:
         ValueError: OpenVINO is asked for by name and cannot be used.
@@ -156,28 +155,29 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
     device and in its mode; weights of other precisions are computed in float32.
 
     Args:
-        model: The network, which may be changed in any way: a part that is not exactly as srlib
-            defines it is computed as it is written.
+        model: The network, which may be changed in any way: the folded tail and OpenVINO are taken
+            only where they give the same answer to noise and skip no hooks.
         options: Names what is fixed; the rest is "auto".
         lr_pixels: Pixels of the picture.
         piece: A piece of the picture, (1, 3, H, W). With precision "auto" a fast route must agree
             with float32 on it, or float32 is taken.
     """
     device = best_device(options.device)
-    folds, plain = _unchanged(model)
-    route = choose_route(model.config, options, lr_pixels, plain=plain)
-    model = _ready(model, device, plain)
-    exact = _Folded(model) if folds else model
-    network = exact
-    if route != Route("torch", "float32"):
-        twin = _with_faster_body(model, route)
-        network = _Folded(twin) if folds else twin
-    if network is not exact and options.precision == "auto":
-        with torch.inference_mode():
+    model = _ready(model, device)
+    with torch.inference_mode():
+        exact = _folded(model)
+        plain = isinstance(exact, _Folded) and _is_plain(model.body)
+        route = choose_route(model.config, options, lr_pixels, plain=plain)
+        network = exact
+        if route != Route("torch", "float32"):
+            twin = _with(model, body=_faster_body(model.body, route))
+            network = _Folded(twin, *exact.tail) if isinstance(exact, _Folded) else twin
+        if network is not exact and options.precision == "auto":
             piece = piece.to(device)
             error = (network(piece) - exact(piece)).square().mean().sqrt() * 255
-        if not error <= _CLOSE:  # also if it is NaN
-            network, route = exact, Route("torch", "float32")
+            if not error <= _CLOSE:  # also if it is NaN
+                network = exact
+                route = Route("torch", "float32")
     _logger.info("%s: %s in %s on %s", model.config, route.engine, route.precision, device)
 
     def finite_network(lr: Tensor) -> Tensor:
@@ -187,68 +187,10 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
     return finite_network
 
 
-def _unchanged(model: EDSR) -> tuple[bool, bool]:
-    """Whether all but the body is exactly as srlib defines it, and whether all of it is."""
-    reference = _reference(model.config)
-    if _has_any_global_hook() or not _same_module(model, reference):
-        return False, False
-    changed = {
-        name for name, part in model._modules.items() if not _same(part, reference._modules[name])
-    }
-    return changed <= {"body"}, not changed
-
-
-@lru_cache(maxsize=8)
-def _reference(config: EDSRConfig) -> EDSR:
-    with torch.device("meta"):
-        return EDSR(config)
-
-
-def _same(part: nn.Module, reference: nn.Module) -> bool:
-    """Whether a module and all within compute what the reference does, but for the weights."""
-    children = zip(part._modules.values(), reference._modules.values(), strict=False)
-    return _same_module(part, reference) and all(_same(*pair) for pair in children)
-
-
-def _same_module(part: nn.Module, reference: nn.Module) -> bool:
-    """`_same` of a module without its children. Any difference counts, harmless ones as well."""
-    return (
-        type(part) is type(reference)
-        and _code_is_its_own(type(part))
-        and _settings(part, reference) == _settings(reference, reference)
-    )
-
-
-def _code_is_its_own(module_class: type) -> bool:
-    """Whether the methods that compute are those of the source file, and not patched."""
-    names = {"__call__", "forward", "features", "_conv_forward"} & set(vars(module_class))
-    home = vars(sys.modules[module_class.__module__])
-    methods = {name: vars(module_class)[name] for name in names}
-    return all(
-        getattr(method, "__globals__", None) is home
-        and method.__qualname__ == f"{module_class.__qualname__}.{name}"
-        for name, method in methods.items()
-    )
-
-
-def _settings(part: nn.Module, reference: nn.Module) -> dict:
-    """The hooks and attributes that the reference knows too, and the shapes of the weights."""
-    shapes = {
-        name: None if weight is None else (type(weight), weight.shape)
-        for name, weight in part._parameters.items()
-    }
-    settings = vars(part) | {"_parameters": shapes, "_modules": list(part._modules)}
-    del settings["training"]  # no layer of EDSR behaves differently in training
-    # With the type, since comparing tensors gives no truth value.
-    return {
-        name: (type(value), value) for name, value in settings.items() if hasattr(reference, name)
-    }
-
-
-def _ready(model: EDSR, device: torch.device, plain: bool) -> EDSR:
+def _ready(model: EDSR, device: torch.device) -> EDSR:
     """The model in float32 on the device; a copy where the caller's would have to be changed."""
     fits = all((w.device, w.dtype) == (device, torch.float32) for w in model.parameters())
-    if fits and (plain or not any(part.training for part in model.modules())):
+    if fits and not any(part.training for part in model.modules()):
         return model
     hooks = [
         hooks
@@ -260,37 +202,85 @@ def _ready(model: EDSR, device: torch.device, plain: bool) -> EDSR:
     return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 
+def _with(model: EDSR, **parts: nn.Module) -> EDSR:
+    """The same model, weights shared, with other parts."""
+    twin = copy.copy(model)
+    twin._modules = model._modules | parts
+    return twin
+
+
 class _Folded(nn.Module):
     """The network with its tail as one convolution; other in the outer TAIL_REACH LR pixels."""
 
-    def __init__(self, model: EDSR):
+    def __init__(self, model: EDSR, weight: Tensor, bias: Tensor):
         super().__init__()
         self.model = model
-        # Of a copy: folding changes the biases for a moment, which other threads would see.
-        parts = SimpleNamespace(
-            config=model.config, head=model.head, tail=copy.deepcopy(model.tail)
-        )
-        with torch.no_grad():
-            self.weight, self.bias = folded_tail(parts)
+        self.tail = (weight, bias)
 
     def forward(self, lr: Tensor) -> Tensor:
-        pixels = conv2d(self.model.features(lr), self.weight, self.bias, padding=TAIL_REACH)
+        pixels = conv2d(self.model.features(lr), *self.tail, padding=TAIL_REACH)
         return self.model.add_mean(pixel_shuffle(pixels, self.model.config.scale)) / 255
 
 
-def _with_faster_body(model: EDSR, route: Route) -> EDSR:
-    """The same model, weights shared, with its body computed by another route.
+def _folded(model: EDSR) -> nn.Module:
+    """The model with a folded tail, or as it is, where folding would change it."""
+    if not isinstance(model, EDSR) or model._compiled_call_impl is not None:
+        return model  # torch.compile has made its own code of it
+    bare = _with(model, body=nn.Identity())  # whose hooks would be called by the comparison
+    if _has_hooks(bare):
+        return model
+    try:
+        # Of a copy: folding changes the biases for a moment, which other threads would see.
+        tail = folded_tail(_with(model, tail=copy.deepcopy(model.tail)))
+        lr = _noise(3, model.head[0].weight)
+        edge = TAIL_REACH * model.config.scale
+        inside = (..., slice(edge, -edge), slice(edge, -edge))
+        same = _agree(_Folded(bare, *tail)(lr)[inside], bare(lr)[inside])
+        return _Folded(model, *tail) if same else model
+    except Exception:  # it has other parts
+        return model
+
+
+def _is_plain(body: nn.Module) -> bool:
+    """Whether a body computes what `_InOpenVINO` makes of it, and nobody listens."""
+    if _has_hooks(body):
+        return False
+    try:
+        features = _noise(body[-1].in_channels, body[-1].weight)
+        x = features
+        for block in body[:-1]:
+            first, _, second = block.body
+            inner = conv2d(x, first.weight, first.bias, padding=1).relu()
+            x = x + conv2d(inner, second.weight, second.bias, padding=1) * block.res_scale
+        return _agree(conv2d(x, body[-1].weight, body[-1].bias, padding=1), body(features))
+    except Exception:  # it has other parts
+        return False
+
+
+def _has_hooks(part: nn.Module) -> bool:
+    return any(inner._forward_hooks or inner._forward_pre_hooks for inner in part.modules())
+
+
+def _noise(channels: int, like: Tensor) -> Tensor:
+    """Noise that shows any change of a network, (1, channels, _SAMPLE, _SAMPLE) in [0, 1]."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1, channels, _SAMPLE, _SAMPLE, generator=generator).to(like.device)
+
+
+def _agree(answer: Tensor, expected: Tensor) -> bool:
+    difference = (answer - expected).square().mean()
+    return bool(difference <= _SAME**2 * expected.square().mean())
+
+
+def _faster_body(body: nn.Module, route: Route) -> nn.Module:
+    """The body computed by another route.
 
     Head, tail and mean shift stay in float32: bfloat16 has 8 bits, and would round the values of
     +-128 that they see by half a level.
     """
     if route.engine == "openvino":
-        body = _in_openvino(model.body, route.precision)
-    else:
-        body = _InHalf(model.body, getattr(torch, route.precision))
-    twin = copy.copy(model)
-    twin._modules = model._modules | {"body": body}
-    return twin
+        return _in_openvino(body, route.precision)
+    return _InHalf(body, getattr(torch, route.precision))
 
 
 class _InHalf(nn.Module):
