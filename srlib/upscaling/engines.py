@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -79,14 +80,8 @@ class Options:
             raise ValueError(f"A tile has at least one pixel a side, not {self.tile}.")
 
 
-@dataclass(frozen=True)
-class Route:
-    """The way a network is computed.
-
-    Attributes:
-        engine: "torch" or "openvino".
-        precision: "float32", "bfloat16" or "float16".
-    """
+class Route(NamedTuple):
+    """The way a network is computed: by "torch" or "openvino", in a precision of PRECISIONS."""
 
     engine: str
     precision: str

@@ -125,11 +125,9 @@ def _cut(span: slice, side: int) -> list[slice]:
 
 
 def with_halo(place: Window, halo: int, shape: tuple[int, ...]) -> tuple[Window, Window]:
-    """Find what the network sees for a tile, and which part of its answer is kept.
+    """Find what the network sees for a tile, up to MARGIN beyond the border, and what of it is kept.
 
-    Returns:
-        seen: In LR pixels of the picture; it may reach up to MARGIN pixels beyond the border.
-        kept: In LR pixels of `seen`.
+    The first is in LR pixels of the picture, the second in those of the first.
     """
     seen = tuple(
         slice(max(-MARGIN, span.start - halo), min(size + MARGIN, span.stop + halo))
@@ -156,12 +154,7 @@ def _times(window: Window, scale: int) -> Window:
 
 
 def tile_memory(config: EDSRConfig, pixels: int) -> int:
-    """Estimate the bytes that a network needs for a tile.
-
-    Args:
-        config: The shape of the network.
-        pixels: LR pixels of the tile, halo included.
-    """
+    """Estimate the bytes for a tile of so many LR pixels, halo included."""
     maps = 4 * config.n_feats * _MAPS_ALIVE
     answer = 4 * 3 * config.scale**2 * _ANSWERS_ALIVE
     return pixels * (maps + answer)

@@ -45,14 +45,11 @@ def prefixes(keys: Iterable[str]) -> list[str]:
     return [match[1] for match in matches if match]
 
 
-def to_official(
-    found: Weights, *, super_image: bool = False, res_scale: float | None = None
-) -> tuple[str | None, Weights]:
+def to_official(found: Weights, res_scale: float | None = None) -> tuple[str | None, Weights]:
     """Convert weights to the official key names, with biases and mean shift for RGB in [0, 255].
 
     Args:
         found: A state dict under its own key names.
-        super_image: The file is known to come from super-image.
         res_scale: The network's residual scale, if it is known.
 
     Returns:
@@ -73,8 +70,6 @@ def to_official(
         official: found if bias is not None else _mean_shift(1) | found,
         plain: _with_biases_for_255(found) | _mean_shift(0),
     }
-    if super_image:
-        return plain, readings[plain]
     errors = {layout: _colour_error(readings[layout], res_scale) for layout in readings}
     layout = min(errors, key=errors.get)
     if not errors[layout] < 2:  # neither is a trained network

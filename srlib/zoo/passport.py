@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -110,16 +107,16 @@ def open_checkpoint(
     """
     stored = read_file(path)
     stated = known or stored.config
-    beside = _super_image_config(stored.path, stored.weights)
     if stated:
         layout, weights = "srlib", stored.weights
     else:
-        named = re.fullmatch(r"pytorch_model(_\dx)?\.(pt|bin)", stored.path.name)
-        super_image = bool(beside or named)
-        layout, weights = to_official(stored.weights, super_image=super_image, res_scale=res_scale)
+        layout, weights = to_official(stored.weights, res_scale)
     source = "given"
     if res_scale is None:
-        res_scale, source = _res_scale(stated, beside)
+        source = "assumed, since weights do not show it: the authors' choice for this size"
+        if stated:
+            res_scale = stated.res_scale
+            source = "read from the file's metadata"
     try:
         config = config_from_state_dict(weights, res_scale=res_scale)
         problems = _differences(weights, config)
@@ -151,24 +148,6 @@ def open_checkpoint(
         problems=tuple(problems),
     )
     return passport, model if passport.loads else None
-
-
-def _super_image_config(path: Path, found: Weights) -> dict | None:
-    """Read the config.json that super-image keeps beside its weights, if it fits these weights."""
-    try:
-        config = json.loads(path.with_name("config.json").read_text())
-        same = config["model_type"] == "EDSR" and config["n_feats"] == len(found["head.0.weight"])
-        return config if same and isinstance(config["res_scale"], (int, float)) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _res_scale(stated: EDSRConfig | None, beside: dict | None) -> tuple[float | None, str]:
-    if stated:
-        return stated.res_scale, "read from the file's metadata"
-    if beside:
-        return float(beside["res_scale"]), "read from config.json beside the file"
-    return None, "assumed, since weights do not show it: the authors' choice for this size"
 
 
 def _differences(weights: Weights, config: EDSRConfig) -> list[str]:
