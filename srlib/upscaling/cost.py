@@ -20,14 +20,9 @@ _PROBE_MACS = 5e9  # about a tenth of a second on two cores: enough for a typica
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of an enlargement, and how it is computed.
+    """The cost of an enlargement: seconds on an idle machine, and bytes beside the input.
 
-    Attributes:
-        seconds: On a machine that does nothing else.
-        memory: Bytes beside the input: for the largest tile and for the result.
-        tiles: Number of tiles.
-        engine: "torch" or "openvino".
-        precision: "float32", "bfloat16" or "float16".
+    The bytes are those of the largest tile and of the result. Engine and precision as in `Route`.
     """
 
     seconds: float
@@ -40,15 +35,13 @@ class Cost:
 def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
     """Predict what `upscale` costs at the model's own scale, without self-ensemble.
 
-    The network's speed is measured on a small tile the first time, which takes a moment, and
-    longer for a large network.
+    The network's speed is measured on a small tile the first time, which takes a moment.
 
     Args:
         config: The shape of the network.
         height: Height of the LR image in pixels.
         width: Width of the LR image in pixels.
-        **options: Those of `srlib.upscaling.engines.Options`, as given to `upscale`. A network
-            with hooks on its layers is always computed with engine="torch".
+        **options: As for `upscale`. A network with hooks is computed with engine="torch".
 
     Example:
         >>> cost = predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64)

@@ -30,11 +30,7 @@ def mean_of_eight(network: Network, lr: Tensor) -> Tensor:
 
 
 def spread_of_eight(network: Network, lr: Tensor) -> Tensor:
-    """Compute the standard deviation of the luma of the eight answers, each clamped to [0, 1].
-
-    Returns:
-        (B, scale * H, scale * W), in grey levels of 255.
-    """
+    """Compute the deviation of the luma of the eight answers, clamped, in levels: (B, H, W)."""
     weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
     lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
     return torch.stack(lumas).std(0, correction=0)

@@ -33,9 +33,8 @@ def upscale_to_tiff(
     """Enlarge a picture into a TIFF, with the same pixels as `upscale`, in bounded memory.
 
     Memory holds the source, one strip of the result and the network's tiles: less than 2 GB at any
-    height. Depth, gray, alpha and metadata are kept as by `write_image`. The file is tiled and
-    compressed without loss (deflate), and appears once it is complete. It is a BigTIFF if it may
-    not fit into the 4 GB of a classic TIFF.
+    height. Depth, gray, alpha and metadata are kept as by `write_image`. The file is compressed
+    without loss, appears once it is complete, and is a BigTIFF where 4 GB may not be enough.
 
     Args:
         source: A picture or its path.

@@ -48,8 +48,7 @@ def by_tiles(
 ) -> None:
     """Compute a picture tile by tile, by smaller tiles where memory runs out.
 
-    Each tile is computed with a halo as wide as the receptive field, and the picture with MARGIN
-    mirrored pixels around it, so that the tiles join to the answer for the whole picture.
+    With a halo as wide as the receptive field the tiles join to the answer for the whole picture.
 
     Args:
         rgb: LR picture, uint8 or uint16 (H, W, 3).

@@ -124,11 +124,7 @@ def available(scale: int | None = None) -> list[Checkpoint]:
 
 
 def find(name: str, scale: int) -> Checkpoint:
-    """Look up the checkpoint of this name and scale.
-
-    Raises:
-        WeightsError: There is none; the message lists the names there are.
-    """
+    """Look up the checkpoint of this name and scale. Raises WeightsError if there is none."""
     for checkpoint in CHECKPOINTS:
         if (checkpoint.name, checkpoint.scale) == (name, scale):
             return checkpoint
@@ -197,13 +193,7 @@ def load_pretrained(
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     """Write a model as safetensors, with its config and a checksum, for `load_pretrained(path)`.
 
-    The file appears whole or not at all.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: The file cannot be written.
+    The file appears whole or not at all. Returns the path.
     """
     weights = {
         name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()

@@ -48,13 +48,8 @@ def prefixes(keys: Iterable[str]) -> list[str]:
 def to_official(found: Weights, res_scale: float | None = None) -> tuple[str | None, Weights]:
     """Convert weights to the official key names, with biases and mean shift for RGB in [0, 255].
 
-    Args:
-        found: A state dict under its own key names.
-        res_scale: The network's residual scale, if it is known.
-
     Returns:
-        The layout's name and the converted weights; None and the weights as they are if the layout
-        is unknown.
+        The layout's name and the converted weights; None and `found` if the layout is unknown.
     """
     if "conv_first.weight" in found and "conv_after_body.weight" in found:
         return "BasicSR", _mean_shift(1) | _official_names(found)
@@ -78,11 +73,7 @@ def to_official(found: Weights, res_scale: float | None = None) -> tuple[str | N
 
 
 def assemble(weights: Weights, config: EDSRConfig) -> EDSR:
-    """Make an EDSR of these tensors, strictly and without copying them.
-
-    Raises:
-        RuntimeError: A name or a shape does not fit.
-    """
+    """Make an EDSR of these tensors, without copying. RuntimeError if a name or shape is wrong."""
     with torch.device("meta"):  # no memory, and no random numbers
         model = EDSR(config)
     model.load_state_dict(weights, assign=True)

@@ -94,16 +94,12 @@ def inspect_checkpoint(path: str | os.PathLike) -> Passport:
 def open_checkpoint(
     path: str | os.PathLike, *, known: EDSRConfig | None = None, res_scale: float | None = None
 ) -> tuple[Passport, EDSR | None]:
-    """Describe a weights file, and make its network if it has no problems.
+    """Describe a weights file, and make its network, in eval mode, if it has no problems.
 
     Args:
         path: As for `inspect_checkpoint`.
-        known: The config the file is known to have, by its hash for instance; its weights then have
-            the official layout, and nothing is guessed.
+        known: The config it has by its hash; the layout is the official one, nothing is guessed.
         res_scale: Overrides the file's statement and srlib's assumption.
-
-    Returns:
-        The passport, and the network in eval mode; None if the passport names problems.
     """
     stored = read_file(path)
     stated = known or stored.config

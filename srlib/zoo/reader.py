@@ -75,13 +75,7 @@ class StoredWeights:
 
 
 def read_weights(path: str | os.PathLike) -> tuple[Weights, EDSRConfig | None]:
-    """Read the state dict in a weights file, and the config if the file's metadata has one.
-
-    Args:
-        path: As for `inspect_checkpoint`.
-
-    Returns:
-        float32 tensors by name, and the config or None.
+    """Read a weights file's state dict in float32, and its config or None.
 
     Raises:
         WeightsError: The file is missing, damaged, wants to run code, or holds no network.

@@ -30,12 +30,7 @@ _NOISE = 3.0  # standard deviation of the smoothest parts, in levels
 
 
 class Recommendation(NamedTuple):
-    """A checkpoint for a picture.
-
-    Attributes:
-        name: Its name for `load_pretrained`.
-        reason: A sentence that says why.
-    """
+    """The name of a checkpoint for a picture, and a sentence that says why."""
 
     name: str
     reason: str
@@ -46,16 +41,13 @@ def recommend_checkpoint(
 ) -> Recommendation:
     """Recommend "edsr-lite" for a clean picture, and "edsr-lite-photo" for JPEG, WebP or noise.
 
-    A JPEG file states its quality. In all other pictures, such as a JPEG that was saved again as
-    PNG, the blocks are found by the DCT coefficients that were rounded to zero. Traces of
-    compression so light that "edsr-lite" still has the higher PSNR do not count.
+    A JPEG file states its quality. In other pictures, such as a JPEG saved again as PNG, blocks
+    show by the DCT coefficients that were rounded to zero. Light compression does not count, where
+    "edsr-lite" still has the higher PSNR.
 
     Args:
         picture: A picture, its pixels, or a path, which can tell more.
         scale: Factor of enlargement: 2, 3 or 4.
-
-    Returns:
-        The name of a checkpoint and a sentence with the reason.
 
     Raises:
         FileNotFoundError: There is no such file.
