@@ -124,9 +124,9 @@ def _cut(span: slice, side: int) -> list[slice]:
 
 
 def with_halo(place: Window, halo: int, shape: tuple[int, ...]) -> tuple[Window, Window]:
-    """Find what the network sees for a tile, up to MARGIN beyond the border, and what of it is kept.
+    """Find the window that the network sees for a tile, and the part of it that is kept.
 
-    The first is in LR pixels of the picture, the second in those of the first.
+    The window may reach up to MARGIN beyond the picture; the part is counted within the window.
     """
     seen = tuple(
         slice(max(-MARGIN, span.start - halo), min(size + MARGIN, span.stop + halo))

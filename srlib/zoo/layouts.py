@@ -73,7 +73,7 @@ def to_official(found: Weights, res_scale: float | None = None) -> tuple[str | N
 
 
 def assemble(weights: Weights, config: EDSRConfig) -> EDSR:
-    """Make an EDSR of these tensors, without copying. RuntimeError if a name or shape is wrong."""
+    """Make an EDSR of these tensors, uncopied. RuntimeError if a name or shape is wrong."""
     with torch.device("meta"):  # no memory, and no random numbers
         model = EDSR(config)
     model.load_state_dict(weights, assign=True)
