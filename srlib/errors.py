@@ -11,3 +11,7 @@ class SRError(Exception):
 
 class DataError(SRError, ValueError):
     """A data folder is not what it should be; the message says what to do."""
+
+
+class ImageError(SRError, ValueError):
+    """A picture cannot be read or written. The message is a sentence with the file's name."""
