@@ -224,11 +224,15 @@ def _decoder_errors(name: str) -> Iterator[None]:
     except Exception as error:  # damage causes any error, even TypeError
         if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
             raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
-        reason = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
-        reason = reason or type(error).__name__
         raise ImageError(
-            f"{name} cannot be read: {reason}. The file is damaged or incomplete."
+            f"{name} cannot be read: {_reason(error)}. The file is damaged or incomplete."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of another library's message, without its full stop."""
+    text = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return text or type(error).__name__
 
 
 def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
@@ -410,6 +414,20 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
     Raises:
         ImageError: The format cannot hold the picture.
     """
+    try:
+        return _encoded(picture, kind)
+    except MemoryError:
+        raise
+    except Exception as error:  # an encoder refuses with OSError, ValueError, struct.error
+        height, width = picture.size
+        hint = "" if kind == "PNG" else "; use PNG"
+        raise ImageError(
+            f"{kind} cannot hold this picture of {width} x {height} pixels "
+            f"({_reason(error)}){hint}."
+        ) from error
+
+
+def _encoded(picture: Picture, kind: str) -> bytes:
     stream = io.BytesIO()
     if kind == "TIFF":
         write_tiff(stream, picture.samples, picture)
@@ -419,14 +437,7 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
     if picture.alpha is not None and kind in _WITHOUT_ALPHA:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(picture.mode)
-    try:
-        image.save(stream, kind, **_save_options(picture, kind))
-    except Exception as error:  # an encoder refuses with OSError, ValueError, struct.error
-        height, width = picture.size
-        reason = str(error).rstrip(".")
-        raise ImageError(
-            f"{kind} cannot hold this picture of {width} x {height} pixels ({reason}); use PNG."
-        ) from error
+    image.save(stream, kind, **_save_options(picture, kind))
     return encode_png(picture.samples, stream.getvalue()) if deep else stream.getvalue()
 
 
