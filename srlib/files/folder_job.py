@@ -130,10 +130,13 @@ class FolderJob(ABC):
         longest = os.pathconf(self.target_dir, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
         results = Counter(map(key, names))
         folders = {name.parent: _fault_of_folder(self.target(name).parent) for name in names}
+        place_of_results = self.target_dir.resolve()
         faults = {}
         for name in names:
             if fault := folders[name.parent]:
                 faults[name] = fault
+            elif os.path.realpath(self.source_dir / name).startswith(f"{place_of_results}{os.sep}"):
+                faults[name] = "It is a link to a file of the target folder, where results go."
             elif results[key(name)] > 1:
                 faults[name] = (
                     "Another picture in the same folder has this name with another suffix or in "

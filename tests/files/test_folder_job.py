@@ -99,6 +99,18 @@ def test_source_and_target_lie_apart(source, tmp_path, monkeypatch, case):
         run(tmp_path / "hr" / "hr", tmp_path / "hr", suffix=".txt")
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_picture_that_is_a_link_into_the_target(source, tmp_path, overwrite):
+    """As of a user who gathered links to pictures of several folders."""
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "c.out").write_bytes(CONTENT)
+    (source / "c.txt").symlink_to(target / "c.out")
+    report = run(source, target, overwrite=overwrite)
+    assert len(report.written) == 2 and "a link to a file of the target" in report.failed["c.txt"]
+    assert (target / "c.out").read_bytes() == CONTENT
+
+
 def test_neighbours_lie_apart(source, tmp_path):
     assert len(run(source, tmp_path / "source2").written) == 2
     assert len(run(source, tmp_path / "target" / "source").written) == 2
