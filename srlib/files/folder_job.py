@@ -6,13 +6,13 @@ import os
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srlib.errors import DataError, SRError
+from srlib.errors import DataError, SRError, printable
 from srlib.files.progress import Progress
 from srlib.files.recipe import Recipe, read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
@@ -28,17 +28,22 @@ class FolderReport:
         written: Files that were made, relative to the target folder.
         skipped: Files that were there already, made from the same picture in the same way.
         failed: Pictures without a result, relative to the source folder, and the reason of each.
+        passed_over: All else in the source folder that was not an ordinary file, and the reason.
     """
 
     written: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{len(self.written)} written, {len(self.skipped)} already there, "
             f"{len(self.failed)} failed"
         )
+        counts = Counter(self.passed_over.values()).most_common()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+        return f"{text}; passed over: {reasons}" if reasons else text
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class FolderJob(ABC):
         names: Sequence[Path],
         executor: Executor | None = None,
         on_progress: Progress | None = None,
+        passed_over: Mapping[Path, str] | None = None,
     ) -> FolderReport:
         """Make all files that are not there yet.
 
@@ -90,6 +96,7 @@ class FolderJob(ABC):
             names: The pictures, relative to the source folder.
             executor: Its workers make the files; without one they are made one after the other.
             on_progress: Called after each picture.
+            passed_over: Goes into the report.
 
         Raises:
             DataError: One folder lies in the other, or the target cannot be written.
@@ -97,21 +104,24 @@ class FolderJob(ABC):
         _refuse_overlap(self.source_dir, self.target_dir, names)
         need_folder(self.target_dir, DataError)
         report = FolderReport()
+        report.passed_over.update(
+            (printable(path), why) for path, why in (passed_over or {}).items()
+        )
         # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
         there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
             faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
-            report.failed.update((_printable(name), fault) for name, fault in faults.items())
+            report.failed.update((printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
             outcomes = self._outcomes(sound, scratch, executor)
             with closing(outcomes):  # cancels those not begun, if on_progress raises
                 for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
                     if state == "failed":
-                        report.failed[_printable(name)] = _printable(reason)
+                        report.failed[printable(name)] = printable(reason)
                     else:
                         kept = state == "skipped" and name in there
                         made = report.skipped if kept else report.written
-                        made.append(_printable(name.with_suffix(self.suffix)))
+                        made.append(printable(name.with_suffix(self.suffix)))
                     if on_progress:
                         on_progress(done, len(names))
         return report
@@ -196,7 +206,7 @@ class FolderJob(ABC):
                     raise DataError(_difference(target, steps, made))
                 if is_sound or not made:  # cut by a little, or in front of its recipe?
                     beginning = target.read_bytes()
-        self.make(source, _printable(name.with_suffix("").as_posix()), half_made)
+        self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
         if beginning and not half_made.read_bytes().startswith(beginning):
             raise DataError(_difference(target, steps, made))
@@ -220,11 +230,6 @@ def _submit(executor: Executor, function: Callable, *args) -> Future:
         future: Future = Future()
         future.set_exception(error)
         return future
-
-
-def _printable(text: Path | str) -> str:
-    """The text of a path, with the bytes escaped that are no UTF-8."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _difference(target: Path, steps: dict, made: Recipe | None) -> str:

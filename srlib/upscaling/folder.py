@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
-from srlib.images.finder import find_images
+from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.enlarge import check_scale, chosen_model, upscale
@@ -82,7 +82,8 @@ def upscale_folder(
         "self_ensemble": self_ensemble,
     }
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps)
-    return job.run(find_images(source_dir), executor, on_progress)
+    listing = list_pictures(source_dir).needed()
+    return job.run(listing.pictures, executor, on_progress, listing.passed_over)
 
 
 @dataclass(frozen=True)

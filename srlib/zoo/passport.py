@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 
+from srlib.errors import printable
 from srlib.files.download import sha256_of
+from srlib.files.whole import open_regular
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
 from srlib.zoo.layouts import (
     SHIFTS,
@@ -70,7 +72,7 @@ class Passport:
         rows += [("would not load", problem) for problem in self.problems]
         if self.loads:
             rows.append(("loads", "yes, strictly"))
-        return "\n".join([self.file, *(f"  {name:<14}  {text}" for name, text in rows)])
+        return "\n".join([printable(self.file), *(f"  {name:<14}  {text}" for name, text in rows)])
 
 
 def inspect_checkpoint(path: str | os.PathLike) -> Passport:
@@ -156,7 +158,8 @@ def open_checkpoint(
 def _super_image_config(path: Path, found: Weights) -> dict | None:
     """Read the config.json that super-image keeps beside its weights, if it fits these weights."""
     try:
-        config = json.loads(path.with_name("config.json").read_text())
+        with open_regular(path.with_name("config.json")) as file:
+            config = json.load(file)
         same = config["model_type"] == "EDSR" and config["n_feats"] == len(found["head.0.weight"])
         return config if same and isinstance(config["res_scale"], (int, float)) else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -305,6 +305,15 @@ def test_a_name_that_is_no_utf8_can_be_printed(source, tmp_path):
     assert len(report.written) == 2 and len(again.failed) == 1
 
 
+def test_the_report_counts_what_was_passed_over(source, tmp_path):
+    job = Reversal(source, tmp_path / "target", ".out", False)
+    assert str(job.run([Path("a.txt")])) == "1 written, 0 already there, 0 failed"
+    passed_over = {Path(".b"): "hidden", Path(".c"): "hidden", Path("d\udcfc"): "broken link"}
+    report = job.run([Path("a.txt")], passed_over=passed_over)
+    assert str(report).endswith("; passed over: 2 hidden, 1 broken link")
+    assert all(name.encode() for name in report.passed_over)
+
+
 def test_leftovers_of_a_killed_run_go(source, tmp_path):
     left = tmp_path / "target" / ".making-another-host~1~1700000000~x"
     left.mkdir(parents=True)
