@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
 from requests.exceptions import InvalidHeader, ProxyError, SSLError
+from requests.utils import select_proxy
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from srlib.errors import SRError
@@ -288,6 +290,7 @@ def _answer(
     timeout = (patience.connect, patience.stall)
     location = ""
     for _ in range(_MOST_REDIRECTS + 1):
+        settings: dict[str, Any] = {}
         try:
             url = urljoin(url, location)
             request = session.prepare_request(requests.Request("GET", url, headers=headers))
@@ -297,6 +300,8 @@ def _answer(
         except InvalidHeader:
             raise
         except ValueError as error:
+            if proxy := select_proxy(url, settings.get("proxies")):
+                raise Refused(f"the proxy {proxy} of the environment cannot be used") from error
             start = f"redirects to {location[:200]!r}, which is" if location else "is"
             raise Refused(f"{start} no web address") from error
         with response:
@@ -406,4 +411,5 @@ def _failure(error: Exception) -> Refused | Interrupted:
     for error_class, text in _WORDS:
         if isinstance(error, error_class):
             return Interrupted(text)
-    return Refused(f"gave no answer that can be read ({type(error).__name__})")
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return Refused(f"gave no answer that can be read ({reason})")

@@ -268,6 +268,21 @@ def test_the_proxy_of_the_environment(server, tmp_path, monkeypatch):
     assert server.asked[-1][0] == "/good/a.bin"
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://", "http://[::1", "socks5://127.0.0.1:9", "ftp://x", "::"]
+)
+def test_a_proxy_of_the_environment_that_is_none(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(DownloadError, match="prox"):
+        fetch(["http://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
+
+
+def test_certificates_of_the_environment_that_are_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(DownloadError, match=r"far\.invalid.*certificate bundle"):
+        fetch(["https://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
+
+
 def test_two_at_once_do_not_mix(server, tmp_path):
     release = threading.Event()
     seen = []
