@@ -193,7 +193,7 @@ class FolderJob(ABC):
         target = self.target(name)
         steps = self.recipe() | {_SOURCE: hash_of(source)}
         made = None  # the recipe of a file that is there
-        beginning = b""  # of the result, if that file is a part of it
+        beginning = b""
         if os.path.lexists(target):
             if not target.is_file():
                 raise DataError(f"{target} is there and is not a regular file; remove it.")
@@ -201,14 +201,13 @@ class FolderJob(ABC):
                 made = read_recipe(target)
                 if made and made.steps == steps and made.intact:
                     return "skipped"
-                is_sound = self._is_sound(target)
-                if (made and made.steps != steps) or (not made and is_sound):
+                is_other = made.steps not in (steps, {}) if made else self._is_sound(target)
+                if is_other:
                     raise DataError(_difference(target, steps, made))
-                if is_sound or not made:  # cut by a little, or in front of its recipe?
-                    beginning = target.read_bytes()
+                beginning = target.read_bytes()  # of a result that was cut?
         self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
-        if beginning and not half_made.read_bytes().startswith(beginning):
+        if not half_made.read_bytes().startswith(beginning):
             raise DataError(_difference(target, steps, made))
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(half_made, target)
@@ -236,7 +235,7 @@ def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
     """The reason why a file that is there is neither kept as the result nor replaced."""
     if made is None:
         how = "does not say how it was made"
-    elif made.steps == steps:
+    elif made.steps in (steps, {}):
         how = "was changed since it was made"
     else:
         found = made.steps
