@@ -299,9 +299,10 @@ def _answer(
             response = adapter.send(request, timeout=timeout, **settings)
         except InvalidHeader:
             raise
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if proxy := select_proxy(url, settings.get("proxies")):
-                raise Refused(f"the proxy {proxy} of the environment cannot be used") from error
+                shown = re.sub("//[^/]*@", "//", proxy)  # without a password
+                raise Refused(f"the proxy {shown} of the environment cannot be used") from None
             start = f"redirects to {location[:200]!r}, which is" if location else "is"
             raise Refused(f"{start} no web address") from error
         with response:

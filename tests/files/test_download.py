@@ -269,12 +269,14 @@ def test_the_proxy_of_the_environment(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://", "http://[::1", "socks5://127.0.0.1:9", "ftp://x", "::"]
+    "proxy",
+    ["http://", "http://[::1", "socks5://127.0.0.1:9", "ftp://x", "::", "http://me:secret@"],
 )
 def test_a_proxy_of_the_environment_that_is_none(tmp_path, monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
-    with pytest.raises(DownloadError, match="prox"):
+    with pytest.raises(DownloadError, match="prox") as caught:
         fetch(["http://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
+    assert "secret" not in str(caught.value)
 
 
 def test_certificates_of_the_environment_that_are_none(tmp_path, monkeypatch):
