@@ -196,7 +196,7 @@ class FolderJob(ABC):
         beginning = b""
         if os.path.lexists(target):
             if not target.is_file():
-                raise DataError(f"{target} is there and is not a regular file; remove it.")
+                raise DataError(f"{target} is there and is not a regular file; rename it.")
             if not self.overwrite:
                 made = read_recipe(target)
                 if made and made.steps == steps and made.intact:
@@ -241,7 +241,9 @@ def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
         found = made.steps
         names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
         how = f"was made with another {' and another '.join(sorted(names))}"
-    return f"{target} is there already and {how}; use another folder or overwrite=True."
+    return (
+        f"{target} is there already and {how}; use another folder, or overwrite=True to replace it."
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -257,8 +257,7 @@ class _Ledger:
             raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
         if begun_with != heading:
             raise ProgressFileError(
-                f"{path} was begun with {begun_with}, and now it is {heading}: name another file, "
-                "or remove it."
+                f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
             )
         self._file.truncate(len(whole) + 1)
         damaged = [str(number) for number, line in enumerate(lines, 2) if not self._keep(line)]

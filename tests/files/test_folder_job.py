@@ -181,6 +181,17 @@ def test_a_target_that_is_no_file_is_one_line(source, tmp_path, kind, overwrite,
     assert report.written == ["deep/b.out"] and "is not a regular file" in report.failed["a.txt"]
 
 
+def test_following_the_advice_loses_nothing(source, tmp_path):
+    """A folder with the name of a result: rename it, and both are there."""
+    target = tmp_path / "target"
+    (target / "a.out").mkdir(parents=True)
+    (target / "a.out" / "precious").write_bytes(b"precious")
+    assert "rename it" in run(source, target).failed["a.txt"]
+    (target / "a.out").rename(target / "kept")
+    assert not run(source, target).failed
+    assert (target / "kept" / "precious").read_bytes() == b"precious"
+
+
 @pytest.mark.parametrize("kind", ["pipe", "link", "socket"])
 def test_a_source_that_is_no_file_is_one_line(source, tmp_path, kind, monkeypatch):
     monkeypatch.chdir(source)
