@@ -28,8 +28,7 @@ def main():
     if unknown:
         names = ", ".join(sorted(set().union(*known.values())))
         sys.exit(f"No notebook has a parameter {', '.join(sorted(unknown))}; there are {names}.")
-    run_dir = ROOT / "runs" / time.strftime("%Y-%m-%d_%H%M%S")
-    run_dir.mkdir(parents=True)
+    run_dir = new_folder(ROOT / "runs")
     parameters = given | {"run_dir": str(run_dir)}
     print(f"The course, into {run_dir.relative_to(ROOT)}/", flush=True)
     started = time.monotonic()
@@ -40,6 +39,17 @@ def main():
             {k: v for k, v in parameters.items() if k in known[notebook]},
         )
     report(run_dir, time.monotonic() - started)
+
+
+def new_folder(runs: Path) -> Path:
+    """Make a folder named by the time; one more second later, if another run began in this one."""
+    while True:
+        folder = runs / time.strftime("%Y-%m-%d_%H%M%S")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            time.sleep(0.2)
 
 
 def parse(argument: str) -> tuple[str, object]:

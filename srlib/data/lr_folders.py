@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.degrade import METHODS, Degradation
-from srlib.images.finder import find_images
+from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
 
 LowResReport = FolderReport
@@ -73,12 +73,12 @@ def create_low_res_images_recursive(
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
-    names = find_images(source_dir)
+    listing = list_pictures(source_dir).needed()
     if executor:
-        return job.run(names, executor, on_progress)
+        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     # The threads share the cores, so BLAS must not start as many again in each.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
-        return job.run(names, threads, on_progress)
+        return job.run(listing.pictures, threads, on_progress, listing.passed_over)
 
 
 def _degradation(method: str | Degradation, scale: int) -> Degradation:

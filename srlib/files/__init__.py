@@ -2,7 +2,7 @@
 
 from srlib.files.download import fetch, sha256_of
 from srlib.files.folder_job import FolderJob, FolderReport
-from srlib.files.progress import Meter, Progress, duration_text, progress_text
+from srlib.files.progress import Progress
 from srlib.files.transfer import PATIENCE, DownloadError, Patience
 from srlib.files.whole import write_whole
 
@@ -11,12 +11,9 @@ __all__ = [
     "DownloadError",
     "FolderJob",
     "FolderReport",
-    "Meter",
     "Patience",
     "Progress",
-    "duration_text",
     "fetch",
-    "progress_text",
     "sha256_of",
     "write_whole",
 ]

@@ -62,7 +62,7 @@ def fetch(
     need_folder(target.parent, DownloadError)
     if target.exists() and not target.is_file():
         raise DownloadError(
-            f"{target} is there and is not a file: remove it, or choose another name."
+            f"{target} is there and is not a file: rename it, or choose another name."
         )
     answers = [f"{target.name} could not be fetched:"]
     with lock(target), requests.Session() as session:

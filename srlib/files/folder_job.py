@@ -6,13 +6,13 @@ import os
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srlib.errors import DataError, SRError
+from srlib.errors import DataError, SRError, printable
 from srlib.files.progress import Progress
 from srlib.files.recipe import Recipe, read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
@@ -28,17 +28,22 @@ class FolderReport:
         written: Files that were made, relative to the target folder.
         skipped: Files that were there already, made from the same picture in the same way.
         failed: Pictures without a result, relative to the source folder, and the reason of each.
+        passed_over: All else in the source folder that was not an ordinary file, and the reason.
     """
 
     written: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{len(self.written)} written, {len(self.skipped)} already there, "
             f"{len(self.failed)} failed"
         )
+        counts = Counter(self.passed_over.values()).most_common()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+        return f"{text}; passed over: {reasons}" if reasons else text
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class FolderJob(ABC):
         names: Sequence[Path],
         executor: Executor | None = None,
         on_progress: Progress | None = None,
+        passed_over: Mapping[Path, str] | None = None,
     ) -> FolderReport:
         """Make all files that are not there yet.
 
@@ -93,6 +99,7 @@ class FolderJob(ABC):
             names: The pictures, relative to the source folder.
             executor: Its workers make the files; without one they are made one after the other.
             on_progress: Called after each picture.
+            passed_over: Goes into the report.
 
         Raises:
             DataError: One folder lies in the other, or the target cannot be written.
@@ -100,21 +107,24 @@ class FolderJob(ABC):
         _refuse_overlap(self.source_dir, self.target_dir, names)
         need_folder(self.target_dir, DataError)
         report = FolderReport()
+        report.passed_over.update(
+            (printable(path), why) for path, why in (passed_over or {}).items()
+        )
         # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
         there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
             faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
-            report.failed.update((_printable(name), fault) for name, fault in faults.items())
+            report.failed.update((printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
             outcomes = self._outcomes(sound, scratch, executor)
             with closing(outcomes):  # cancels those not begun, if on_progress raises
                 for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
                     if state == "failed":
-                        report.failed[_printable(name)] = _printable(reason)
+                        report.failed[printable(name)] = printable(reason)
                     else:
                         kept = state == "skipped" and name in there
                         made = report.skipped if kept else report.written
-                        made.append(_printable(name.with_suffix(self.suffix)))
+                        made.append(printable(name.with_suffix(self.suffix)))
                     if on_progress:
                         on_progress(done, len(names))
         return report
@@ -133,10 +143,13 @@ class FolderJob(ABC):
         longest = os.pathconf(self.target_dir, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
         results = Counter(map(key, names))
         folders = {name.parent: _fault_of_folder(self.target(name).parent) for name in names}
+        place_of_results = self.target_dir.resolve()
         faults = {}
         for name in names:
             if fault := folders[name.parent]:
                 faults[name] = fault
+            elif os.path.realpath(self.source_dir / name).startswith(f"{place_of_results}{os.sep}"):
+                faults[name] = "It is a link to a file of the target folder, where results go."
             elif results[key(name)] > 1:
                 faults[name] = (
                     "Another picture in the same folder has this name with another suffix or in "
@@ -184,22 +197,21 @@ class FolderJob(ABC):
         target = self.target(name)
         steps = self.recipe() | {_SOURCE: hash_of(source)}
         made = None  # the recipe of a file that is there
-        beginning = b""  # of the result, if that file is a part of it
+        beginning = b""
         if os.path.lexists(target):
             if not target.is_file():
-                raise DataError(f"{target} is there and is not a regular file; remove it.")
+                raise DataError(f"{target} is there and is not a regular file; rename it.")
             if not self.overwrite:
                 made = read_recipe(target)
                 if made and made.steps == steps and made.intact:
                     return "skipped"
-                is_sound = self._is_sound(target)
-                if (made and made.steps != steps) or (not made and is_sound):
+                is_other = made.steps not in (steps, {}) if made else self._is_sound(target)
+                if is_other:
                     raise DataError(_difference(target, steps, made))
-                if is_sound or not made:  # cut by a little, or in front of its recipe?
-                    beginning = target.read_bytes()
-        self.make(source, _printable(name.with_suffix("").as_posix()), half_made)
+                beginning = target.read_bytes()  # of a result that was cut?
+        self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
-        if beginning and not half_made.read_bytes().startswith(beginning):
+        if not half_made.read_bytes().startswith(beginning):
             raise DataError(_difference(target, steps, made))
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(half_made, target)
@@ -223,22 +235,19 @@ def _submit(executor: Executor, function: Callable, *args) -> Future:
         return future
 
 
-def _printable(text: Path | str) -> str:
-    """The text of a path, with the bytes escaped that are no UTF-8."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
-
-
 def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
     """The reason why a file that is there is neither kept as the result nor replaced."""
     if made is None:
         how = "does not say how it was made"
-    elif made.steps == steps:
+    elif made.steps in (steps, {}):
         how = "was changed since it was made"
     else:
         found = made.steps
         names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
         how = f"was made with another {' and another '.join(sorted(names))}"
-    return f"{target} is there already and {how}; use another folder or overwrite=True."
+    return (
+        f"{target} is there already and {how}; use another folder, or overwrite=True to replace it."
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
 from requests.exceptions import InvalidHeader, ProxyError, SSLError
+from requests.utils import select_proxy
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from srlib.errors import SRError
@@ -106,6 +108,7 @@ def need_room(folder: Path, needed: int, purpose: str) -> None:
         )
 
 
+@dataclass
 class Part:
     """The file under way beside its target, and the judgement whether it is complete.
 
@@ -119,24 +122,14 @@ class Part:
         describe: Says what a file with another hash seems to be.
     """
 
-    def __init__(
-        self,
-        target: Path,
-        hashes: dict[str, str],
-        size: int | None,
-        describe: Callable[[Path], str] | None,
-    ):
-        self.target = target
-        self.hashes = hashes
-        self.size = size
-        self.describe = describe
-        self.name = f"{short_name(target.name)}.{next(iter(hashes.values()))[:8]}"
-        self.path = target.with_name(f"{self.name}.{process_stamp()}.part")
-        self._take_over()
-        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115, closed by __exit__
-        self.done = self.path.stat().st_size  # bytes so far
+    target: Path
+    hashes: dict[str, str]
+    size: int | None
+    describe: Callable[[Path], str] | None
 
-    def _take_over(self) -> None:
+    def __post_init__(self):
+        self.name = f"{short_name(self.target.name)}.{next(iter(self.hashes.values()))[:8]}"
+        self.path = self.target.with_name(f"{self.name}.{process_stamp()}.part")
         for left in self.path.parent.glob(f"{glob.escape(self.name)}.*part"):
             stamp = left.name.removeprefix(self.name).removesuffix("part").strip(".")
             is_free = not stamp or not may_live(stamp, left)
@@ -144,6 +137,8 @@ class Part:
             if is_free and is_ours:
                 with contextlib.suppress(OSError):  # another process was quicker
                     os.replace(left, self.path)
+        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115, closed by __exit__
+        self.done = self.path.stat().st_size  # bytes so far
 
     def __enter__(self) -> Part:
         return self
@@ -176,22 +171,19 @@ class Part:
         self.done = 0
 
     def fault(self) -> str | None:
-        """The reason why the part is not the whole file; None if it is. Reads it from the disk."""
+        """The reason why the bytes on the disk are not the whole file; None if they are."""
         if self.size and self.done != self.size:
             return f"gave {self.done:,} bytes, expected {self.size:,}"
         for algorithm, right in self.hashes.items():
             found = hash_of(self.path, algorithm)
             if found != right:
                 label = {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
-                return f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
+                fault = f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
+                with contextlib.suppress(Exception):  # the bytes of a wrong file may cause any
+                    if self.describe and (text := self.describe(self.path)):
+                        fault += f": {text}"
+                return fault
         return None
-
-    def description(self) -> str:
-        """The caller's words for a wrong file, after a colon; empty if there are none."""
-        with contextlib.suppress(Exception):  # the bytes of a wrong file may cause any
-            if self.describe and (text := self.describe(self.path)):
-                return f": {text}"
-        return ""
 
     def becomes_target(self) -> None:
         """Give the finished file its name."""
@@ -200,31 +192,20 @@ class Part:
         os.replace(self.path, self.target)
 
 
+@dataclass
 class Mirror:
     """One address, asked for the missing bytes until the part is complete or patience runs out."""
 
-    def __init__(
-        self,
-        session: requests.Session,
-        url: str,
-        part: Part,
-        patience: Patience,
-        on_progress: Progress | None,
-    ):
-        self.session = session
-        self.url = url
-        self.part = part
-        self.patience = patience
-        self.on_progress = on_progress
-        self.etag: str | None = None
-        self.has_answered = False
+    session: requests.Session
+    url: str
+    part: Part
+    patience: Patience
+    on_progress: Progress | None
+    etag: str | None = None
+    has_answered: bool = False
 
     def fetch(self) -> None:
-        """Complete the part.
-
-        Raises:
-            Refused: This mirror cannot.
-        """
+        """Complete the part, or raise Refused."""
         fruitless = 0
         furthest = self.part.done
         while True:
@@ -293,7 +274,6 @@ class Mirror:
         if part.size and part.done < part.size:
             raise Interrupted(_BROKEN_OFF)
         if fault := part.fault():
-            fault += part.description()
             part.start_over()
             if start:  # perhaps the beginning came from another file
                 raise Interrupted(fault)
@@ -310,6 +290,7 @@ def _answer(
     timeout = (patience.connect, patience.stall)
     location = ""
     for _ in range(_MOST_REDIRECTS + 1):
+        settings: dict[str, Any] = {}
         try:
             url = urljoin(url, location)
             request = session.prepare_request(requests.Request("GET", url, headers=headers))
@@ -318,7 +299,10 @@ def _answer(
             response = adapter.send(request, timeout=timeout, **settings)
         except InvalidHeader:
             raise
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
+            if proxy := select_proxy(url, settings.get("proxies")):
+                shown = re.sub("//[^/]*@", "//", proxy)  # without a password
+                raise Refused(f"the proxy {shown} of the environment cannot be used") from None
             start = f"redirects to {location[:200]!r}, which is" if location else "is"
             raise Refused(f"{start} no web address") from error
         with response:
@@ -428,4 +412,5 @@ def _failure(error: Exception) -> Refused | Interrupted:
     for error_class, text in _WORDS:
         if isinstance(error, error_class):
             return Interrupted(text)
-    return Refused(f"gave no answer that can be read ({type(error).__name__})")
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return Refused(f"gave no answer that can be read ({reason})")

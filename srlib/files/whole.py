@@ -22,7 +22,7 @@ import psutil
 from srlib.errors import SRError
 
 _PREFIX = ".making-"  # of temporary files and folders; the stamp of their process follows
-_STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<created>\d+)~[0-9a-z]+")
+_STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<begun>\d+)~[0-9a-z]+")
 _DAY = 24 * 3600  # seconds
 
 
@@ -114,8 +114,7 @@ def short_name(name: str) -> str:
 
 def process_stamp() -> str:
     """A unique text that names this process, for use in file names."""
-    created = psutil.Process().create_time()
-    return f"{_machine()}~{os.getpid()}~{created:.0f}~{os.urandom(4).hex()}"
+    return f"{_machine()}~{os.getpid()}~{_begun(psutil.Process())}~{os.urandom(4).hex()}"
 
 
 def may_live(stamp: str, path: Path) -> bool:
@@ -131,10 +130,19 @@ def may_live(stamp: str, path: Path) -> bool:
         if owner["machine"] != _machine():
             return time.time() - path.stat().st_mtime < _DAY
         process = psutil.Process(int(owner["pid"]))
-        same = abs(process.create_time() - int(owner["created"])) < 2  # else the id was used again
+        same = _begun(process) == int(owner["begun"])  # else the id was used again
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, psutil.NoSuchProcess):
         return False
+
+
+def _begun(process: psutil.Process) -> int:
+    """A number that tells a process from another one that had its id before."""
+    try:  # Linux: ticks since the start of the machine, which do not change when the clock is set
+        status = Path(f"/proc/{process.pid}/stat").read_text(errors="replace")
+        return int(status.rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return round(process.create_time())
 
 
 @cache

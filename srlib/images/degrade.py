@@ -102,7 +102,7 @@ class Degradation:
             generator = np.random.default_rng(int.from_bytes(digest[:16], "big"))
             level = np.iinfo(image.dtype).max / 255
             noise = generator.normal(0, self.noise * level, image.shape)
-            image = _rounded(image + noise, image.dtype)
+            image = rounded(image + noise, image.dtype)
         return image if self.jpeg_quality is None else jpeg_round_trip(image, self.jpeg_quality)
 
 
@@ -124,8 +124,9 @@ def _blurred(image: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter  # slow to import, and most LR images have no blur
 
     sigmas = (sigma, sigma, 0)[: image.ndim]
-    return _rounded(gaussian_filter(image.astype(np.float64), sigmas, mode="reflect"), image.dtype)
+    return rounded(gaussian_filter(image.astype(np.float64), sigmas, mode="reflect"), image.dtype)
 
 
-def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def rounded(values: np.ndarray, dtype: type) -> np.ndarray:
+    """Round floats half up to an integer type, clipped to its range."""
     return np.clip(np.floor(values + 0.5), 0, np.iinfo(dtype).max).astype(dtype)

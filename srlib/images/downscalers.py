@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Resampling
 
-from srlib.images.degrade import jpeg_round_trip, matlab, pillow
+from srlib.images.degrade import jpeg_round_trip, matlab, pillow, rounded
 from srlib.images.picture import LUMA_WEIGHTS
 from srlib.images.resize import bicubic, crop_to_multiple, imresize
 
@@ -35,14 +35,13 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
 
     * "matlab", "matlab-replicate": `imresize` with the new and the old border; "matlab-unrounded":
       ports of it that do not round between the passes (BasicSR and others);
-    * "pillow", "pillow-lanczos", "pillow-bilinear", "pillow-box", "pillow-hamming": `Image.resize`;
-      "torch-antialias": `interpolate(mode="bicubic", antialias=True)`, Pillow's bicubic in floats;
+    * "pillow", "pillow-lanczos" and so on: `Image.resize`; "torch-antialias": Pillow's bicubic in
+      floats, as `interpolate(mode="bicubic", antialias=True)` does it;
     * "opencv", "opencv-linear", "opencv-area": `cv2.resize` with INTER_CUBIC (no antialiasing, as
       torch's bicubic), INTER_LINEAR and INTER_AREA; "subsampling": every scale-th pixel.
 
-    Two names can mean the same. At odd scales INTER_CUBIC and INTER_LINEAR both take the middle
-    pixel ("opencv"). At scale 2 INTER_LINEAR is INTER_AREA ("opencv-area"). If the whole border of
-    a picture is flat, both borders of MATLAB give "matlab".
+    Where two programs make the same, as INTER_LINEAR and INTER_AREA do at scale 2, or MATLAB's two
+    borders on a flat border, the first one in DOWNSCALERS is named.
 
     Args:
         lr: uint8, (H, W) or (H, W, 3).
@@ -178,22 +177,10 @@ def _luma_tables() -> np.ndarray:
     return np.clip((base * percent + 50) // 100, 1, 255).astype(np.float32)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
-
-
-def _matlab_replicate(hr: np.ndarray, scale: int) -> np.ndarray:
-    return imresize(hr, 1 / scale, border="replicate")
-
-
-def _matlab_unrounded(hr: np.ndarray, scale: int) -> np.ndarray:
-    return _rounded(bicubic(hr.astype(np.float32), 1 / scale))
-
-
 def _torch_antialias(hr: np.ndarray, scale: int) -> np.ndarray:
     channels = np.moveaxis(hr.reshape(*hr.shape[:2], -1), 2, 0).astype(np.float32)
     small = np.dstack([pillow(channel, scale) for channel in channels])
-    return _rounded(small).reshape(*small.shape[:2], *hr.shape[2:])
+    return rounded(small, np.uint8).reshape(*small.shape[:2], *hr.shape[2:])
 
 
 def _opencv(hr: np.ndarray, scale: int, *, taps: tuple[float, ...]) -> np.ndarray:
@@ -204,33 +191,28 @@ def _opencv(hr: np.ndarray, scale: int, *, taps: tuple[float, ...]) -> np.ndarra
     if scale % 2 == 0:
         for axis in (0, 1):
             values = correlate1d(values, taps, axis, mode="nearest")
-    return _rounded(values[scale // 2 :: scale, scale // 2 :: scale])
+    return rounded(values[scale // 2 :: scale, scale // 2 :: scale], np.uint8)
 
 
 def _opencv_area(hr: np.ndarray, scale: int) -> np.ndarray:
     """Means of squares of pixels; OpenCV rounds halves up at scale 2, and to even at others."""
     height, width = (size // scale for size in hr.shape[:2])
     means = hr.reshape(height, scale, width, scale, *hr.shape[2:]).mean((1, 3))
-    return _rounded(means) if scale == 2 else np.rint(means).astype(np.uint8)
+    return rounded(means, np.uint8) if scale == 2 else np.rint(means).astype(np.uint8)
 
 
-def _subsampling(hr: np.ndarray, scale: int) -> np.ndarray:
-    return hr[::scale, ::scale]
-
-
-# Of two that make the same, the first is named.
 DOWNSCALERS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "matlab": matlab,
-    "matlab-replicate": _matlab_replicate,
-    "matlab-unrounded": _matlab_unrounded,
+    "matlab-replicate": lambda hr, scale: imresize(hr, 1 / scale, border="replicate"),
+    "matlab-unrounded": lambda hr, scale: rounded(bicubic(hr * np.float32(1), 1 / scale), np.uint8),
     "pillow": pillow,
     "torch-antialias": _torch_antialias,
     "opencv": partial(_opencv, taps=(-3 / 32, 19 / 32, 19 / 32, -3 / 32)),  # Keys, a = -0.75
     "opencv-area": _opencv_area,
     "opencv-linear": partial(_opencv, taps=(0.5, 0.5)),
-    "pillow-lanczos": partial(pillow, method=Resampling.LANCZOS),
-    "pillow-bilinear": partial(pillow, method=Resampling.BILINEAR),
-    "pillow-box": partial(pillow, method=Resampling.BOX),
-    "pillow-hamming": partial(pillow, method=Resampling.HAMMING),
-    "subsampling": _subsampling,
+    **{
+        f"pillow-{method.name.lower()}": partial(pillow, method=method)
+        for method in (Resampling.LANCZOS, Resampling.BILINEAR, Resampling.BOX, Resampling.HAMMING)
+    },
+    "subsampling": lambda hr, scale: hr[::scale, ::scale],
 }

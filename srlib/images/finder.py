@@ -12,7 +12,8 @@ from srlib.images.picture import SUFFIXES
 
 # Folders that systems and archives make: NAS thumbnails, waste baskets, macOS in a zip.
 _SYSTEM_FOLDERS = {
-    "__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found",
+    "__macosx", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@recently-snapshot",
+    "$recycle.bin", "system volume information", "lost+found", "found.000",
 }  # fmt: skip
 
 
@@ -21,6 +22,7 @@ class Listing:
     """The pictures in a folder and its subfolders.
 
     Attributes:
+        folder: The folder.
         pictures: Paths relative to the folder, sorted.
         passed_over: Everything else that is not an ordinary file of another kind, relative to the
             folder, with the reason: hidden, system folder, unfinished, pipe, broken link and so on.
@@ -28,9 +30,19 @@ class Listing:
         others: Ordinary files that are no pictures by their suffix, such as notes.
     """
 
+    folder: Path
     pictures: list[Path]
     passed_over: dict[Path, str]
     others: list[Path]
+
+    def needed(self) -> Listing:
+        """This listing, if there is a picture in it. Raises DataError if there is none."""
+        if not self.pictures:
+            raise DataError(
+                f"There are no pictures in {self.folder} ({self}); {', '.join(sorted(SUFFIXES))} "
+                "are looked for, in subfolders too."
+            )
+        return self
 
     def __str__(self) -> str:
         """One sentence, such as "3 pictures; passed over: 2 hidden, 1 broken link"."""
@@ -54,13 +66,7 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     Raises:
         DataError: There is no such folder, or no picture in it.
     """
-    listing = list_pictures(folder)
-    if not listing.pictures:
-        raise DataError(
-            f"There are no pictures in {folder} ({listing}); {', '.join(sorted(SUFFIXES))} are "
-            "looked for, in subfolders too."
-        )
-    return listing.pictures
+    return list_pictures(folder).needed().pictures
 
 
 def list_pictures(folder: str | os.PathLike) -> Listing:
@@ -104,7 +110,7 @@ def list_pictures(folder: str | os.PathLike) -> Listing:
             else:
                 is_picture = entry.suffix.lower() in SUFFIXES
                 (pictures if is_picture else others).append(entry.relative_to(folder))
-    return Listing(sorted(pictures), passed_over, sorted(others))
+    return Listing(folder, sorted(pictures), passed_over, sorted(others))
 
 
 def _reason_to_pass(entry: Path) -> str | None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from srlib.errors import SRError
+from srlib.errors import ImageError
 from srlib.files.whole import write_whole
 from srlib.images.codecs import encode_png, read_deep, tiff_kind, to_depth, write_tiff
 from srlib.images.metadata import exif_of, fields_of, with_dpi
+from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 
 # The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
 # which runs Ghostscript, videos and icons. The last two need a plug-in.
@@ -52,28 +51,9 @@ _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, 
 _SRGB_GAMMA = 1 / 2.2
 _MIRRORED = (2, 4, 5, 7)
 _WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
+_LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
 _WITH_DPI = ("PNG", "JPEG", "BMP")
 _JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
-
-
-class _PlugIn(NamedTuple):
-    signature: re.Pattern[bytes]  # of the files it reads
-    module: str
-    package: str
-
-
-_PLUG_INS = {
-    "HEIF": _PlugIn(
-        re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
-        "pillow_heif",
-        "pillow-heif",
-    ),
-    "JXL": _PlugIn(re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
-}
-
-
-class ImageError(SRError, ValueError):
-    """A picture cannot be read or written. The message is a sentence with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +160,16 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         warnings.simplefilter("ignore")  # Pillow's, of sizes below our limit and of broken EXIF
         if deep := read_deep(stream, check_size):
             return _picture(*deep)
-        formats = _readable(stream, name)
+        Image.init()
         stream.seek(0)
+        if plug_in := plug_in_for(stream.read(32)):
+            load_plug_in(plug_in, f"{name} cannot be read")
+        stream.seek(0)
+        if plug_in == "JXL":
+            check_size(*jxl_size(stream.read()))
+            stream.seek(0)
         try:
-            image = Image.open(stream, formats=formats)
+            image = Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN])
         except Image.UnidentifiedImageError:
             if kind := tiff_kind(stream):
                 raise ImageError(
@@ -238,35 +224,15 @@ def _decoder_errors(name: str) -> Iterator[None]:
     except Exception as error:  # damage causes any error, even TypeError
         if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
             raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
-        reason = str(error).rstrip(".") or type(error).__name__
         raise ImageError(
-            f"{name} cannot be read: {reason}. The file is damaged or incomplete."
+            f"{name} cannot be read: {_reason(error)}. The file is damaged or incomplete."
         ) from error
 
 
-def _readable(stream: BinaryIO, name: str) -> list[str]:
-    """The formats that Pillow can read here, with the plug-in that the file needs."""
-    Image.init()
-    stream.seek(0)
-    head = stream.read(32)
-    for kind, plug_in in _PLUG_INS.items():
-        if plug_in.signature.match(head) and b"avif" not in head:
-            _load_plug_in(kind, f"{name} cannot be read")
-    return [kind for kind in FORMATS if kind in Image.OPEN]
-
-
-def _load_plug_in(kind: str, failure: str) -> None:
-    if kind in Image.OPEN:
-        return
-    plug_in = _PLUG_INS[kind]
-    try:
-        module = importlib.import_module(plug_in.module)
-    except ImportError:  # also a plug-in built for another system
-        raise ImageError(
-            f"{failure}: {kind} needs a plug-in of Pillow; pip install {plug_in.package}."
-        ) from None
-    if kind == "HEIF":  # the other one registers itself
-        module.register_heif_opener()
+def _reason(error: Exception) -> str:
+    """The first sentence of another library's message, without its full stop."""
+    text = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return text or type(error).__name__
 
 
 def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
@@ -413,8 +379,8 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
     suffix = path.suffix.lower()
     kind = next((kind for kind, suffixes in FORMATS.items() if suffix in suffixes), None)
     Image.init()
-    if kind in _PLUG_INS:
-        _load_plug_in(kind, f"{path.name} cannot be written")
+    if kind:
+        load_plug_in(kind, f"{path.name} cannot be written")
     if kind not in Image.SAVE:
         raise ImageError(
             f"{path.name} cannot be written: {suffix or 'no suffix'} is not a format that can be "
@@ -439,7 +405,7 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
     frames, pages, layers and depth maps; EXIF or XMP of more than 65,000 bytes in JPEG; XMP in
     formats for which Pillow does not write it (JPEG 2000, BMP, GIF and older ones).
 
-    JPEG and WebP are written with quality 95, JPEG in full colour resolution.
+    JPEG, WebP, AVIF, HEIC and JPEG XL are written with quality 95, JPEG in full colour resolution.
 
     Args:
         picture: The picture.
@@ -448,6 +414,20 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
     Raises:
         ImageError: The format cannot hold the picture.
     """
+    try:
+        return _encoded(picture, kind)
+    except MemoryError:
+        raise
+    except Exception as error:  # an encoder refuses with OSError, ValueError, struct.error
+        height, width = picture.size
+        hint = "" if kind == "PNG" else "; use PNG"
+        raise ImageError(
+            f"{kind} cannot hold this picture of {width} x {height} pixels "
+            f"({_reason(error)}){hint}."
+        ) from error
+
+
+def _encoded(picture: Picture, kind: str) -> bytes:
     stream = io.BytesIO()
     if kind == "TIFF":
         write_tiff(stream, picture.samples, picture)
@@ -457,20 +437,13 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
     if picture.alpha is not None and kind in _WITHOUT_ALPHA:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(picture.mode)
-    try:
-        image.save(stream, kind, **_save_options(picture, kind))
-    except Exception as error:  # an encoder refuses with OSError, ValueError, struct.error
-        height, width = picture.size
-        reason = str(error).rstrip(".")
-        raise ImageError(
-            f"{kind} cannot hold this picture of {width} x {height} pixels ({reason}); use PNG."
-        ) from error
+    image.save(stream, kind, **_save_options(picture, kind))
     return encode_png(picture.samples, stream.getvalue()) if deep else stream.getvalue()
 
 
 def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
     """Quality and metadata as Pillow's encoders take them."""
-    options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
+    options: dict[str, Any] = {"quality": 95} if kind in _LOSSY else {}
     exif = picture.exif or b""
     if kind not in _WITH_DPI:
         exif = with_dpi(exif, picture.dpi)

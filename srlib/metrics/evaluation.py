@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import warnings
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Executor
@@ -256,8 +257,7 @@ class _Ledger:
             raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
         if begun_with != heading:
             raise ProgressFileError(
-                f"{path} was begun with {begun_with}, and now it is {heading}: name another file, "
-                "or remove it."
+                f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
             )
         self._file.truncate(len(whole) + 1)
         damaged = [str(number) for number, line in enumerate(lines, 2) if not self._keep(line)]
@@ -271,6 +271,8 @@ class _Ledger:
     def _keep(self, line: bytes) -> bool:
         """Keep the record in a line; False if it is damaged."""
         record = _parsed(line)
+        if record.pop("checksum", None) != _checksum(record):
+            return False
         try:
             record["values"] = {name: float(value) for name, value in record["values"].items()}
             record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
@@ -295,7 +297,8 @@ class _Ledger:
             metric: value if np.isfinite(value) else str(value)
             for metric, value in record["values"].items()
         }
-        self._append(record | {"values": values, "pair": self._digests[record["image"]]})
+        record = record | {"values": values, "pair": self._digests[record["image"]]}
+        self._append(record | {"checksum": _checksum(record)})
 
     def _append(self, entry: dict) -> None:
         self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
@@ -310,6 +313,11 @@ def _parsed(line: bytes) -> dict:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _checksum(record: dict) -> int:
+    """A number that changes with every value in a record, so that a flipped bit is found."""
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
 
 
 def _digest(pair: Pair) -> str:

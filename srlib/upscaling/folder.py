@@ -16,7 +16,7 @@ from srlib import __version__
 from srlib.errors import SRError
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
-from srlib.images.finder import find_images
+from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.engines import Options
@@ -84,11 +84,11 @@ def upscale_folder(
     options |= {"scale": scale, "self_ensemble": self_ensemble}
     stop = None if executor else Event()
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
-    names = find_images(source_dir)
+    listing = list_pictures(source_dir).needed()
     if executor:
-        return job.run(names, executor, on_progress)
+        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     with ThreadPoolExecutor(2) as threads:
-        return job.run(names, threads, on_progress)
+        return job.run(listing.pictures, threads, on_progress, listing.passed_over)
 
 
 _one_at_a_time = Lock()  # for the network, in the threads of one process

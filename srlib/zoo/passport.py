@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from srlib.errors import printable
 from srlib.files.download import sha256_of
+from srlib.files.whole import open_regular
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
 from srlib.zoo.layouts import (
     SHIFTS,
@@ -67,7 +69,7 @@ class Passport:
         rows += [("would not load", problem) for problem in self.problems]
         if self.loads:
             rows.append(("loads", "yes, strictly"))
-        return "\n".join([self.file, *(f"  {name:<14}  {text}" for name, text in rows)])
+        return "\n".join([printable(self.file), *(f"  {name:<14}  {text}" for name, text in rows)])
 
 
 def inspect_checkpoint(path: str | os.PathLike) -> Passport:

@@ -15,8 +15,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from srlib.errors import SRError
@@ -171,9 +171,10 @@ def _content(path: Path) -> tuple[Any, dict[str, str]]:
 
 
 def _safetensors(path: Path) -> tuple[Weights, dict[str, str]]:
-    with safe_open(path, "pt") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    content = path.read_bytes()  # safe_open takes no path that is not UTF-8
+    weights = safetensors.torch.load(content)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return weights, header.get("__metadata__", {})
 
 
 def _check_archive(path: Path) -> None:

@@ -146,6 +146,13 @@ def test_a_cut_image_is_made_again(hr_tree, tmp_path, length):
     assert tree(tmp_path / "LR") == whole
 
 
+def test_what_was_passed_over_is_in_the_report(hr_tree, tmp_path):
+    (hr_tree / ".hidden.png").write_bytes(b"")
+    (hr_tree / "gone.png").symlink_to("nowhere.png")
+    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
+    assert "1 hidden" in str(report) and "1 broken link" in str(report)
+
+
 def test_a_pipe_among_the_pictures_hangs_nothing(hr_tree, tmp_path):
     os.mkfifo(hr_tree / "pipe.png")
     (hr_tree / "zero.png").symlink_to("/dev/zero")

@@ -19,7 +19,6 @@ from conftest import ROOT
 from mirror_server import FLOODS, HEADS, REDIRECTS, TRICKLES, mirror_server
 
 from srlib.files.download import fetch
-from srlib.files.progress import Meter, progress_text
 from srlib.files.transfer import DownloadError, Patience
 
 CONTENT = np.random.default_rng(0).bytes(1_200_000)
@@ -269,6 +268,23 @@ def test_the_proxy_of_the_environment(server, tmp_path, monkeypatch):
     assert server.asked[-1][0] == "/good/a.bin"
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://", "http://[::1", "socks5://127.0.0.1:9", "ftp://x", "::", "http://me:secret@"],
+)
+def test_a_proxy_of_the_environment_that_is_none(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(DownloadError, match="prox") as caught:
+        fetch(["http://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
+    assert "secret" not in str(caught.value)
+
+
+def test_certificates_of_the_environment_that_are_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(DownloadError, match=r"far\.invalid.*certificate bundle"):
+        fetch(["https://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
+
+
 def test_two_at_once_do_not_mix(server, tmp_path):
     release = threading.Event()
     seen = []
@@ -318,30 +334,6 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
     assert [p.stat().st_size for p in tmp_path.iterdir()] == [500_000]
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
     assert server.asked[-1][1] == "bytes=500000-"
-
-
-@pytest.mark.parametrize(("told", "text"), [
-    ((1_234_000_000, 3_530_603_713, 11e6), "1.2 of 3.5 GB, 11.0 MB/s, 3 min 29 s left"),
-    ((0, 90_000_000, 2.5e4), "0.0 of 90.0 MB, 0.0 MB/s, 1 h 0 min left"),
-    ((5_000, 10_000, 1e3), "5.0 of 10.0 kB, 0.0 MB/s, 5 s left"),
-    ((3_000_000, 3_000_000, 1e6), "3.0 of 3.0 MB, 1.0 MB/s"),
-    ((3_000_000, None, 1e6), "3.0 MB, 1.0 MB/s"),
-    ((0, None, 0.0), "0.0 kB"),
-])  # fmt: skip
-def test_progress_in_words(told, text):
-    assert progress_text(*told) == text
-
-
-def test_a_meter_knows_the_latest_rate():
-    clock = iter([0.0, 1.0, 2.0, 10.0, 20.0, 21.0, 22.0]).__next__
-    meter = Meter(clock)
-    done = [50_000_000, 51_000_000, 52_000_000, 60_000_000, 160_000_000, 10_000_000, 12_000_000]
-    rates = [
-        float(text.split(", ")[1].split()[0]) if "MB/s" in (text := meter(d, None)) else None
-        for d in done
-    ]
-    # what was there at first does not count; a window of ten seconds; a fresh start starts afresh
-    assert rates == [None, 1.0, 1.0, 1.0, 10.0, None, 2.0]
 
 
 @pytest.mark.parametrize("kind", ["a file", "within a file", "no rights", "no place for files"])

@@ -99,6 +99,18 @@ def test_source_and_target_lie_apart(source, tmp_path, monkeypatch, case):
         run(tmp_path / "hr" / "hr", tmp_path / "hr", suffix=".txt")
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_picture_that_is_a_link_into_the_target(source, tmp_path, overwrite):
+    """As of a user who gathered links to pictures of several folders."""
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "c.out").write_bytes(CONTENT)
+    (source / "c.txt").symlink_to(target / "c.out")
+    report = run(source, target, overwrite=overwrite)
+    assert len(report.written) == 2 and "a link to a file of the target" in report.failed["c.txt"]
+    assert (target / "c.out").read_bytes() == CONTENT
+
+
 def test_neighbours_lie_apart(source, tmp_path):
     assert len(run(source, tmp_path / "source2").written) == 2
     assert len(run(source, tmp_path / "target" / "source").written) == 2
@@ -167,6 +179,17 @@ def test_a_target_that_is_no_file_is_one_line(source, tmp_path, kind, overwrite,
          "link": lambda: os.symlink("nowhere", "a.out"), "socket": lambda: listener.bind("a.out")}[kind]()  # fmt: skip
         report = run(source, target, overwrite=overwrite)
     assert report.written == ["deep/b.out"] and "is not a regular file" in report.failed["a.txt"]
+
+
+def test_following_the_advice_loses_nothing(source, tmp_path):
+    """A folder with the name of a result: rename it, and both are there."""
+    target = tmp_path / "target"
+    (target / "a.out").mkdir(parents=True)
+    (target / "a.out" / "precious").write_bytes(b"precious")
+    assert "rename it" in run(source, target).failed["a.txt"]
+    (target / "a.out").rename(target / "kept")
+    assert not run(source, target).failed
+    assert (target / "kept" / "precious").read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "socket"])
@@ -291,6 +314,15 @@ def test_a_name_that_is_no_utf8_can_be_printed(source, tmp_path):
     for text in (*report.written, *again.failed, *again.failed.values()):
         text.encode("utf-8")
     assert len(report.written) == 2 and len(again.failed) == 1
+
+
+def test_the_report_counts_what_was_passed_over(source, tmp_path):
+    job = Reversal(source, tmp_path / "target", ".out", False)
+    assert str(job.run([Path("a.txt")])) == "1 written, 0 already there, 0 failed"
+    passed_over = {Path(".b"): "hidden", Path(".c"): "hidden", Path("d\udcfc"): "broken link"}
+    report = job.run([Path("a.txt")], passed_over=passed_over)
+    assert str(report).endswith("; passed over: 2 hidden, 1 broken link")
+    assert all(name.encode() for name in report.passed_over)
 
 
 def test_leftovers_of_a_killed_run_go(source, tmp_path):

@@ -1,7 +1,9 @@
 """Recipes inside picture files: found again, invisible to decoders, and a seal on every byte."""
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 
 from srlib.files.recipe import read_recipe, write_recipe
 from srlib.images.picture import read_image, write_image
@@ -37,20 +39,45 @@ def test_any_changed_or_missing_byte_is_noticed(tmp_path, photo, suffix, rng):
             assert found is None or not found.intact
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_cut_file_still_has_it(tmp_path, photo, suffix):
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("missing", [1, 60])
+def test_a_cut_recipe_is_still_one(tmp_path, photo, suffix, missing):
     path = write_image(tmp_path / f"a{suffix}", photo)
     write_recipe(path, STEPS)
-    path.write_bytes(path.read_bytes()[:1000])
-    assert read_recipe(path).steps == STEPS
+    path.write_bytes(path.read_bytes()[:-missing])
+    found = read_recipe(path)
+    assert not found.intact and found.steps != STEPS
 
 
-def test_odd_files_have_none(tmp_path):
-    path = tmp_path / "a.png"
-    for content in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xd8\xff\xfe\x00", b"{}" * 20,
-                    b"\x89PNG\r\n\x1a\n" + bytes(40), b"\xff\xff\xff\xfffree", b"[1]\x00\x00\x00\x0bfree"):  # fmt: skip
-        path.write_bytes(content)
-        assert read_recipe(path) is None
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"{}" * 20, b"freesrlib"]
+)
+def test_odd_files_have_none(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    assert read_recipe(tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[1]", b"{}", b'{"steps": 3}', b"null", b"\xff", b'{"steps": {}}']
+)
+def test_odd_recipes_are_not_intact(tmp_path, text):
+    (tmp_path / "a.png").write_bytes(b"freesrlib recipe " + text)
+    assert not read_recipe(tmp_path / "a.png").intact
+
+
+def test_programs_that_others_wrote_read_the_picture(tmp_path, photo):
+    """Each by a decoder of its own: libpng, libjpeg, libtiff and libwebp."""
+    for suffix, decode in (
+        (".png", imagecodecs.png_decode),
+        (".jpg", imagecodecs.jpeg_decode),
+        (".tif", tifffile.imread),
+        (".webp", imagecodecs.webp_decode),
+    ):
+        path = write_image(tmp_path / f"a{suffix}", photo)
+        before = read_image(path).rgb
+        write_recipe(path, STEPS)
+        read = decode(path.read_bytes() if suffix != ".tif" else path)
+        assert np.abs(read.astype(int) - before).max() <= 1, suffix
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path):

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from conftest import ROOT
 
-from srlib.errors import DataError
+from srlib.errors import DataError, SRError
 from srlib.files.whole import (
     hash_of,
     need_folder,
@@ -80,6 +81,16 @@ def test_an_id_that_was_given_to_another_process_is_no_sign_of_life(tmp_path):
     assert not left.exists()
 
 
+def test_a_clock_that_is_set_kills_nobody(tmp_path, monkeypatch):
+    """The times at which processes began are reckoned from the clock, and move with it."""
+    left = tmp_path / f".making-{process_stamp()}.part"
+    left.write_bytes(b"of this process")
+    began = psutil.Process.create_time
+    monkeypatch.setattr("psutil.Process.create_time", lambda process: began(process) - 3600)
+    remove_leftovers(tmp_path)
+    assert left.exists() or not sys.platform.startswith("linux")
+
+
 def test_a_process_that_was_killed_and_not_yet_waited_for_is_dead(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from srlib.files.whole import whole_file\n"
@@ -114,6 +125,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, place):
     (tmp_path / "link").symlink_to(tmp_path / "file" / "nowhere")
     with pytest.raises(DataError, match=rf"Nothing can be written to {tmp_path / place} \("):
         need_folder(tmp_path / place, DataError)
+
+
+def test_every_message_can_be_shown():
+    """File names that are no UTF-8 would break a page or a terminal."""
+    for error_class in (SRError, DataError):
+        assert str(error_class(f"There is no {os.fsdecode(b'gr')}\udcfcn.")).encode()
 
 
 def test_short_names_are_shorter_and_still_names():

@@ -45,6 +45,9 @@ PASSED_OVER = {
         "$RECYCLE.BIN/",
         "System Volume Information/",
         "lost+found/",
+        "@Recycle/",
+        "@tmp/",
+        "#snapshot/",
     ],
     "unfinished": [".making-host~12~3~x/", ".a.png.12-34.part", "a.png.part"],
 }

@@ -1,13 +1,14 @@
 """Photographs as people have them: their metadata, unusual files, and damage."""
 
-import importlib.util
 import io
 import os
 import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -21,10 +22,12 @@ from srlib.images.picture import (
     ImageError,
     Picture,
     encode,
+    from_array,
     from_pil,
     read_image,
     write_image,
 )
+from srlib.images.plug_ins import jxl_size, load_plug_in
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -294,6 +297,7 @@ def test_luma_is_that_of_jpeg(photo):
     assert np.array_equal(images.luma(deep), deep[..., 0])
 
 
+PLUG_INS = {".heic": "pillow_heif", ".jxl": "pillow_jxl"}
 HEADS = {
     "photo.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow-heif"),
     "photo.jpg": (
@@ -319,13 +323,58 @@ def test_a_missing_plug_in_is_named(tmp_path, monkeypatch, photo, name):
             write_image(tmp_path / f"new{name}", photo)
 
 
-@pytest.mark.parametrize(("suffix", "module"), [(".heic", "pillow_heif"), (".jxl", "pillow_jxl")])
-def test_plug_ins(tmp_path, photo, suffix, module):
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
-    picture = Picture(photo, None, "RGB", profile(), camera_exif().tobytes())
+@pytest.mark.parametrize("suffix", PLUG_INS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_heic_and_jpeg_xl_keep_the_photograph(tmp_path, photo, suffix, mode):
+    pytest.importorskip(PLUG_INS[suffix])
+    pixels = {"L": photo[..., 0], "RGB": photo, "RGBA": np.dstack([photo, photo[::-1, :, 0]])}[mode]
+    picture = replace(
+        from_array(pixels), icc_profile=profile(), exif=camera_exif().tobytes(), dpi=(300, 300)
+    )
     there = read_image(write_image(tmp_path / f"a{suffix}", picture))
-    assert np.abs(there.rgb.astype(int) - photo).mean() < 8 and there.exif
+    assert np.abs(there.samples.astype(int) - picture.samples).mean() < 4
+    assert (there.mode, there.dpi) == (picture.mode, (300, 300))
+    assert there.exif and there.icc_profile
+
+
+@pytest.mark.parametrize("suffix", PLUG_INS)
+def test_heic_and_jpeg_xl_are_turned_upright_once(tmp_path, photo, suffix):
+    pytest.importorskip(PLUG_INS[suffix])
+    kind = {".heic": "HEIF", ".jxl": "JXL"}[suffix]
+    load_plug_in(kind, "")
+    there = read_image(source(photo, kind, quality=95, exif=camera_exif(6).tobytes()))
+    assert np.abs(there.rgb.astype(int) - np.rot90(photo, -1)).mean() < 4
+    again = read_image(write_image(tmp_path / f"b{suffix}", there))
+    assert again.size == there.size
+
+
+@pytest.mark.parametrize("suffix", PLUG_INS)
+def test_a_damaged_heic_or_jpeg_xl_is_named(tmp_path, photo, suffix, rng):
+    pytest.importorskip(PLUG_INS[suffix])
+    path = write_image(tmp_path / f"a{suffix}", photo)
+    whole = path.read_bytes()
+    for place in rng.integers(1, len(whole), 20):
+        path.write_bytes(whole[:place])
+        with pytest.raises(ImageError, match=rf"^a\{suffix} [^\n]*$"):
+            read_image(path)
+
+
+@pytest.mark.parametrize(
+    "size", [(8, 8), (256, 128), (1, 1), (600, 800), (37, 5000), (90, 160), (1080, 1920)]
+)
+@pytest.mark.parametrize("container", [False, True])
+def test_the_size_of_a_jpeg_xl_is_in_its_head(size, container):
+    """Files by libjxl itself."""
+    content = imagecodecs.jpegxl_encode(np.zeros(size, np.uint8), usecontainer=container)
+    assert jxl_size(content) == size[::-1]
+
+
+def test_a_jpeg_xl_of_too_many_pixels_is_not_decoded(monkeypatch):
+    pytest.importorskip("pillow_jxl")
+    monkeypatch.setattr("pillow_jxl.JpegXLImagePlugin.Decoder", None)
+    huge = imagecodecs.jpegxl_encode(np.zeros((20_000, 20_000), np.uint8), effort=1)
+    with pytest.raises(ImageError, match="20000 x 20000 pixels; the limit is 150 megapixels"):
+        read_image(io.BytesIO(huge))
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -201,6 +201,9 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
         b"null",
         b'{"image": "b"}',
         lines[3].replace(b"{", b"", 1),
+        lines[3].replace(b'"psnr": ', b'"psnr": 1', 1),
+        lines[3].replace(b'"psnr"', b'"psnq"', 1),
+        lines[3].replace(b'"seconds"', b'"second"', 1),
     ):
         file.write_bytes(b"\n".join([*lines[:3], damage, *lines[4:]]) + b"\n")
         asked.clear()

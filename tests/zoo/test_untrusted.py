@@ -275,6 +275,25 @@ def test_a_pipe_is_not_waited_for(tmp_path, place):
     assert "not a regular file" in refusal(tmp_path / place)
 
 
+def test_a_pipe_beside_it_is_not_waited_for(tmp_path):
+    shutil.copy(WEIGHTS_DIR / "edsr_lite_x2.safetensors", tmp_path / "a.safetensors")
+    os.mkfifo(tmp_path / "config.json")
+    code = f"from srlib.zoo import load_pretrained; load_pretrained({str(tmp_path / 'a.safetensors')!r})"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, env=environment).returncode == 0
+
+
+def test_a_name_that_is_not_utf8(tmp_path, weights):
+    name = os.fsdecode(b"gr\xfcn")
+    save_file(weights, tmp_path / "a.safetensors")
+    os.rename(tmp_path / "a.safetensors", tmp_path / f"{name}.safetensors")
+    torch.save(weights, tmp_path / "a.pt")
+    os.rename(tmp_path / "a.pt", tmp_path / f"{name}.pt")
+    for suffix in (".safetensors", ".pt"):
+        passport = inspect_checkpoint(tmp_path / f"{name}{suffix}")
+        assert passport.loads and str(passport).encode()
+
+
 def test_a_maze_of_mappings_ends(tmp_path, weights):
     """Mappings with 2^100 ways through them, and one that holds itself."""
     maze = {}

@@ -1,0 +1,83 @@
+"""HEIC and JPEG XL, which Pillow reads and writes by the plug-ins of others."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from srlib.errors import ImageError
+
+
+class _PlugIn(NamedTuple):
+    signature: re.Pattern[bytes]  # of the files it reads
+    module: str
+    package: str
+
+
+_PLUG_INS = {
+    "HEIF": _PlugIn(
+        re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
+        "pillow_heif",
+        "pillow-heif",
+    ),
+    "JXL": _PlugIn(re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
+}
+_JXL_STREAM = re.compile(rb"(?:^|jxlc(?:.{8})?|jxlp(?:.{8})?.{4})\xff\n(.{10})", re.DOTALL)
+_JXL_BITS = (9, 13, 18, 30)
+_JXL_RATIOS = (0, 1, 1.2, 4 / 3, 3 / 2, 16 / 9, 5 / 4, 2)  # width to height
+
+
+def plug_in_for(head: bytes) -> str | None:
+    """The format of a file that needs a plug-in, by its first 32 bytes; None for others."""
+    for kind, plug_in in _PLUG_INS.items():
+        if plug_in.signature.match(head) and b"avif" not in head:
+            return kind
+    return None
+
+
+def load_plug_in(kind: str, failure: str) -> None:
+    """Register the plug-in of a format with Pillow, if the format has one that is not there yet.
+
+    Raises:
+        ImageError: It is not installed. The message begins with `failure`.
+    """
+    if kind not in _PLUG_INS or kind in Image.OPEN:
+        return
+    plug_in = _PLUG_INS[kind]
+    try:
+        module = importlib.import_module(plug_in.module)
+    except ImportError:  # also a plug-in built for another system
+        raise ImageError(
+            f"{failure}: {kind} needs a plug-in of Pillow; pip install {plug_in.package}."
+        ) from None
+    if kind == "HEIF":  # the other one registers itself
+        module.register_heif_opener()
+
+
+def jxl_size(content: bytes) -> tuple[int, int]:
+    """The largest (width, height) that a JPEG XL claims; (1, 1) if no header is found.
+
+    The plug-in decodes all pixels as it opens a file, which is too late for a limit.
+    """
+    sizes = [(1, 1)]
+    for stream in _JXL_STREAM.finditer(content):
+        bits = iter(np.unpackbits(np.frombuffer(stream[1], np.uint8), bitorder="little").tolist())
+
+        def take(count: int, bits: Iterator[int] = bits) -> int:
+            return sum(next(bits) << place for place in range(count))
+
+        is_small = take(1) == 1
+        height = _jxl_side(take, is_small)
+        ratio = _JXL_RATIOS[take(3)]
+        width = int(height * ratio) if ratio else _jxl_side(take, is_small)
+        sizes.append((width, height))
+    return max(sizes, key=lambda size: size[0] * size[1])
+
+
+def _jxl_side(take: Callable[[int], int], is_small: bool) -> int:
+    return 8 * (take(5) + 1) if is_small else take(_JXL_BITS[take(2)]) + 1
