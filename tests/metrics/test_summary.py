@@ -156,10 +156,3 @@ def test_a_summary_leaves_exact_pictures_out_and_counts_them():
     )  # gains: 2, infinite, 0
     assert ours["above_baseline"] == pytest.approx(2 / 3)
     assert np.isfinite(summary.drop("bicubic").to_numpy(float)).all()
-
-
-def test_the_worst_come_first():
-    assert dict(verdict_on([0.3, -0.2, 0.1, -0.5, 0.2, 0.4]).worst(2)) == {
-        "i3": pytest.approx(-0.5),
-        "i1": pytest.approx(-0.2),
-    }
