@@ -109,29 +109,26 @@ def pair_files(
         hr = [path for path in hr if shared_part(rule.hr, path.stem) is not None]
         lr = [path for path in lr if shared_part(rule.lr, path.stem) is not None]
     groups: list[PairedGroup] = []
-    # from folders that agree in all words to files that lie anywhere
-    for group_of in (_folder_words, _last_folder, split_of, _anywhere):
+    for group_of in (_folder_words, _last_folder_words, split_of, _anywhere):
         if group_of is _anywhere and len({split_of(path) for path in [*hr, *lr]} - {""}) > 1:
             break  # training and validation files may have the same names
         hr_items = [(group_of(path), path.stem, path) for path in hr]
         lr_items = [(group_of(path), path.stem, path) for path in lr]
         found: dict[str, PairedGroup] = {}
-        partners = {}
         for found_rule, pairs in _rounds(hr_items, lr_items, scale, rule):
-            for hr_path, lr_path in pairs:
-                group = found.setdefault(group_of(hr_path), PairedGroup(rule=found_rule))
-                group.pairs.append((hr_path, lr_path))
-                partners[hr_path] = lr_path
-        for name, _, path in hr_items:
-            if name in found and path not in partners:
-                found[name].hr_alone.append(path)
+            for pair in pairs:
+                group = found.setdefault(group_of(pair[0]), PairedGroup(rule=found_rule))
+                group.pairs.append(pair)
+        partners = dict(pair for group in found.values() for pair in group.pairs)
+        hr = [path for path in hr if path not in partners]
         paired_lr = set(partners.values())
-        for name, _, path in lr_items:
-            if name in found and path not in paired_lr:
-                found[name].lr_alone.append(path)
+        lr = [path for path in lr if path not in paired_lr]
+        for name, group in found.items():
+            group.hr_alone = [path for path in hr if group_of(path) == name]
+            group.lr_alone = [path for path in lr if group_of(path) == name]
         groups += found.values()
-        hr = [path for name, _, path in hr_items if name not in found]
-        lr = [path for name, _, path in lr_items if name not in found]
+        hr = [path for path in hr if group_of(path) not in found]
+        lr = [path for path in lr if group_of(path) not in found]
     for split in sorted({split_of(path) for path in [*hr, *lr]}):
         group = PairedGroup(
             hr_alone=[path for path in hr if split_of(path) == split],
@@ -273,11 +270,14 @@ def _group_words(folder: Path, ignored: Set[str] = frozenset()) -> str:
     return "/".join(parts)
 
 
+# Groups of files, from folders that agree in all words to files that lie anywhere.
+
+
 def _folder_words(path: Path) -> str:
     return _group_words(path.parent)
 
 
-def _last_folder(path: Path) -> str:
+def _last_folder_words(path: Path) -> str:
     return _folder_words(path).rpartition("/")[2]
 
 
@@ -324,9 +324,9 @@ def _rounds(
             if not pairs:
                 break
             found.append((best, pairs))
-            paired = {path for pair in pairs for path in pair}
-            hr = [item for item in hr if item[2] not in paired]
-            lr = [item for item in lr if item[2] not in paired]
+            paired_hr, paired_lr = map(set, zip(*pairs, strict=True))
+            hr = [item for item in hr if item[2] not in paired_hr]
+            lr = [item for item in lr if item[2] not in paired_lr]
     return found
 
 
@@ -389,7 +389,7 @@ def _rules_for(hr: str, lr: str) -> set[NameRule]:
 def _shared_start(one: str, other: str) -> int:
     """The number of characters with which both begin."""
     equal = takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False))
-    return sum(1 for _ in equal)
+    return len(list(equal))
 
 
 def _keeps_meaning(rule: NameRule, scale: int) -> bool:
@@ -413,14 +413,9 @@ def _is_safe(rule: NameRule, scale: int) -> bool:
     hr_words, lr_words = _rule_words(rule)
     if not _keeps_meaning(rule, scale) or lr_words & _HR_WORDS or hr_words & _LR_WORDS:
         return False
-    return not hr_words or not lr_words or _is_known(rule, scale)
-
-
-def _is_known(rule: NameRule, scale: int) -> bool:
-    """Whether a rule has one of the usual words for a side."""
-    hr_words, lr_words = _rule_words(rule)
-    known = hr_words & (_HR_WORDS | _WEAK_HR_WORDS) or lr_words & (_LR_WORDS | _WEAK_LR_WORDS)
-    return bool(known) or scale in {_scale_of(word) for word in lr_words}
+    usual_hr_words, usual_lr_words = _side_words(scale)[-1]
+    names_a_side = hr_words & usual_hr_words or lr_words & usual_lr_words
+    return bool(names_a_side) or not hr_words or not lr_words
 
 
 def _is_usual(rule: NameRule) -> bool:
