@@ -6,7 +6,7 @@ import html
 import os
 import textwrap
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from srlib.data.pairs import size_fault
 from srlib.errors import DataError
 from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler
-from srlib.images.finder import find_images
+from srlib.images.finder import find_images, list_pictures
 from srlib.images.picture import read_image
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
@@ -140,6 +140,10 @@ def check_dataset(
     files: list[Path] = []
     try:
         files = find_images(root)
+        passed_over = list_pictures(root).passed_over
+        reasons = Counter(passed_over.values()).most_common()
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        found.append(("passed_over", map(Path.as_posix, passed_over), {"reasons": counts}))
     except DataError as error:
         found.append(("no_images", [root.as_posix()], {"error": error}))
     hr_files, lr_files = split_sides(files, scale=scale)

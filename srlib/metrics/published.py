@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from srlib.metrics.evaluation import Upscaler
@@ -57,7 +56,8 @@ def protocol_sheet(
 
     Args:
         upscaler: LR to SR, uint8.
-        pairs: Of the set; they are read one by one.
+        pairs: Of the set; they are read one by one. One that is too small for a protocol is left
+            out with a warning.
         scale: The scale of the model.
         published: The cell to compare with. Without one, the difference is to "benchmark-y" on the
             same pictures.
@@ -71,17 +71,21 @@ def protocol_sheet(
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])
     steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
     needed = {start} | {rules for row in steps.values() for rules in row.values()}
-    scores: dict = {}
-    for hr, lr, _ in pairs:
+    scores: dict[Any, list[float]] = {key: [] for key in [*needed, *PROTOCOLS]}
+    for hr, lr, picture in pairs:
         sr = upscaler(lr)
-        for rules in needed:
-            scores.setdefault(rules, []).append(rules.psnr(sr, hr, scale=scale))
-        for name, rules in PROTOCOLS.items():
-            with suppress(ImageTooSmallError):
-                scores.setdefault(name, []).append(rules.ssim(sr, hr, scale=scale))
+        try:
+            found = {rules: rules.psnr(sr, hr, scale=scale) for rules in needed}
+            found |= {name: rules.ssim(sr, hr, scale=scale) for name, rules in PROTOCOLS.items()}
+        except ImageTooSmallError as error:
+            warnings.warn(f"{picture} is left out: {error}", stacklevel=2)
+            continue
+        for key, score in found.items():
+            scores[key].append(score)
     # A picture that is restored exactly has an infinite PSNR, and is left out.
     mean = {
-        key: float(pd.Series(values)[np.isfinite(values)].mean()) for key, values in scores.items()
+        key: pd.Series(values, dtype=float).replace(math.inf, math.nan).mean()
+        for key, values in scores.items()
     }
     rows = {}
     for name, rules in PROTOCOLS.items():

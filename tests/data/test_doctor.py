@@ -404,7 +404,12 @@ def test_a_folder_as_people_have_it(tmp_path, photos):
     (hr / "broken.jpg").write_bytes((hr / "IMG_1234.JPG").read_bytes()[:400])
     report = create_low_res_images_recursive(hr, hr.parent / "LR" / "X4", 4)
     assert len(report.written) == 5 and list(report.failed) == ["broken.jpg"]
-    assert only(hr.parent, "cannot be read", "error") == ("HR/broken.jpg",)
+    findings = check_dataset(hr.parent, scale=4).findings
+    assert findings["severity"].tolist() == ["error", "info"]
+    assert findings["files"][0] == ("HR/broken.jpg",)
+    passed_over = ("._été.png", ".ipynb_checkpoints", "@eaDir", "link", "loop")
+    assert sorted(findings["files"][1]) == sorted(f"HR/{name}" for name in passed_over)
+    assert "2 hidden" in findings["problem"][1]
     with pytest.warns(UserWarning, match=r"broken\.jpg is left out"):
         pairs = PairedImages(hr, hr.parent / "LR" / "X4", scale=4)
     assert sorted(path.name for path, _ in pairs.files) == sorted([*names, "1.png"])
