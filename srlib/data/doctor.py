@@ -76,7 +76,7 @@ class DatasetReport:
 
     def __repr__(self) -> str:
         lines = [self.summary]
-        for row in self.findings.assign(files=self._few_files()).itertuples():
+        for row in self._shown().itertuples():
             lines += ["", f"{row.severity.upper()}: {row.problem}"]
             for label in ("files", "effect", "fix"):
                 start = f"  {label + ':':8}"
@@ -86,19 +86,19 @@ class DatasetReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        table = self.findings.assign(files=self._few_files())
         with pd.option_context("display.max_colwidth", None):
-            centred = table.to_html(index=False, border=0, justify="left")
+            centred = self._shown().to_html(index=False, border=0, justify="left")
         left_aligned = centred.replace("<td>", '<td style="text-align: left">')
         return f"<p>{html.escape(self.summary)}</p>{left_aligned}"
 
-    def _few_files(self) -> pd.Series:
-        """The first three files of each finding, and how many more there are."""
-        return self.findings["files"].map(
-            lambda files: (
-                ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-            )
-        )
+    def _shown(self) -> pd.DataFrame:
+        """The findings with the first three files of each."""
+        return self.findings.assign(files=self.findings["files"].map(_first_three))
+
+
+def _first_three(files: tuple[str, ...]) -> str:
+    rest = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(files[:3]) + rest
 
 
 def check_dataset(

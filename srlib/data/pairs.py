@@ -48,7 +48,7 @@ class PairedImages(Sequence[Pair]):
         hr_names: str | None = None,
         lr_names: str | None = None,
     ):
-        """Pair the files. An HR file without partner that cannot be read is left out with a warning.
+        """Pair the files. A damaged HR file without partner is left out with a warning.
 
         Args:
             hr_dir: The folder of HR images, with sub-folders.
@@ -153,7 +153,14 @@ class PairedImages(Sequence[Pair]):
         return Pair(hr, lr[: hr.shape[0] // self.scale, : hr.shape[1] // self.scale], name)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (self[index] for index in range(len(self)))
+        """The pairs one by one. One whose files cannot be read is left out with a warning."""
+        for index, (hr_file, _) in enumerate(self.files):
+            try:
+                pair = self[index]
+            except ImageError as error:
+                warnings.warn(f"{hr_file} is left out: {error}", stacklevel=2)
+            else:
+                yield pair
 
     def _make(self, hr: np.ndarray, name: str) -> np.ndarray:
         if isinstance(self.make_lr, Degradation):

@@ -125,8 +125,10 @@ def test_lr_and_hr_exchanged(tmp_path, photos):
     assert "exchanged" in error.problem and "wap" in error.fix and len(error.files) == 5
 
 
-def test_sides_that_are_no_multiple(root, photos):
-    save(root / "DIV2K_train_HR/0001.png", np.pad(photos[0], [(0, 1), (0, 3), (0, 0)], "edge"))
+@pytest.mark.parametrize("more", [(1, 3), (0, 1), (2, 0)])  # rows and columns
+def test_sides_that_are_no_multiple(root, photos, more):
+    larger = np.pad(photos[0], [*((0, count) for count in more), (0, 0)], "edge")
+    save(root / "DIV2K_train_HR/0001.png", larger)
     assert only(root, "not multiples of 4", "info") == ("DIV2K_train_HR/0001.png",)
 
 
