@@ -5,42 +5,38 @@ from __future__ import annotations
 import html
 import os
 import textwrap
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from srlib.data.facts import Facts, difference, examine
-from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_of, split_sides
+from srlib.data.pairing import NameRule, PairedGroup, name_rule, pair_files, split_of, split_sides
+from srlib.data.pairs import size_fault
 from srlib.errors import DataError
 from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler
-from srlib.images.finder import find_images
+from srlib.images.finder import find_images, list_pictures
 from srlib.images.picture import read_image
 
+_TEXTS = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
+_COLUMNS = ("severity", "problem", "files", "effect", "fix")
 _SEVERITIES = ("error", "warning", "info")
 _PATCH = 48  # LR pixels per side, the patch of the EDSR paper
 _COPY = 4  # bits of 64 in which a copy that was saved again or resized may differ
 _OTHER = 20  # bits in which an LR image differs from its HR image if it shows something else
 _SAMPLE = 3  # pairs of a folder whose downscaler is identified, since one program made them all
-_MAKE = "create_low_res_images_recursive"
 
 Pairs = list[tuple[Facts, Facts]]  # LR first
-
-
-class Finding(NamedTuple):
-    """A row of the report."""
-
-    severity: str
-    problem: str
-    files: tuple[str, ...]
-    effect: str
-    fix: str
+Found = Iterator[
+    tuple[str, Iterable[str], Mapping[str, object]]
+]  # key of _TEXTS, files, its values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,25 +76,24 @@ class DatasetReport:
 
     def __repr__(self) -> str:
         lines = [self.summary]
-        for row in self.findings.itertuples():
+        for row in self._shown().itertuples():
             lines += ["", f"{row.severity.upper()}: {row.problem}"]
-            for label, text in (
-                ("files:", _first_three(row.files)),
-                ("effect:", row.effect),
-                ("fix:", row.fix),
-            ):
-                start = f"  {label:8}"
-                lines += textwrap.wrap(
-                    text, 100, initial_indent=start, subsequent_indent=" " * len(start)
-                )
+            for label in ("files", "effect", "fix"):
+                start = f"  {label + ':':8}"
+                indent = " " * len(start)
+                text = getattr(row, label)
+                lines += textwrap.wrap(text, 100, initial_indent=start, subsequent_indent=indent)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        table = self.findings.assign(files=self.findings["files"].map(_first_three))
         with pd.option_context("display.max_colwidth", None):
-            centred = table.to_html(index=False, border=0, justify="left")
+            centred = self._shown().to_html(index=False, border=0, justify="left")
         left_aligned = centred.replace("<td>", '<td style="text-align: left">')
         return f"<p>{html.escape(self.summary)}</p>{left_aligned}"
+
+    def _shown(self) -> pd.DataFrame:
+        """The findings with the first three files of each."""
+        return self.findings.assign(files=self.findings["files"].map(_first_three))
 
 
 def _first_three(files: tuple[str, ...]) -> str:
@@ -125,8 +120,7 @@ def check_dataset(
         root: The folder above the HR and LR folders.
         scale: HR pixels per LR pixel, in each direction. Folders of other scales are ignored.
         on_progress: Called as on_progress(done, total) after each image.
-        hr_names: A pattern of the names of HR files without suffix, such as "*_HR", in which "*"
-            stands for the part that partners share. By default the rule is found by the names.
+        hr_names: A pattern of the names of HR files, see `PairedImages`.
         lr_names: The same for LR files. Files that do not fit a pattern are not paired.
 
     Raises:
@@ -142,31 +136,35 @@ def check_dataset(
     if int(scale) != scale or scale < 2:
         raise ValueError(f"The scale of a data set is a whole number from 2, not {scale}.")
     root = Path(root).expanduser()
-    found: list[Finding] = []
+    found: list[tuple[str, Iterable[str], Mapping[str, object]]] = []
+    files: list[Path] = []
     try:
         files = find_images(root)
+        passed_over = list_pictures(root).passed_over
+        reasons = Counter(passed_over.values()).most_common()
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        found.append(("passed_over", map(Path.as_posix, passed_over), {"reasons": counts}))
     except DataError as error:
-        files = []
-        effect = "There is nothing to train on."
-        fix = "Give the folder above the HR and LR folders."
-        found.append(Finding("error", str(error), (), effect, fix))
+        found.append(("no_images", [root.as_posix()], {"error": error}))
     hr_files, lr_files = split_sides(files, scale=scale)
     places = [Facts(path.as_posix(), "hr") for path in hr_files]
     places += [Facts(path.as_posix(), "lr") for path in lr_files]
-    facts = []
+    facts: dict[str, Facts] = {}
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         for fact in executor.map(partial(examine, root), places):
-            facts.append(fact)
+            facts[fact.path] = fact
             if on_progress:
                 on_progress(len(facts), len(places))
-    readable = {fact.path: fact for fact in facts if not fact.error}
-    found += _unreadable(facts)
-    found += _empty_folders(root)
-    rule = NameRule(hr_names or "*", lr_names or "*") if hr_names or lr_names else None
-    found += _same_names(hr_files + lr_files)
+    for path, fact in facts.items():
+        if fact.error:
+            found.append(("unreadable", [path], {"error": fact.error}))
+    readable = {path: fact for path, fact in facts.items() if not fact.error}
+    found.append(("empty_folders", _empty_folders(root), {}))
+    found.append(("same_names", _same_names(hr_files + lr_files), {}))
+    rule = name_rule(hr_names, lr_names)
     groups = pair_files(_by_name(hr_files), _by_name(lr_files), scale=scale, rule=rule)
     for group in groups:
-        found += _names(group)
+        found += _without_partner(group, readable)
     found += _single_images(list(readable.values()), scale)
     found += _copies([fact for fact in readable.values() if fact.side == "hr"])
     pairs = [
@@ -176,45 +174,27 @@ def check_dataset(
         if {hr.as_posix(), lr.as_posix()} <= readable.keys()
     ]
     found += _pairs(root, pairs, scale)
-    findings = pd.DataFrame(found, columns=Finding._fields)
-    ranks = findings["severity"].map(_SEVERITIES.index)
-    findings = findings.iloc[ranks.argsort(kind="stable")].reset_index(drop=True)
-    return DatasetReport(root, scale, len(facts), findings)
+    return DatasetReport(root, scale, len(facts), _table(found, scale))
 
 
-def _finding(
-    severity: str, problem: str, files: Iterable[str], effect: str, fix: str
-) -> Iterator[Finding]:
-    """The finding, or nothing if no file is concerned."""
-    if concerned := tuple(files):
-        yield Finding(severity, problem, concerned, effect, fix)
+def _table(found: Iterable, scale: int) -> pd.DataFrame:
+    """The findings that concern a file, in words, the worst first."""
+    rows = []
+    for key, paths, values in found:
+        if files := tuple(paths):
+            values = {"make": "create_low_res_images_recursive", "scale": scale, **values}
+            values["patch"] = _PATCH * scale
+            row = {column: text.format(**values) for column, text in _TEXTS[key].items()}
+            rows.append(row | {"files": files})
+    rows.sort(key=lambda row: _SEVERITIES.index(row["severity"]))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _unreadable(facts: list[Facts]) -> Iterator[Finding]:
-    for fact in facts:
-        if fact.error:
-            yield Finding(
-                "error",
-                f"A file cannot be read: {fact.error}",
-                (fact.path,),
-                "Training stops at this file.",
-                "Copy or download it again, or move it and its partner out of the data set.",
-            )
-
-
-def _empty_folders(root: Path) -> Iterator[Finding]:
-    empty = []
+def _empty_folders(root: Path) -> Iterator[str]:
     for folder, subfolders, files in os.walk(root):
         if not subfolders and not files and folder != str(root):
-            empty.append(f"{Path(folder).relative_to(root).as_posix()}/")
+            yield f"{Path(folder).relative_to(root).as_posix()}/"
         subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "@")))
-    yield from _finding(
-        "warning",
-        "Folders are empty.",
-        empty,
-        "Images that belong there are missing from training.",
-        "Fill them if a download or an unpacking stopped early; otherwise they do no harm.",
-    )
 
 
 def _by_name(files: list[Path]) -> list[Path]:
@@ -222,204 +202,89 @@ def _by_name(files: list[Path]) -> list[Path]:
     return list({file.with_suffix(""): file for file in files}.values())
 
 
-def _same_names(files: list[Path]) -> Iterator[Finding]:
-    kept = {file.with_suffix(""): file for file in files}
-    yield from _finding(
-        "error",
-        "Two images in one folder differ only in their suffix.",
-        (
-            f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
-            for file in files
-            if kept[file.with_suffix("")] != file
-        ),
-        "Either of them could be paired, so loading the folder fails.",
-        "Rename one of the two.",
-    )
+def _same_names(files: list[Path]) -> Iterator[str]:
+    kept = {file.with_suffix(""): file for file in _by_name(files)}
+    for file in files:
+        if kept[file.with_suffix("")] != file:
+            yield f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
 
 
-def _names(group: PairedGroup) -> Iterator[Finding]:
-    """Images without a partner."""
-    effect = "They cannot be paired, and loading the folder fails."
-    hr_alone = sorted(path.as_posix() for path in group.hr_alone)
-    lr_alone = sorted(path.as_posix() for path in group.lr_alone)
+def _without_partner(group: PairedGroup, readable: dict[str, Facts]) -> Found:
+    """Images that are not paired. A damaged one is a finding already."""
+    hr_alone = sorted(path.as_posix() for path in group.hr_alone if path.as_posix() in readable)
+    lr_alone = sorted(path.as_posix() for path in group.lr_alone if path.as_posix() in readable)
     if not group.pairs and hr_alone and lr_alone:
-        example = f"{hr_alone[0]} and {lr_alone[0]}"
-        patterns = group.rule or 'patterns, such as hr_names="*", lr_names="*x4"'
-        yield Finding(
-            "error",
-            f"No HR image pairs with an LR image by its name, such as {example}.",
-            (*hr_alone, *lr_alone),
-            effect,
-            "The images may be fine, and only their names differ. If they belong together, pass "
-            f"{patterns}; otherwise check the names of the folders.",
-        )
+        values = {"example": f"{hr_alone[0]} and {lr_alone[0]}", "patterns": group.patterns()}
+        yield "no_pairs", [*hr_alone, *lr_alone], values
     elif not group.pairs and hr_alone:
-        yield Finding(
-            "info",
-            "HR images have no LR folder of this scale.",
-            tuple(hr_alone),
-            "LR images are made during training.",
-            f"Nothing has to be done; {_MAKE} would make them once and for all.",
-        )
+        yield "no_lr_folder", hr_alone, {}
     else:
-        yield from _finding(
-            "error",
-            "HR images have no LR image of the same name.",
-            hr_alone,
-            effect,
-            f"Make the missing LR images with {_MAKE}{_expected(group, 'HR')}.",
-        )
-        yield from _finding(
-            "error",
-            "LR images have no HR image of the same name.",
-            lr_alone,
-            effect,
-            f"Add the missing HR images{_expected(group, 'LR')}.",
-        )
+        yield "no_lr_image", hr_alone, {"expected": _expected(group.rule, hr_alone, "HR")}
+        yield "no_hr_image", lr_alone, {"expected": _expected(group.rule, lr_alone, "LR")}
 
 
-def _expected(group: PairedGroup, side: str) -> str:
+def _expected(rule: NameRule | None, alone: list[str], side: str) -> str:
     """The name of a missing partner, by the rule of its group."""
-    alone = group.hr_alone if side == "HR" else group.lr_alone
-    if not alone or group.rule in (None, NameRule()):
+    if not alone or rule in (None, NameRule()):
         return ""
-    partner = group.rule.partner(min(alone), side)
-    return f": by the rule {group.rule}, {min(alone).name} needs {partner}"
+    example = Path(alone[0])
+    return f": by the rule {rule}, {example.name} needs {rule.partner(example, side)}"
 
 
-def _single_images(facts: list[Facts], scale: int) -> Iterator[Finding]:
+def _single_images(facts: list[Facts], scale: int) -> Found:
     """Properties of an image by itself."""
     hr = [fact for fact in facts if fact.side == "hr"]
+    jpeg = [fact for fact in facts if fact.side == "lr" and fact.jpeg]
     patch = _PATCH * scale
-    yield from _finding(
-        "warning",
-        f"HR images are smaller than a patch of {patch} pixels.",
-        (fact.path for fact in hr if min(fact.height, fact.width) < patch),
-        "No patch can be cut from them, and training refuses them.",
-        "Move them out of the data set, or train with a smaller patch_size.",
-    )
-    yield from _finding(
-        "warning",
-        "Images are partly transparent (alpha).",
-        (fact.path for fact in facts if fact.alpha),
-        "The colours of transparent pixels are arbitrary, and the network learns them.",
-        "Train with copies on a plain background, saved without alpha.",
-    )
-    yield from _finding(
-        "warning",
-        "Images are gray.",
-        (fact.path for fact in facts if fact.gray),
-        "They are read as three equal channels, and teach the network nothing about colour.",
-        "A few do no harm. If they are many, leave them out when you train for colour.",
-    )
-    yield from _finding(
-        "warning",
-        "Images have 16 bits per channel.",
-        (fact.path for fact in facts if fact.deep),
-        "Models and metrics work with 8 bits, and mixed depths do not train together.",
-        "Train with copies of 8 bits, and make the LR images from these.",
-    )
-    yield from _finding(
-        "warning",
-        "LR images are JPEG, or were once stored as JPEG.",
-        (fact.path for fact in facts if fact.side == "lr" and fact.jpeg),
-        "The network learns to remove JPEG blocks, and blurs clean images.",
-        "Make the LR images again from HR as PNG, unless the model is meant for JPEG.",
-    )
-    yield from _finding(
-        "info",
-        f"The sides of HR images are not multiples of {scale}.",
-        (fact.path for fact in hr if fact.height % scale or fact.width % scale),
-        "None: the last rows and columns are cropped.",
-        "Nothing has to be done.",
-    )
+    yield "small", [fact.path for fact in hr if min(fact.height, fact.width) < patch], {}
+    yield "alpha", [fact.path for fact in facts if fact.alpha], {}
+    yield "gray", [fact.path for fact in facts if fact.gray], {}
+    yield "deep", [fact.path for fact in facts if fact.deep], {}
+    yield "jpeg", [fact.path for fact in jpeg], {}
+    cropped = [fact.path for fact in hr if fact.height % scale or fact.width % scale]
+    yield "no_multiple", cropped, {}
 
 
-def _copies(hr: list[Facts]) -> Iterator[Finding]:
+def _copies(hr: list[Facts]) -> Found:
     """HR images that occur twice, in one split or in two."""
     files = defaultdict(list)
-    for number, one in enumerate(hr):
-        for other in hr[number + 1 :]:
-            same = one.digest == other.digest
-            if same or difference(one, other) <= _COPY:
-                splits = {split_of(Path(fact.path)) for fact in (one, other)} - {""}
-                relation = "=" if same else "~"
-                files[len(splits) == 2, same].append(f"{one.path} {relation} {other.path}")
-    leak_effect = (
-        "Validation measures memory: its PSNR is too high, and early stopping comes too late."
-    )
-    copy_effect = "These images count twice, which is a small bias."
-    yield from _finding(
-        "error",
-        "The same image is in two splits (a leak).",
-        files[True, True],
-        leak_effect,
-        "Move it, with its LR image, out of one of them.",
-    )
-    yield from _finding(
-        "warning",
-        "Nearly the same image is in two splits (perhaps a leak).",
-        files[True, False],
-        leak_effect,
-        "Compare them. If they show the same, move one out of its split.",
-    )
-    yield from _finding(
-        "warning",
-        "The same image occurs twice.",
-        files[False, True],
-        copy_effect,
-        "Move one of each two, with its LR image, out of the data set.",
-    )
-    yield from _finding(
-        "info",
-        "Images are nearly the same.",
-        files[False, False],
-        copy_effect,
-        "Compare them. If they show the same, move one out of the data set.",
-    )
+    for one, other in combinations(hr, 2):
+        same = one.digest == other.digest
+        if same or difference(one, other) <= _COPY:
+            splits = {split_of(Path(fact.path)) for fact in (one, other)} - {""}
+            relation = "=" if same else "~"
+            files[len(splits) == 2, same].append(f"{one.path} {relation} {other.path}")
+    yield "leak", files[True, True], {}
+    yield "perhaps_a_leak", files[True, False], {}
+    yield "copy", files[False, True], {}
+    yield "near_copy", files[False, False], {}
 
 
-def _pairs(root: Path, pairs: Pairs, scale: int) -> Iterator[Finding]:
+def _pairs(root: Path, pairs: Pairs, scale: int) -> Found:
     """The size, the content and the downscaler of LR images, compared with their HR images."""
-    wrong_size = []
+    wrong_size: dict[tuple[str, str], list[str]] = defaultdict(list)
     rounded_up = []
     wrong_content = []
     good: dict[str, Pairs] = defaultdict(list)
     for lr, hr in pairs:
-        smallest = (hr.height // scale, hr.width // scale)
-        largest = (-(-hr.height // scale), -(-hr.width // scale))
-        if not (smallest[0] <= lr.height <= largest[0] and smallest[1] <= lr.width <= largest[1]):
-            wrong_size.append(f"{lr.path} ({lr.width} x {lr.height} for {hr.width} x {hr.height})")
+        if fault := size_fault((hr.height, hr.width), (lr.height, lr.width), scale):
+            sizes = f"{lr.width} x {lr.height} for {hr.width} x {hr.height}"
+            wrong_size[fault].append(f"{lr.path} ({sizes})")
             continue
-        if (lr.height, lr.width) != smallest:
+        if (lr.height, lr.width) != (hr.height // scale, hr.width // scale):
             rounded_up.append(lr.path)
         if difference(lr, hr) > _OTHER:
             wrong_content.append(lr.path)
         else:
             good[lr.path.rpartition("/")[0]].append((lr, hr))
-    yield from _finding(
-        "error",
-        f"LR images are not 1/{scale} of their HR images.",
-        wrong_size,
-        "Patches of the two do not match, and loading fails.",
-        f"Check that this is the folder of scale {scale}. If so, make these LR images again.",
-    )
-    yield from _finding(
-        "error",
-        "LR images show something else than the HR images of their name.",
-        wrong_content,
-        "The network learns to paint one picture from another.",
-        "Find the right partners, or make the LR images again from HR.",
-    )
-    yield from _finding(
-        "info",
-        "The sizes of LR images were rounded up.",
-        rounded_up,
-        "None: the last row or column, which covers only a part of HR, is cropped.",
-        "Nothing has to be done.",
-    )
-    for downscaler, files in _downscalers(root, good, scale).items():
-        yield from _downscaler_finding(downscaler, files)
+    for (fault, cure), files in wrong_size.items():
+        yield "wrong_size", files, {"fault": fault, "cure": cure[0].upper() + cure[1:]}
+    yield "wrong_content", wrong_content, {}
+    yield "rounded_up", rounded_up, {}
+    special = {"matlab-replicate": "old_matlab", "unknown": "unknown_downscaler"}
+    for program, files in _downscalers(root, good, scale).items():
+        if program != "matlab":
+            yield special.get(program, "other_downscaler"), files, {"program": program}
 
 
 def _downscalers(root: Path, folders: dict[str, Pairs], scale: int) -> dict[str, list[str]]:
@@ -437,32 +302,3 @@ def _downscalers(root: Path, folders: dict[str, Pairs], scale: int) -> dict[str,
             # the JPEG has a finding of its own
             made_by[name.removesuffix(" + jpeg") if lr.jpeg else name].append(lr.path)
     return made_by
-
-
-def _downscaler_finding(name: str, files: list[str]) -> Iterator[Finding]:
-    again = f"Make the LR images again with {_MAKE}, which uses MATLAB's bicubic"
-    if name == "matlab-replicate":
-        yield from _finding(
-            "info",
-            "LR images were made by MATLAB's older bicubic.",
-            files,
-            "Hardly any: only the outermost pixels differ. The usual Set5 and Set14 are like this.",
-            "Nothing has to be done.",
-        )
-    elif name == "unknown":
-        yield from _finding(
-            "warning",
-            "It is unknown how the LR images were made.",
-            files,
-            "The network learns to undo this degradation, and scores low on the usual test sets.",
-            f"{again}, unless the degradation is intended.",
-        )
-    elif name != "matlab":
-        yield from _finding(
-            "warning",
-            f"LR images were made by {name}, not by MATLAB's bicubic.",
-            files,
-            "The network learns to undo this downscaler. On images made by MATLAB it scores too "
-            "low, by 1 dB and more if the downscaler does not antialias (opencv, subsampling).",
-            f"{again}.",
-        )

@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import islice, takewhile
@@ -20,6 +20,7 @@ _LR_WORDS = {"lr", "lq", "lrbi"}
 _WEAK_HR_WORDS = {"high", "highres", "original", "originals", "large", "full", "target", "targets"}
 _WEAK_LR_WORDS = {"low", "lowres", "small", "input", "inputs", "bicubic", "downsampled", "degraded"}
 _OTHER_TRACKS = {"unknown", "mild", "wild", "difficult"}  # of DIV2K, besides bicubic
+_LAYOUT_WORDS = _HR_WORDS | _LR_WORDS | _OTHER_TRACKS | {"bicubic", "sub", "res", "resolution"}
 _SPLIT = re.compile(r"train|val(?=id|$)|test")  # at the start of a word
 _SAMPLE = 12  # HR names that are compared with all LR names to find a rule
 _CANDIDATES = 60  # rules that are tried on all names
@@ -49,6 +50,11 @@ class NameRule:
         return other if key is None or other.count("*") != 1 else other.replace("*", key)
 
 
+def name_rule(hr_names: str | None, lr_names: str | None) -> NameRule | None:
+    """The rule of two patterns given by the user, or None without any."""
+    return NameRule(hr_names or "*", lr_names or "*") if hr_names or lr_names else None
+
+
 @dataclass
 class PairedGroup:
     """Files of folders that belong together.
@@ -65,6 +71,10 @@ class PairedGroup:
     hr_alone: list[Path] = field(default_factory=list)
     lr_alone: list[Path] = field(default_factory=list)
     rule: NameRule | None = None
+
+    def patterns(self) -> str:
+        """The rule for a message, or an example of one."""
+        return str(self.rule or 'patterns, such as hr_names="*", lr_names="*x4"')
 
 
 def shared_part(pattern: str, name: str) -> str | None:
@@ -99,29 +109,26 @@ def pair_files(
         hr = [path for path in hr if shared_part(rule.hr, path.stem) is not None]
         lr = [path for path in lr if shared_part(rule.lr, path.stem) is not None]
     groups: list[PairedGroup] = []
-    # from folders that agree in all words to files that lie anywhere
-    for group_of in (_folder_words, _last_folder, split_of, _anywhere):
+    for group_of in (_folder_words, _last_folder_words, split_of, _anywhere):
         if group_of is _anywhere and len({split_of(path) for path in [*hr, *lr]} - {""}) > 1:
             break  # training and validation files may have the same names
         hr_items = [(group_of(path), path.stem, path) for path in hr]
         lr_items = [(group_of(path), path.stem, path) for path in lr]
         found: dict[str, PairedGroup] = {}
-        partners = {}
         for found_rule, pairs in _rounds(hr_items, lr_items, scale, rule):
-            for hr_path, lr_path in pairs:
-                group = found.setdefault(group_of(hr_path), PairedGroup(rule=found_rule))
-                group.pairs.append((hr_path, lr_path))
-                partners[hr_path] = lr_path
-        for name, _, path in hr_items:
-            if name in found and path not in partners:
-                found[name].hr_alone.append(path)
+            for pair in pairs:
+                group = found.setdefault(group_of(pair[0]), PairedGroup(rule=found_rule))
+                group.pairs.append(pair)
+        partners = dict(pair for group in found.values() for pair in group.pairs)
+        hr = [path for path in hr if path not in partners]
         paired_lr = set(partners.values())
-        for name, _, path in lr_items:
-            if name in found and path not in paired_lr:
-                found[name].lr_alone.append(path)
+        lr = [path for path in lr if path not in paired_lr]
+        for name, group in found.items():
+            group.hr_alone = [path for path in hr if group_of(path) == name]
+            group.lr_alone = [path for path in lr if group_of(path) == name]
         groups += found.values()
-        hr = [path for name, _, path in hr_items if name not in found]
-        lr = [path for name, _, path in lr_items if name not in found]
+        hr = [path for path in hr if group_of(path) not in found]
+        lr = [path for path in lr if group_of(path) not in found]
     for split in sorted({split_of(path) for path in [*hr, *lr]}):
         group = PairedGroup(
             hr_alone=[path for path in hr if split_of(path) == split],
@@ -139,17 +146,14 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
     Of several tracks of DIV2K, the bicubic one is taken. Without any LR file, all are HR.
     """
     files = _in_folders_of_scale(files, scale)
-    weak_hr_words = _HR_WORDS | _WEAK_HR_WORDS
-    weak_lr_words = _LR_WORDS | _WEAK_LR_WORDS | {f"x{scale}", f"{scale}x"}
-    for hr_words, lr_words in ((_HR_WORDS, _LR_WORDS), (weak_hr_words, weak_lr_words)):
+    for hr_words, lr_words in _side_words(scale):
         for by_name in (False, True):
-            hr = []
-            lr = []
-            neither = []
+            sides: dict[str, list[Path]] = {"hr": [], "lr": [], "": []}
             for file in files:
-                side = _side(Path(file.stem) if by_name else file.parent, hr_words, lr_words)
-                {"hr": hr, "lr": lr, "": neither}[side].append(file)
-            hr = hr or neither
+                named = Path(file.stem) if by_name else file.parent
+                sides[_side(named, hr_words, lr_words)].append(file)
+            hr = sides["hr"] or sides[""]
+            lr = sides["lr"]
             if lr and (not by_name or 2 * len(lr) >= len(hr)):  # a single name may mean anything
                 return hr, _bicubic_first(lr)
     return files, []
@@ -159,9 +163,9 @@ def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
     """Find the folder of LR images that belongs to a folder of HR images, by its name.
 
     DIV2K_train_HR goes with DIV2K_train_LR_bicubic/X4 (the official archives) or DIV2K_train_LR/X4
-    (as made in this course), and hr with lr/x4 or lr. Archives unpacked into a folder of their own
-    name are found too. Other tracks, such as DIV2K_train_LR_unknown, are taken if there is no
-    bicubic one.
+    (as made in this course), hr with lr/x4 or lr, and high_res with low_res. Archives unpacked into
+    a folder of their own name are found too. Other tracks, such as DIV2K_train_LR_unknown, are
+    taken if there is no bicubic one.
 
     Raises:
         DataError: There is no LR folder, or more than one.
@@ -171,11 +175,11 @@ def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
     if not found and _group_words(Path(hr_dir.parent.name)) == _group_words(Path(hr_dir.name)):
         found = _lr_folders(hr_dir.parent.parent, hr_dir.name, scale)  # hr_dir is nested
     if not found:
-        name = hr_dir.name.removesuffix("HR").removesuffix("hr") + "LR_bicubic"
+        name = re.sub(r"(?i)[ _-]*hr$", "", hr_dir.name)
+        example = hr_dir.parent / f"{name}_LR_bicubic".lstrip("_") / f"X{scale}"
         raise DataError(
-            f"There is no LR folder of scale {scale} for {hr_dir}, such as "
-            f"{hr_dir.with_name(name) / f'X{scale}'}: make the LR images (lesson 01), or name "
-            "their folder."
+            f"There is no LR folder of scale {scale} for {hr_dir}, such as {example}: make the LR "
+            "images (lesson 01), or name their folder."
         )
     if len(found) > 1:
         raise DataError(
@@ -186,17 +190,29 @@ def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
 
 def _lr_folders(top: Path, hr_name: str, scale: int) -> list[Path]:
     """The LR folders of this scale for an HR folder of this name, of other tracks if need be."""
-    found = []
-    for folder in sorted(top.glob("*/")):
-        side = _side(Path(folder.name), _HR_WORDS, _LR_WORDS | {f"x{scale}", f"{scale}x"})
-        if side == "lr" and _group_words(Path(folder.name)) == _group_words(Path(hr_name)):
-            folders = [folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))]
-            scales = {path: _scales(Path(path.name)) for path in folders}
-            of_this_scale = [path for path in folders if scale in scales[path]]
-            if of_this_scale or not any(scales.values()):
-                found.append((of_this_scale or folders)[0])
-    bicubic = _bicubic_first([path.relative_to(top) / "*" for path in found])
-    return [top / path.parent for path in bicubic]
+    for hr_words, lr_words in _side_words(scale):
+        ignored = hr_words | lr_words
+        found = []
+        for folder in sorted(top.glob("*/")):
+            same_group = _group_words(Path(folder.name), ignored) == _group_words(
+                Path(hr_name), ignored
+            )
+            if same_group and _side(Path(folder.name), hr_words, lr_words) == "lr":
+                folders = [folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))]
+                scales = {path: _scales(Path(path.name)) for path in folders}
+                of_this_scale = [path for path in folders if scale in scales[path]]
+                if of_this_scale or not any(scales.values()):
+                    found.append((of_this_scale or folders)[0])
+        if found:
+            bicubic = _bicubic_first([path.relative_to(top) / "*" for path in found])
+            return [top / path.parent for path in bicubic]
+    return []
+
+
+def _side_words(scale: int) -> list[tuple[set[str], set[str]]]:
+    """The words that name the HR and the LR side: first the clear ones, then all."""
+    weak_lr_words = _LR_WORDS | _WEAK_LR_WORDS | {f"x{scale}", f"{scale}x"}
+    return [(_HR_WORDS, _LR_WORDS), (_HR_WORDS | _WEAK_HR_WORDS, weak_lr_words)]
 
 
 def _bicubic_first(files: list[Path]) -> list[Path]:
@@ -231,8 +247,7 @@ def _scales(path: Path) -> set[int]:
 
 
 def _is_layout(word: str) -> bool:
-    sides = _HR_WORDS | _LR_WORDS | _OTHER_TRACKS | {"bicubic"}
-    return word in sides or _scale_of(word) is not None
+    return word in _LAYOUT_WORDS or _scale_of(word) is not None
 
 
 def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
@@ -244,21 +259,25 @@ def _side(path: Path, hr_words: set[str], lr_words: set[str]) -> str:
     return ""
 
 
-def _group_words(folder: Path) -> str:
+def _group_words(folder: Path, ignored: Set[str] = frozenset()) -> str:
     """The words of a folder's path that tell it from others, without those for side and scale."""
     parts: list[str] = []
     for part in folder.parts:
-        words = "_".join(word for word in _words(part) if not _is_layout(word))
+        kept = [word for word in _words(part) if not _is_layout(word) and word not in ignored]
+        words = "_".join(kept)
         if words and parts[-1:] != [words]:  # archives often hold a folder of their own name
             parts.append(words)
     return "/".join(parts)
+
+
+# Groups of files, from folders that agree in all words to files that lie anywhere.
 
 
 def _folder_words(path: Path) -> str:
     return _group_words(path.parent)
 
 
-def _last_folder(path: Path) -> str:
+def _last_folder_words(path: Path) -> str:
     return _folder_words(path).rpartition("/")[2]
 
 
@@ -305,9 +324,9 @@ def _rounds(
             if not pairs:
                 break
             found.append((best, pairs))
-            paired = {path for pair in pairs for path in pair}
-            hr = [item for item in hr if item[2] not in paired]
-            lr = [item for item in lr if item[2] not in paired]
+            paired_hr, paired_lr = map(set, zip(*pairs, strict=True))
+            hr = [item for item in hr if item[2] not in paired_hr]
+            lr = [item for item in lr if item[2] not in paired_lr]
     return found
 
 
@@ -370,7 +389,7 @@ def _rules_for(hr: str, lr: str) -> set[NameRule]:
 def _shared_start(one: str, other: str) -> int:
     """The number of characters with which both begin."""
     equal = takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False))
-    return sum(1 for _ in equal)
+    return len(list(equal))
 
 
 def _keeps_meaning(rule: NameRule, scale: int) -> bool:
@@ -394,14 +413,9 @@ def _is_safe(rule: NameRule, scale: int) -> bool:
     hr_words, lr_words = _rule_words(rule)
     if not _keeps_meaning(rule, scale) or lr_words & _HR_WORDS or hr_words & _LR_WORDS:
         return False
-    return not hr_words or not lr_words or _is_known(rule, scale)
-
-
-def _is_known(rule: NameRule, scale: int) -> bool:
-    """Whether a rule has one of the usual words for a side."""
-    hr_words, lr_words = _rule_words(rule)
-    known = hr_words & (_HR_WORDS | _WEAK_HR_WORDS) or lr_words & (_LR_WORDS | _WEAK_LR_WORDS)
-    return bool(known) or scale in {_scale_of(word) for word in lr_words}
+    usual_hr_words, usual_lr_words = _side_words(scale)[-1]
+    names_a_side = hr_words & usual_hr_words or lr_words & usual_lr_words
+    return bool(names_a_side) or not hr_words or not lr_words
 
 
 def _is_usual(rule: NameRule) -> bool:

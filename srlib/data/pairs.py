@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from srlib.data.pairing import NameRule, PairedGroup, pair_files, split_sides
+from srlib.data.pairing import NameRule, name_rule, pair_files, split_sides
 from srlib.data.patches import Pair
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
-from srlib.images.picture import read_image
+from srlib.images.picture import ImageError, read_image
 from srlib.images.resize import crop_to_multiple, imresize
 
 
@@ -47,7 +48,7 @@ class PairedImages(Sequence[Pair]):
         hr_names: str | None = None,
         lr_names: str | None = None,
     ):
-        """Pair the files; no image is read yet.
+        """Pair the files. A damaged HR file without partner is left out with a warning.
 
         Args:
             hr_dir: The folder of HR images, with sub-folders.
@@ -55,8 +56,8 @@ class PairedImages(Sequence[Pair]):
             scale: HR pixels per LR pixel, in each direction.
             make_lr: Makes LR images if `lr_dir` is None: a Degradation, with its seed 0, or any
                 function from uint8 HR to uint8 LR arrays. By default it is MATLAB's bicubic.
-            hr_names: A pattern of the names of HR files without suffix, in which "*" stands for
-                the part that partners share. By default the rule is found by the names.
+            hr_names: A pattern of the names of HR files without suffix, such as "*_HR", in which
+                "*" stands for the part that partners share. By default the rule is found.
             lr_names: The same for LR files, such as "*x4". Files that do not fit a pattern are
                 ignored.
 
@@ -74,10 +75,10 @@ class PairedImages(Sequence[Pair]):
         self.lr_dir = Path(lr_dir).expanduser() if lr_dir is not None else None
         self.scale = scale
         self.make_lr = make_lr
-        rule = NameRule(hr_names or "*", lr_names or "*") if hr_names or lr_names else None
-        found = (
-            self._pair(rule) if self.lr_dir else [(file, None) for file in _images_in(self.hr_dir)]
-        )
+        if self.lr_dir:
+            found = self._pair(name_rule(hr_names, lr_names))
+        else:
+            found = [(file, None) for file in _images_in(self.hr_dir)]
         found.sort(key=lambda pair: pair[0].with_suffix("").as_posix())
         self.names = [hr_file.with_suffix("").as_posix() for hr_file, _ in found]
         self.files = [
@@ -90,35 +91,45 @@ class PairedImages(Sequence[Pair]):
         lr_files = _images_in(self.lr_dir, besides=self.hr_dir)
         if hr_files == lr_files and self.lr_dir.samefile(self.hr_dir):
             hr_files, lr_files = split_sides(hr_files, scale=self.scale)
-        groups = pair_files(hr_files, lr_files, scale=self.scale, rule=rule)
-        self._refuse_unpaired(groups, rule)
-        return [pair for group in groups for pair in group.pairs]
-
-    def _refuse_unpaired(self, groups: list[PairedGroup], rule: NameRule | None) -> None:
-        """Raise DataError, with files of both sides and the rule that would pair them."""
-        where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
-        alone = {
-            "HR": [file for group in groups for file in group.hr_alone],
-            "LR": [file for group in groups for file in group.lr_alone],
-        }
-        main_rule = next((group.rule for group in groups if group.pairs), None)
-        if not main_rule and rule:
-            raise DataError(f"No names correspond by {rule} {where}: correct the patterns.")
-        if not main_rule:
-            rules = [group.rule for group in groups if group.rule]
-            patterns = rules[0] if rules else 'patterns, such as hr_names="*", lr_names="*x4"'
-            raise DataError(
-                f"No HR image pairs with an LR image by its name, such as {alone['HR'][0]} with "
-                f"{alone['LR'][0]} {where}: if they belong together, pass {patterns}."
-            )
-        for side, other in (("HR", "LR"), ("LR", "HR")):
-            if alone[side]:
-                example = alone[side][0]
+            if not lr_files:
                 raise DataError(
-                    f"{len(alone[side])} {side} images have no {other} image {where}, such as "
-                    f"{example}, whose partner would be {main_rule.partner(example, side)} by the "
-                    f"rule {main_rule}: add the missing {other} images, or pass another rule."
+                    f"No file or folder in {self.hr_dir} is named as LR: pass lr_dir=None to make "
+                    "LR images."
                 )
+        groups = pair_files(hr_files, lr_files, scale=self.scale, rule=rule)
+        pairs = [pair for group in groups for pair in group.pairs]
+        hr_alone = [file for group in groups for file in group.hr_alone]
+        lr_alone = [file for group in groups for file in group.lr_alone]
+        where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
+        if not pairs and rule:
+            raise DataError(f"No names correspond by {rule} {where}: correct the patterns.")
+        if not pairs:
+            raise DataError(
+                f"No HR image pairs with an LR image by its name, such as {hr_alone[0]} with "
+                f"{lr_alone[0]} {where}: if they belong together, pass {groups[0].patterns()}."
+            )
+        hr_alone = self._readable(hr_alone)
+        for side, other, alone in (("HR", "LR", hr_alone), ("LR", "HR", lr_alone)):
+            if alone:
+                group = next(group for group in groups if group.pairs)
+                raise DataError(
+                    f"{len(alone)} of {len(pairs) + len(alone)} {side} images have no {other} "
+                    f"image {where}, such as {alone[0]}, whose partner would be "
+                    f"{group.rule.partner(alone[0], side)} by the rule {group.rule}: add the "
+                    f"missing {other} images, or pass another rule."
+                )
+        return pairs
+
+    def _readable(self, files: list[Path]) -> list[Path]:
+        """The HR files without those that cannot be read, of which no LR image can be made."""
+        readable = []
+        for file in files:
+            try:
+                read_image(self.hr_dir / file)
+                readable.append(file)
+            except ImageError as error:
+                warnings.warn(f"{self.hr_dir / file} is left out: {error}", stacklevel=4)
+        return readable
 
     def __len__(self) -> int:
         return len(self.names)
@@ -133,24 +144,66 @@ class PairedImages(Sequence[Pair]):
                 f"{hr_file} is smaller than {self.scale} pixels: keep it out of the folder."
             )
         lr = read_image(lr_file).array if lr_file else self._make(hr, name)
-        height = hr.shape[0] // self.scale
-        width = hr.shape[1] // self.scale
-        rounded_up = tuple(-(-length // self.scale) for length in full_hr.shape[:2])
-        if not (height <= lr.shape[0] <= rounded_up[0] and width <= lr.shape[1] <= rounded_up[1]):
+        if fault := size_fault(full_hr.shape[:2], lr.shape[:2], self.scale):
             raise DataError(
-                f"{hr_file} has {hr.shape[1]} x {hr.shape[0]} pixels, and its LR image "
-                f"{lr_file or 'by make_lr'} has {lr.shape[1]} x {lr.shape[0]}: that is not scale "
-                f"{self.scale}."
+                f"{hr_file} has {full_hr.shape[1]} x {full_hr.shape[0]} pixels, and its LR image "
+                f"{lr_file or 'by make_lr'} has {lr.shape[1]} x {lr.shape[0]}, not 1/{self.scale}: "
+                f"{': '.join(fault)}."
             )
-        return Pair(hr, lr[:height, :width], name)
+        return Pair(hr, lr[: hr.shape[0] // self.scale, : hr.shape[1] // self.scale], name)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (self[index] for index in range(len(self)))
+        """The pairs one by one. One whose files cannot be read is left out with a warning."""
+        for index, (hr_file, _) in enumerate(self.files):
+            try:
+                pair = self[index]
+            except ImageError as error:
+                warnings.warn(f"{hr_file} is left out: {error}", stacklevel=2)
+            else:
+                yield pair
 
     def _make(self, hr: np.ndarray, name: str) -> np.ndarray:
         if isinstance(self.make_lr, Degradation):
             return self.make_lr(hr, name=name)  # its noise depends on the name
         return self.make_lr(hr) if self.make_lr else imresize(hr, 1 / self.scale)
+
+
+def size_fault(hr: tuple[int, int], lr: tuple[int, int], scale: int) -> tuple[str, str] | None:
+    """The fault of two sizes that are no pair, and its cure; each is part of a sentence.
+
+    Args:
+        hr: Height and width of the HR image.
+        lr: The same of the LR image. Sizes that were rounded down or up are right.
+        scale: HR pixels per LR pixel, in each direction.
+
+    Returns:
+        Fault and cure, or None if the sizes fit.
+
+    Example:
+        >>> size_fault((96, 120), (192, 240), 4)
+        ('LR and HR are exchanged', 'swap them')
+    """
+
+    def fits(*size: int) -> bool:
+        sides = zip(size, hr, strict=True)
+        return all(side // scale <= small <= -(-side // scale) for small, side in sides)
+
+    if fits(*lr):
+        return None
+    if fits(lr[1], lr[0]):
+        return "one of them lies on its side", "turn it by 90 degrees (see its EXIF data)"
+    if lr[0] > hr[0] and lr[1] > hr[1]:
+        return "LR and HR are exchanged", "swap them"
+    if abs(lr[0] - hr[0]) < scale and abs(lr[1] - hr[1]) < scale:
+        return "LR was enlarged already", "take the small images"
+    ratios = (hr[0] / lr[0], hr[1] / lr[1])
+    if round(ratios[0]) != scale and abs(ratios[0] - ratios[1]) < 0.02 * ratios[1]:
+        ratio = f"{ratios[0]:.2g}"
+        return (
+            f"that is scale {ratio}, not {scale}",
+            f"take LR images of x{scale}, or scale {ratio}",
+        )
+    return f"that is not {scale} times", f"crop HR to {scale} times LR, or make LR from HR again"
 
 
 def _images_in(folder: Path, besides: Path | None = None) -> list[Path]:
@@ -161,9 +214,8 @@ def _images_in(folder: Path, besides: Path | None = None) -> list[Path]:
     """
     files = find_images(folder)
     if besides and folder.resolve() in besides.resolve().parents:
-        files = [
-            file for file in files if besides.resolve() not in (folder / file).resolve().parents
-        ]
+        inner = besides.resolve()
+        files = [file for file in files if inner not in (folder / file).resolve().parents]
     by_name: dict[Path, Path] = {}
     for file in files:
         other = by_name.setdefault(file.with_suffix(""), file)

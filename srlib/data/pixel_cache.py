@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ from srlib.errors import DataError
 from srlib.files.download import lock
 from srlib.files.progress import Progress
 from srlib.files.whole import scratch_folder
+from srlib.images.picture import ImageError
 
 _FORMAT = 1  # files with another number are made again
 
@@ -49,8 +51,8 @@ def memory_map(
         A sequence of the pairs, for `PairedPatches` and `fine_tune`.
 
     Raises:
-        DataError: The disk is too small or not writable, or a pair does not fit.
-        ImageError: An image cannot be read.
+        DataError: The disk is too small or not writable, a pair does not fit, or no image can be
+            read. A pair that cannot be read is left out with a warning.
         ValueError: An image has 16 bits, or the repr of `make_lr` does not identify it.
     """
     if " at 0x" in repr(pairs.make_lr):
@@ -63,7 +65,7 @@ def memory_map(
     state = _state(pairs)
     for folder in folders:
         if store := _open(folder / state):
-            return store
+            return _complete(store, pairs)
     folder = next(filter(_is_writable, folders), None)
     if folder is None:
         raise DataError(
@@ -72,7 +74,7 @@ def memory_map(
         )
     with lock(folder / state), scratch_folder(folder) as scratch:
         if store := _open(folder / state):  # another process made it while this one waited
-            return store
+            return _complete(store, pairs)
         for outdated in folder.glob("[!.]*/"):
             shutil.rmtree(outdated, ignore_errors=True)
         part = scratch / state
@@ -85,7 +87,18 @@ def memory_map(
             )
         with contextlib.suppress(OSError):  # a process that the lock did not stop was quicker
             os.rename(part, folder / state)
-    return PixelStore.open(folder / state)
+    return _complete(PixelStore.open(folder / state), pairs)
+
+
+def _complete(store: PixelStore, pairs: PairedImages) -> PixelStore:
+    """The store, once a warning has named the pairs that are not in it."""
+    if missing := sorted(set(pairs.names) - set(store.names)):
+        warnings.warn(
+            f"{', '.join(missing)} of {pairs.hr_dir} cannot be read and is left out: "
+            "check_dataset says why.",
+            stacklevel=3,
+        )
+    return store
 
 
 def _default_places(hr_dir: Path) -> list[Path]:
@@ -143,27 +156,37 @@ def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> N
     """
     _check_room(pairs, folder)
     sizes = []
+    names = []
     with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
-        for hr, lr, name in _decode_on_all_cores(pairs):
-            _append(hr_file, flat_pixels(hr, name))
-            _append(lr_file, flat_pixels(lr, name))
-            sizes.append(lr.shape[:2])
+        for done, pair in enumerate(_decode_on_all_cores(pairs), 1):
+            if pair:
+                _append(hr_file, flat_pixels(pair.hr, pair.name))
+                _append(lr_file, flat_pixels(pair.lr, pair.name))
+                sizes.append(pair.lr.shape[:2])
+                names.append(pair.name)
             if on_progress:
-                on_progress(len(sizes), len(pairs))
+                on_progress(done, len(pairs))
         for file in (hr_file, lr_file):  # before the folder gets its final name
             file.flush()
             os.fsync(file.fileno())
+    if not sizes:
+        raise DataError(f"No image in {pairs.hr_dir} can be read: check_dataset says why.")
     heights, widths = zip(*sizes, strict=True)
-    index = {"scale": pairs.scale, "names": pairs.names, "heights": heights, "widths": widths}
+    index = {"scale": pairs.scale, "names": names, "heights": heights, "widths": widths}
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair]:
-    """The pairs in their order, a few at a time, so that few are in memory."""
+def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair | None]:
+    """The pairs in their order, a few at a time, so that few are in memory; None if damaged."""
+
+    def decode(index: int) -> Pair | None:
+        with contextlib.suppress(ImageError):
+            return pairs[index]
+
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         for first in range(0, len(pairs), 2 * cores):
-            yield from pool.map(pairs.__getitem__, range(first, min(first + 2 * cores, len(pairs))))
+            yield from pool.map(decode, range(first, min(first + 2 * cores, len(pairs))))
 
 
 def _append(file: BinaryIO, pixels: np.ndarray) -> None:

@@ -12,10 +12,11 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from srlib.data import Pair
 
 Upscaler = Callable[[np.ndarray], np.ndarray]  # LR to SR, uint8
-Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and LR, uint8
+_METRICS = ("psnr", "ssim")  # as the methods of Protocol are called
 _SAMPLING = 0.005  # seconds between two looks at the memory
 _AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough to fit in memory
 
@@ -45,7 +46,6 @@ def evaluate(
     *,
     scale: int,
     protocol: str | Protocol,
-    more: Mapping[str, Metric] | None = None,
     executor: Executor | None = None,
     progress_file: str | os.PathLike | None = None,
     on_progress: Progress | None = None,
@@ -59,7 +59,6 @@ def evaluate(
         pairs: The set: `Pair`s of HR, LR and a name.
         scale: The scale of the set.
         protocol: A name in PROTOCOLS, or a `Protocol` of your own.
-        more: Further metrics, functions of SR, HR and LR, by name.
         executor: From concurrent.futures, or one like it. For processes the upscalers must be
             picklable: `partial(upscale, model=model)`, not a lambda.
         progress_file: Grows by a line of JSON per image and method. After a kill, the same call
@@ -68,10 +67,10 @@ def evaluate(
         on_progress: Called with the number of images done and their total, None if that is unknown.
 
     Returns:
-        A table of image, method, metric ("psnr" in dB, "ssim", or one of `more`), value, seconds
-        (of the upscaler on this image) and peak_memory (MiB, the most that the process held
-        meanwhile, everything included). An image that is too small for a metric has no row for it,
-        and a warning names it.
+        A table of image, method, metric ("psnr" in dB, or "ssim"), value, seconds (of the upscaler
+        on this image) and peak_memory (MiB, the most that the process held meanwhile, everything
+        included). An image that is too small for a metric has no row for it, and a warning names
+        it.
 
     Raises:
         ValueError: The protocol is unknown, or two pairs have one name.
@@ -85,10 +84,12 @@ def evaluate(
         >>> list(table["metric"])
         ['psnr', 'ssim']
     """
-    measurement = _Measurement(find_protocol(protocol), scale, dict(more or {}))
+    rules = find_protocol(protocol)
+    known_name = PROTOCOLS.get(rules.name) == rules
+    heading = {"protocol": rules.name if known_name else asdict(rules), "scale": scale}
     total = len(pairs) if isinstance(pairs, Sized) else None
     records: dict[str, dict[str, dict]] = {}  # by image and method
-    with _progress(progress_file, measurement.heading()) as ledger:
+    with _ledger(progress_file, heading | {"metrics": list(_METRICS)}) as ledger:
 
         def tasks() -> Iterator[tuple[Pair, dict[str, Upscaler]]]:
             for pair in pairs:
@@ -101,22 +102,22 @@ def evaluate(
                 missing = [method for method in upscalers if method not in records[name]]
                 yield pair, {method: upscalers[method] for method in missing}
 
-        for done, new_records in enumerate(_in_order(measurement, tasks(), executor), 1):
+        measure = partial(_measure, rules, scale)
+        for done, new_records in enumerate(_in_order(measure, tasks(), executor), 1):
             for record in new_records:
                 records[record["image"]][record["method"]] = record
                 ledger.write(record)
             if on_progress:
                 on_progress(done, total)
-    rows = []
-    for image, by_method in records.items():
-        for method in upscalers:
-            record = by_method[method]
-            for metric, value in record["values"].items():
-                row = (image, method, metric, value, record["seconds"], record["peak_memory"])
-                rows.append(row)
+    rows = [
+        (image, method, metric, value, record["seconds"], record["peak_memory"])
+        for image, by_method in records.items()
+        for method, record in ((method, by_method[method]) for method in upscalers)
+        for metric, value in record["values"].items()
+    ]
     columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
     table = pd.DataFrame(rows, columns=columns)
-    for metric in measurement.metrics():
+    for metric in _METRICS:
         measured = set(table["image"][table["metric"] == metric])
         if small := [image for image in records if upscalers and image not in measured]:
             names = ", ".join(small)
@@ -124,55 +125,37 @@ def evaluate(
     return table
 
 
-@dataclass(frozen=True)
-class _Measurement:
-    """What is measured on each pair; it travels to the workers."""
-
-    protocol: Protocol
-    scale: int
-    more: dict[str, Metric]
-
-    def metrics(self) -> list[str]:
-        return ["psnr", "ssim", *self.more]
-
-    def heading(self) -> dict:
-        """The settings that all lines of a progress file share."""
-        known = PROTOCOLS.get(self.protocol.name) == self.protocol
-        protocol = self.protocol.name if known else asdict(self.protocol)
-        return {"protocol": protocol, "scale": self.scale, "metrics": self.metrics()}
-
-    def __call__(self, task: tuple[Pair, dict[str, Upscaler]]) -> list[dict]:
-        (hr, lr, name), upscalers = task
-        records = []
-        for method, upscaler in upscalers.items():
-            with _PeakMemory() as memory:
-                start = time.perf_counter()
-                sr = upscaler(lr)
-                seconds = time.perf_counter() - start
-            values = {}
+def _measure(
+    rules: Protocol, scale: int, task: tuple[Pair, dict[str, Upscaler]]
+) -> list[dict[str, Any]]:
+    """The records of some upscalers on a pair."""
+    (hr, lr, name), upscalers = task
+    records = []
+    for method, upscaler in upscalers.items():
+        with _PeakMemory() as memory:
+            start = time.perf_counter()
+            sr = upscaler(lr)
+            seconds = time.perf_counter() - start
+        values = {}
+        for metric in _METRICS:
             with suppress(ImageTooSmallError):
-                values["psnr"] = self.protocol.psnr(sr, hr, scale=self.scale)
-            with suppress(ImageTooSmallError):
-                values["ssim"] = self.protocol.ssim(sr, hr, scale=self.scale)
-            for metric, measure in self.more.items():
-                with suppress(ImageTooSmallError):
-                    values[metric] = float(measure(sr, hr, lr))
-            record = {"image": name, "method": method, "values": values}
-            records.append(record | {"seconds": seconds, "peak_memory": memory.peak})
-        return records
+                values[metric] = getattr(rules, metric)(sr, hr, scale=scale)
+        record = {"image": name, "method": method, "values": values}
+        records.append(record | {"seconds": seconds, "peak_memory": memory.peak})
+    return records
 
 
 def _in_order(
-    measurement: _Measurement, tasks: Iterator, executor: Executor | None
+    measure: Callable, tasks: Iterator, executor: Executor | None
 ) -> Iterator[list[dict]]:
     """The records of each task in order, with a few tasks ahead if there is an executor."""
     if executor is None:
-        yield from map(measurement, tasks)
+        yield from map(measure, tasks)
         return
     ahead: deque = deque()
     try:
         for task in tasks:
-            ahead.append(executor.submit(measurement, task))
+            ahead.append(executor.submit(measure, task))
             if len(ahead) > _AHEAD:
                 yield ahead.popleft().result()
         while ahead:
@@ -208,27 +191,27 @@ class _PeakMemory:
 
 
 @contextmanager
-def _progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger]:
+def _ledger(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger]:
     """The ledger of a progress file, which no other evaluation may use meanwhile."""
     if path is None:
         yield _Ledger()
         return
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.exists() and not path.is_file():
         raise ProgressFileError(f"{path} is no regular file: name another progress file.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            lock = FileLock(path.with_name(f".{path.name}.lock"))
-            stack.enter_context(lock.acquire(timeout=0))
-        except Timeout:
-            raise ProgressFileError(
-                f"Another evaluation is using {path}: wait for its end, or name another file."
-            ) from None
-        file = stack.enter_context(path.open("a+b"))
-        ledger = _Ledger(file)
-        ledger.read(path, heading)
-        yield ledger
+    try:
+        with (
+            FileLock(path.with_name(f".{path.name}.lock"), timeout=0),
+            path.open("a+b") as file,
+        ):
+            ledger = _Ledger(file)
+            ledger.read(path, heading)
+            yield ledger
+    except Timeout:
+        raise ProgressFileError(
+            f"Another evaluation is using {path}: wait for its end, or name another file."
+        ) from None
 
 
 class _Ledger:
@@ -238,13 +221,13 @@ class _Ledger:
     infinite PSNR of equal pictures, are stored as text.
     """
 
-    def __init__(self, file=None):
+    def __init__(self, file: BinaryIO | None = None):
         self._file = file
         self._records: dict[tuple[str, str], dict[str, dict]] = {}  # by image and pixels
         self._digests: dict[str, str] = {}
 
     def read(self, path: Path, heading: dict) -> None:
-        """Read what is done, skip damaged lines with a warning, and remove a line cut by a kill."""
+        """Read the records, skip damaged lines with a warning, and drop a line cut by a kill."""
         self._file.seek(0)
         whole, newline, torn = self._file.read().rpartition(b"\n")
         if not newline and json.dumps(heading).encode().startswith(torn):

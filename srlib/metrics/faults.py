@@ -53,7 +53,7 @@ def best_fault(
     Args:
         faults: The faults to try; one whose cure gives another shape than the reference is skipped.
         images: The images as they are.
-        references: What the images should resemble.
+        references: The images as they should be.
         least: dB that the cure must give back on average.
         border: Pixels per side that do not count.
 
@@ -181,11 +181,7 @@ def sr_faults(
 ) -> Iterator[Fault]:
     """The faults of SR images alone; in LR images, a network may learn to undo most of them.
 
-    Args:
-        picture: The SR image.
-        hr: The HR image.
-        bicubic: LR enlarged, which stands in for values that a fault destroyed.
-        scale: The scale of the SR image.
+    Bicubic, LR enlarged, stands in for values that a fault destroyed.
     """
     if ends_at_one(picture, hr):
         cast = np.array_equal(picture, np.rint(picture))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,19 +67,15 @@ class Protocol:
     def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
         """PSNR in dB of two uint8 images by this protocol, see `psnr`."""
         _check_uint8(SR=sr, HR=hr)
-        return psnr(sr, hr, border=self.border(scale), luma=self.luma, round_luma=self.round_luma)
+        return psnr(sr, hr, **self._options(scale))
 
     def ssim(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
         """SSIM of two uint8 images by this protocol, see `ssim`."""
         _check_uint8(SR=sr, HR=hr)
-        return ssim(
-            sr,
-            hr,
-            border=self.border(scale),
-            luma=self.luma,
-            round_luma=self.round_luma,
-            window=self.window,
-        )
+        return ssim(sr, hr, window=self.window, **self._options(scale))
+
+    def _options(self, scale: int) -> dict[str, Any]:
+        return {"border": self.border(scale), "luma": self.luma, "round_luma": self.round_luma}
 
 
 _NAMED = (

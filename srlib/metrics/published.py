@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from srlib.metrics.evaluation import Upscaler
@@ -17,10 +17,6 @@ from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol
 if TYPE_CHECKING:
     from srlib.data import Pair
 
-_PAPER = "Lim et al. 2017, as repeated in later papers"
-_TORCHSR = "torchSR's measurement of the official weights"
-_OFFICIAL = "the official repository, EDSR-PyTorch"
-
 
 @dataclass(frozen=True)
 class Published:
@@ -28,7 +24,7 @@ class Published:
 
     Attributes:
         psnr: In dB.
-        ssim: None where it cannot be compared.
+        ssim: None on DIV2K, where the paper computed it across the channels.
         protocol: A name in PROTOCOLS.
         source: Where the numbers come from.
     """
@@ -39,40 +35,18 @@ class Published:
     source: str
 
 
-# set, scale: bicubic, EDSR-baseline, EDSR, each PSNR and SSIM on Y
-_ON_Y = {
-    ("Set5", 2): (33.66, 0.9299, 37.98, 0.9604, 38.11, 0.9601),
-    ("Set5", 3): (30.39, 0.8682, 34.37, 0.9270, 34.65, 0.9282),
-    ("Set5", 4): (28.42, 0.8104, 32.09, 0.8936, 32.46, 0.8968),
-    ("Set14", 2): (30.24, 0.8688, 33.57, 0.9174, 33.92, 0.9195),
-    ("Set14", 3): (27.55, 0.7742, 30.28, 0.8414, 30.52, 0.8462),
-    ("Set14", 4): (26.00, 0.7027, 28.58, 0.7804, 28.80, 0.7876),
-    ("B100", 2): (29.56, 0.8431, 32.15, 0.8993, 32.32, 0.9013),
-    ("B100", 3): (27.21, 0.7385, 29.08, 0.8051, 29.25, 0.8093),
-    ("B100", 4): (25.96, 0.6675, 27.56, 0.7354, 27.71, 0.7420),
-    ("Urban100", 2): (26.88, 0.8403, 31.98, 0.9271, 32.93, 0.9351),
-    ("Urban100", 3): (24.46, 0.7349, 28.15, 0.8520, 28.80, 0.8653),
-    ("Urban100", 4): (23.14, 0.6577, 26.03, 0.7842, 26.64, 0.8033),
-}
-# DIV2K's validation set in RGB. PSNR alone: the paper computed SSIM across the channels.
-_ON_DIV2K = {2: (31.01, 34.61, 35.03), 3: (28.22, 30.92, 31.26), 4: (26.66, 28.95, 29.25)}
-_METHODS = ("bicubic", "edsr-baseline", "edsr")
-
-
-def _published() -> dict[tuple[str, str, int], Published]:
+def _read(file: Path) -> dict[tuple[str, str, int], Published]:
     cells = {}
-    for (set_name, scale), row in _ON_Y.items():
-        for method, psnr, ssim in zip(_METHODS, row[::2], row[1::2], strict=True):
-            source = _TORCHSR if method == "edsr-baseline" else _PAPER
-            cells[method, set_name, scale] = Published(psnr, ssim, "benchmark-y", source)
-    for scale, row in _ON_DIV2K.items():
-        for method, psnr in zip(_METHODS, row, strict=True):
-            cells[method, "DIV2K", scale] = Published(psnr, None, "div2k-rgb", _OFFICIAL)
+    for method, set_name, scale, psnr, ssim, protocol, source in pd.read_csv(file).itertuples(
+        False
+    ):
+        compared = None if math.isnan(ssim) else ssim
+        cells[method, set_name, scale] = Published(psnr, compared, protocol, source)
     return cells
 
 
 # By method, set and scale, such as PUBLISHED["edsr-baseline", "Set5", 4].
-PUBLISHED = _published()
+PUBLISHED = _read(Path(__file__).with_name("published.csv"))
 
 
 def protocol_sheet(
@@ -82,7 +56,8 @@ def protocol_sheet(
 
     Args:
         upscaler: LR to SR, uint8.
-        pairs: Of the set; they are read one by one.
+        pairs: Of the set; they are read one by one. One that is too small for a protocol is left
+            out with a warning.
         scale: The scale of the model.
         published: The cell to compare with. Without one, the difference is to "benchmark-y" on the
             same pictures.
@@ -96,17 +71,21 @@ def protocol_sheet(
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])
     steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
     needed = {start} | {rules for row in steps.values() for rules in row.values()}
-    scores: dict = {}
-    for hr, lr, _ in pairs:
+    scores: dict[Any, list[float]] = {key: [] for key in [*needed, *PROTOCOLS]}
+    for hr, lr, picture in pairs:
         sr = upscaler(lr)
-        for rules in needed:
-            scores.setdefault(rules, []).append(rules.psnr(sr, hr, scale=scale))
-        for name, rules in PROTOCOLS.items():
-            with suppress(ImageTooSmallError):
-                scores.setdefault(name, []).append(rules.ssim(sr, hr, scale=scale))
+        try:
+            found = {rules: rules.psnr(sr, hr, scale=scale) for rules in needed}
+            found |= {name: rules.ssim(sr, hr, scale=scale) for name, rules in PROTOCOLS.items()}
+        except ImageTooSmallError as error:
+            warnings.warn(f"{picture} is left out: {error}", stacklevel=2)
+            continue
+        for key, score in found.items():
+            scores[key].append(score)
     # A picture that is restored exactly has an infinite PSNR, and is left out.
     mean = {
-        key: float(pd.Series(values)[np.isfinite(values)].mean()) for key, values in scores.items()
+        key: pd.Series(values, dtype=float).replace(math.inf, math.nan).mean()
+        for key, values in scores.items()
     }
     rows = {}
     for name, rules in PROTOCOLS.items():

@@ -43,7 +43,11 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
         values = wide[method, metric]
         finite = values[np.isfinite(values)].sort_values()
         few = tail_size(len(finite))
-        row = {
+        gains = [math.nan] * 4
+        if method != baseline:
+            verdict = compare(wide[baseline, metric], values)
+            gains = [(verdict.gains > 0).mean(), verdict.mean, verdict.low, verdict.high]
+        rows[method, metric] = {
             "mean": finite.mean(),
             "median": finite.median(),
             "std": finite.std(ddof=0),
@@ -52,13 +56,8 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
             "top5": finite.tail(few).mean(),
             "bottom5": finite.head(few).mean(),
             "exact": int(np.isinf(values).sum()),
-            **dict.fromkeys(("above_baseline", "gain", "gain_low", "gain_high"), math.nan),
+            **dict(zip(("above_baseline", "gain", "gain_low", "gain_high"), gains, strict=True)),
         }
-        if method != baseline:
-            verdict = compare(wide[baseline, metric], values)
-            row["above_baseline"] = (verdict.gains > 0).mean()
-            row |= {"gain": verdict.mean, "gain_low": verdict.low, "gain_high": verdict.high}
-        rows[method, metric] = row
     summary = pd.DataFrame.from_dict(rows, orient="index")
     return summary.rename_axis(["method", "metric"])
 
@@ -122,10 +121,6 @@ class Verdict:
             f"{self.outcome.capitalize()}{on}: {gain}, "
             f"{improved} of {len(self.gains)} images improved."
         )
-
-    def worst(self, count: int = 3) -> pd.Series:
-        """The lowest gains, the lowest first, by image: the photographs to look at."""
-        return self.gains.nsmallest(count)
 
     def _signed(self, gain: float) -> str:
         decimals = 2 if self.metric == "psnr" else 4

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from srlib.data.pairs import size_fault
 from srlib.data.patches import Pair
 from srlib.errors import SRError
 from srlib.images.resize import imresize
@@ -95,17 +95,8 @@ def _size_fault(pair: Pair, scale: int) -> str:
     hr_height, hr_width = pair.hr.shape[:2]
     height, width = pair.lr.shape[:2]
     sizes = f"HR has {hr_width} x {hr_height} pixels and LR {width} x {height}"
-    ratio = hr_height / height
     if (hr_height, hr_width) == (height * scale, width * scale):
         return ""
-    if (hr_height, hr_width) == (width * scale, height * scale):
-        return f"{sizes}: one of them lies on its side; turn it by 90 degrees (see its EXIF data)."
-    if height > hr_height and width > hr_width:
-        return f"{sizes}: LR and HR are exchanged; swap them."
-    if (hr_height, hr_width) == (height, width):
-        return f"{sizes}: LR was enlarged already; pass the small images."
-    if math.isclose(ratio, hr_width / width, rel_tol=0.02) and round(ratio) != scale:
-        cure = f"take LR images of x{scale}, or a model of x{ratio:.3g}"
-        return f"{sizes}: that is scale {ratio:.3g}, and the model's is {scale}; {cure}."
-    crop = f"crop HR to {width * scale} x {height * scale}"
-    return f"{sizes}: that is not {scale} times; {crop}."
+    cropped = (f"that is not {scale} times", f"crop both until HR is {scale} times LR")
+    fault, cure = size_fault((hr_height, hr_width), (height, width), scale) or cropped
+    return f"{sizes}: {fault}; {cure}."

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from srlib.data.doctor import check_dataset
+from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairs import PairedImages
 from srlib.errors import DataError
 from srlib.images.picture import read_image
@@ -108,12 +109,26 @@ def test_wrong_size_and_other_picture(root, photos):
     assert only(root, "are not 1/4", "error") == (
         "DIV2K_train_LR_bicubic/X4/0001x4.png (72 x 72 for 216 x 216)",
     )
+    save(lr / "0001x4.png", photos[0])
+    assert only(root, "enlarged already", "error")
     save(lr / "0001x4.png", imresize(photos[3], 1 / 4))
     assert only(root, "show something else", "error") == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
 
 
-def test_sides_that_are_no_multiple(root, photos):
-    save(root / "DIV2K_train_HR/0001.png", np.pad(photos[0], [(0, 1), (0, 3), (0, 0)], "edge"))
+def test_lr_and_hr_exchanged(tmp_path, photos):
+    """The cure is to swap them: LR images made again from these HR images would be of 13 pixels."""
+    for number, photo in enumerate(photos):
+        save(tmp_path / "LR" / f"{number}.png", photo)
+        save(tmp_path / "HR" / f"{number}.png", imresize(photo, 1 / 4))
+    findings = check_dataset(tmp_path, scale=4).findings
+    (error,) = findings[findings["severity"] == "error"].itertuples()
+    assert "exchanged" in error.problem and "wap" in error.fix and len(error.files) == 5
+
+
+@pytest.mark.parametrize("more", [(1, 3), (0, 1), (2, 0)])  # rows and columns
+def test_sides_that_are_no_multiple(root, photos, more):
+    larger = np.pad(photos[0], [*((0, count) for count in more), (0, 0)], "edge")
+    save(root / "DIV2K_train_HR/0001.png", larger)
     assert only(root, "not multiples of 4", "info") == ("DIV2K_train_HR/0001.png",)
 
 
@@ -204,9 +219,9 @@ def test_damaged_and_empty(root):
 
 
 def test_not_a_data_set(tmp_path):
-    assert only(tmp_path / "nowhere", "There is no folder", "error") == ()
+    assert only(tmp_path / "nowhere", "There is no folder", "error")
     (tmp_path / "notes.txt").write_text("nothing")
-    assert only(tmp_path, "There are no ", "error") == ()
+    assert only(tmp_path, "There are no ", "error")
     with pytest.raises(ValueError, match="whole number"):
         check_dataset(tmp_path, scale=1)
 
@@ -271,7 +286,7 @@ def test_it_pairs_as_the_loader_does(root, layout):
     assert len(PairedImages(*folders, scale=4)) == 3
     (new / lr.format(split="train", n="0002")).unlink()
     assert only(new, "no LR image", "error") == (hr.format(split="train", n="0002"),)
-    with pytest.raises(DataError, match=r"1 HR images have no LR image .*0002"):
+    with pytest.raises(DataError, match=r"HR images have no LR image .*0002"):
         PairedImages(*folders, scale=4)
 
 
@@ -374,6 +389,33 @@ def test_memory_that_runs_out_later(root, monkeypatch):
 
     monkeypatch.setattr("srlib.data.doctor.identify_downscaler", fail)
     assert check_dataset(root, scale=4).findings.empty
+
+
+def test_a_folder_as_people_have_it(tmp_path, photos):
+    """JPEGs among spaces and hidden folders, one broken, some in a folder that is linked twice."""
+    hr = tmp_path / "my photos" / "HR"
+    names = ["IMG_1234.JPG", "a b (1).jpeg", "été.png", "0007.tif"]
+    for name, photo in zip(names, photos, strict=False):
+        save(hr / name, photo)
+    save(tmp_path / "other disk" / "1.png", photos[4])
+    (hr / "link").symlink_to(tmp_path / "other disk")
+    (hr / "again").symlink_to(tmp_path / "other disk")
+    (hr / "loop").symlink_to(hr)
+    for hidden in (".ipynb_checkpoints/1.png", "@eaDir/IMG_1234.JPG/thumb.png", "._été.png"):
+        save(hr / hidden, photos[0])
+    (hr / "broken.jpg").write_bytes((hr / "IMG_1234.JPG").read_bytes()[:400])
+    report = create_low_res_images_recursive(hr, hr.parent / "LR" / "X4", 4)
+    assert len(report.written) == 5 and list(report.failed) == ["broken.jpg"]
+    findings = check_dataset(hr.parent, scale=4).findings
+    assert findings["severity"].tolist() == ["error", "info"]
+    assert findings["files"][0] == ("HR/broken.jpg",)
+    passed_over = ("._été.png", ".ipynb_checkpoints", "@eaDir", "link", "loop")
+    assert sorted(findings["files"][1]) == sorted(f"HR/{name}" for name in passed_over)
+    assert "2 hidden" in findings["problem"][1]
+    with pytest.warns(UserWarning, match=r"broken\.jpg is left out"):
+        pairs = PairedImages(hr, hr.parent / "LR" / "X4", scale=4)
+    assert sorted(path.name for path, _ in pairs.files) == sorted([*names, "1.png"])
+    assert all(pair.hr.shape[0] == SIDE for pair in pairs)
 
 
 def test_progress_may_cancel(root):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages
+from srlib.data.pairs import PairedImages, size_fault
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
 from srlib.images.picture import write_image
@@ -51,6 +51,9 @@ def test_pairs_by_name(tmp_path, photo):
         ("hr", "lr/x4", "X4"),
         ("trainHR", "trainLRx4", ""),
         ("photos", "photos_x4", "_x4"),
+        ("train/high_res", "train/low_res", ""),
+        ("train/original", "train/small", "_small"),
+        ("DIV2K_train_HR_sub", "DIV2K_train_LR_bicubic/X4_sub", ""),
     ],
 )
 def test_layouts_in_use(tmp_path, hr_dir, lr_dir, ending):
@@ -127,6 +130,25 @@ def test_hr_and_lr_in_one_folder(tmp_path):
     ]
 
 
+def test_one_folder_without_lr_images(tmp_path):
+    put(tmp_path, "photos/1.png", "photos/2.png")
+    with pytest.raises(DataError, match=r"photos is named as LR: pass lr_dir=None"):
+        PairedImages(tmp_path / "photos", tmp_path / "photos", scale=4)
+
+
+SIZES = {  # of LR, for HR of 97 x 120 pixels at scale 4
+    (24, 30): None, (25, 30): None, (30, 24): "on its side", (26, 30): "not 4 times",
+    (23, 30): "not 4 times", (24, 31): "not 4 times", (48, 60): "scale 2, not 4",
+    (97, 120): "enlarged", (388, 480): "exchanged",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_that_are_no_pair(size):
+    fault = size_fault((97, 120), size, 4)
+    assert SIZES[size] in fault[0] if SIZES[size] else fault is None
+
+
 def test_names_that_end_like_a_scale(tmp_path):
     put(tmp_path, "hr/a.png", "hr/ax4.png", size=(8, 8))
     put(
@@ -148,12 +170,12 @@ def test_names_that_end_like_a_scale(tmp_path):
 def test_pairs_that_do_not_fit(tmp_path):
     put(tmp_path, "HR/0001.png", "HR/0002.png", size=(8, 8))
     put(tmp_path, "LR/0001.png", "LR/0002.png", size=(4, 4))
-    with pytest.raises(DataError, match="that is not scale 4"):
+    with pytest.raises(DataError, match="that is scale 2, not 4"):
         PairedImages(tmp_path / "HR", tmp_path / "LR", scale=4)[0]
     (tmp_path / "LR" / "0001.png").unlink()
     with pytest.raises(
         DataError,
-        match=r"1 HR images have no LR image .*0001.png, whose partner would be 0001 by",
+        match=r"HR images have no LR image .*0001.png, whose partner would be 0001 by",
     ):
         PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
     put(tmp_path, "HR/0002.jpg")
@@ -195,7 +217,7 @@ def test_lr_made_another_way(tmp_path, photo):
     assert np.array_equal(pair.hr, photo[:94, :118]) and np.array_equal(
         pair.lr, photo[:94:2, :118:2]
     )
-    with pytest.raises(DataError, match="not scale 2"):
+    with pytest.raises(DataError, match="enlarged already"):
         PairedImages(tmp_path / "HR", None, scale=2, make_lr=lambda hr: hr)[0]
     with pytest.raises(ValueError, match="not both"):
         PairedImages(tmp_path / "HR", tmp_path / "HR", scale=2, make_lr=lambda hr: hr)

@@ -19,7 +19,7 @@ from srlib.data.pairs import PairedImages
 from srlib.data.patches import PairedPatches
 from srlib.data.pixel_cache import memory_map
 from srlib.errors import DataError
-from srlib.images.picture import ImageError, write_image
+from srlib.images.picture import write_image
 
 needs_fork = pytest.mark.skipif(
     sys.platform == "win32", reason="these processes are forked, which Windows does not do"
@@ -170,10 +170,22 @@ def test_what_cannot_be_stored(root, monkeypatch, photo):
     Image.fromarray(photo[..., 0].astype(np.uint16) << 8).save(root / "data" / "HR" / "deep.png")
     with pytest.raises(ValueError, match="deep has uint16 values"):
         memory_map(paired(root))
-    (root / "data" / "HR" / "deep.png").write_text("not a picture")
-    with pytest.raises(ImageError, match=r"deep\.png is not a picture"):
-        memory_map(paired(root))
     assert files_under(cache) == [".gitignore"]
+
+
+def test_a_damaged_picture_is_left_out_and_named(root):
+    whole = (root / "data" / "HR" / "1.png").read_bytes()
+    (root / "data" / "HR" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    for decoded in (5, 0):  # made, and opened again
+        with pytest.warns(UserWarning, match="cut of .* is left out"):
+            store, calls_made = calls(paired(root))
+        assert calls_made == decoded and store.names == ["1", "2", "deep/gray", "turned"]
+    with pytest.warns(UserWarning, match=r"cut\.png is left out"):
+        assert [pair.name for pair in paired(root)] == store.names
+    for name in ("1.png", "2.png", "deep/gray.png", "turned.jpg"):
+        (root / "data" / "HR" / name).unlink()
+    with pytest.raises(DataError, match=r"No image in .*HR can be read"):
+        memory_map(paired(root))
 
 
 def test_a_picture_changed_while_it_is_read(root, photo):

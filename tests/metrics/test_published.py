@@ -67,6 +67,43 @@ def test_the_table_is_whole_and_plausible():
             assert cell.psnr < easier.psnr and (cell.ssim is None or cell.ssim < easier.ssim)
 
 
+# As later papers repeat them: PSNR and SSIM at x2, x3, x4. Bicubic and EDSR by RCAN (Zhang et al.
+# 2018, Table 1), EDSR-baseline by IMDN (Hui et al. 2019, Table 4), who measured it themselves.
+REPEATED = {
+    ("bicubic", "Set5"): "33.66 .9299 30.39 .8682 28.42 .8104",
+    ("bicubic", "Set14"): "30.24 .8688 27.55 .7742 26.00 .7027",
+    ("bicubic", "B100"): "29.56 .8431 27.21 .7385 25.96 .6675",
+    ("bicubic", "Urban100"): "26.88 .8403 24.46 .7349 23.14 .6577",
+    ("edsr-baseline", "Set5"): "37.99 .9604 34.37 .9270 32.09 .8938",
+    ("edsr-baseline", "Set14"): "33.57 .9175 30.28 .8417 28.58 .7813",
+    ("edsr-baseline", "B100"): "32.16 .8994 29.09 .8052 27.57 .7357",
+    ("edsr-baseline", "Urban100"): "31.98 .9272 28.15 .8527 26.04 .7849",
+    ("edsr", "Set5"): "38.11 .9602 34.65 .9280 32.46 .8968",
+    ("edsr", "Set14"): "33.92 .9195 30.52 .8462 28.80 .7876",
+    ("edsr", "B100"): "32.32 .9013 29.25 .8093 27.71 .7420",
+    ("edsr", "Urban100"): "32.93 .9351 28.80 .8653 26.64 .8033",
+}
+# Of the README of EDSR-PyTorch, at x2, x3, x4.
+IN_README = {"edsr-baseline": (34.61, 30.92, 28.95), "edsr": (35.03, 31.26, 29.25)}
+
+
+@pytest.mark.parametrize(("method", "set_name"), REPEATED)
+def test_the_cells_are_those_of_other_papers(method, set_name):
+    numbers = [float(number) for number in REPEATED[method, set_name].split()]
+    cells = [PUBLISHED[method, set_name, scale] for scale in (2, 3, 4)]
+    measured = method == "edsr-baseline"
+    assert [cell.psnr for cell in cells] == pytest.approx(numbers[::2], abs=0.011 * measured)
+    tolerance = 0.0011 if measured else 0.00021
+    assert [cell.ssim for cell in cells] == pytest.approx(numbers[1::2], abs=tolerance)
+    assert all(("torchSR" if measured else "Lim et al.") in cell.source for cell in cells)
+
+
+@pytest.mark.parametrize("method", IN_README)
+def test_the_cells_of_div2k_are_those_of_the_official_readme(method):
+    cells = [PUBLISHED[method, "DIV2K", scale] for scale in (2, 3, 4)]
+    assert tuple(cell.psnr for cell in cells) == IN_README[method]
+
+
 @pytest.mark.parametrize(("set_name", "scale"), sorted({(s, x) for _, s, x in PUBLISHED}))
 def test_better_methods_have_better_cells(set_name, scale):
     bicubic, baseline, edsr = (
@@ -76,6 +113,15 @@ def test_better_methods_have_better_cells(set_name, scale):
     if bicubic.ssim:
         assert bicubic.ssim < baseline.ssim and bicubic.ssim < edsr.ssim
         assert abs(edsr.ssim - baseline.ssim) < 0.02  # Set5 x2: 0.9604 and 0.9601, as quoted
+
+
+def test_a_picture_too_small_for_a_protocol_is_named_and_left_out(pairs):
+    """16 pixels are enough for a border of 4, and too few for div2k-rgb's of 10."""
+    tiny = Pair(pairs[0].hr[:16, :16], pairs[0].lr[:4, :4], "tiny")
+    bicubic = partial(imresize, scale=4)
+    with pytest.warns(UserWarning, match="tiny is left out"):
+        found = protocol_sheet(bicubic, [tiny, *pairs], scale=4)
+    assert found.equals(protocol_sheet(bicubic, pairs, scale=4))
 
 
 def test_an_exact_picture_is_left_out_of_the_sheet(photo, pairs):

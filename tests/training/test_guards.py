@@ -46,8 +46,8 @@ MISTAKES = {
     ),
     "LR was enlarged already": lambda lr: imresize(lr, 4),
     "LR and HR are exchanged": lambda lr: imresize(lr, 16),
-    "scale 2, and the model's is 4": lambda lr: imresize(lr, 2),
-    "that is not 4 times; crop HR to 380 x 384": lambda lr: lr[:, 1:],
+    "that is scale 2, not 4": lambda lr: imresize(lr, 2),
+    "that is not 4 times; crop HR": lambda lr: lr[:, 1:],
 }
 
 
