@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
-_DEFAULT_LAYERS = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}
+BACKBONES = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}  # with their default layers
 SSIM_WINDOW = 11  # pixels
 
 
@@ -67,10 +67,10 @@ class PerceptualLoss(nn.Module):
             path = vgg19_path()
             intact = path.exists() and sha256_of(path) == VGG19_SHA256
             backbone = "vgg19" if intact else "vgg16-lite"
-        if backbone not in _DEFAULT_LAYERS:
+        if backbone not in BACKBONES:
             raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")
         self.backbone = backbone
-        self.layers = dict(layers or {_DEFAULT_LAYERS[backbone]: 1.0})
+        self.layers = dict(layers or {BACKBONES[backbone]: 1.0})
         features = _vgg_features(backbone)
         indices = _relu_indices(features)
         if unknown := self.layers.keys() - indices.keys():
