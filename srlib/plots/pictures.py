@@ -7,7 +7,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from srlib.metrics.protocols import luma, psnr
 from srlib.plots.figures import STYLES, finish, label, new_figure
+from srlib.plots.maps import show_maps
 
 if TYPE_CHECKING:
     from srlib.training.history import History
@@ -133,16 +133,9 @@ def error_maps(
         f"{name}: {error.mean():.1f} levels on average"
         for name, error in zip(labels, errors, strict=True)
     ]
-    alt = f"Maps of the difference from HR. {'; '.join(titles)}."
-    height = (width - 0.9) / len(images) * hr.shape[0] / hr.shape[1] + 0.35
-    figure, axes = new_figure(width, height, 1, len(images), alt=alt)
-    # Steps are easier to read than a continuous scale, and the file is a tenth as large.
-    colours = matplotlib.colormaps["magma"].resampled(20)
-    for axis, error, title in zip(axes.flat, errors, titles, strict=True):
-        drawn = axis.imshow(error, cmap=colours, vmin=0, vmax=limit, interpolation="nearest")
-        axis.set_title(label(title), fontsize=10)
-        axis.set_axis_off()
-    figure.colorbar(drawn, ax=axes, label="grey levels", fraction=0.05, aspect=30, extend="max")
+    look = {"limits": (0, limit), "colours": "magma", "unit": "grey levels", "width": width}
+    figure = show_maps(errors, titles, **look)
+    figure.alt = figure.alt.replace("Maps side by side:", "Maps of the difference from HR.")
     return figure
 
 

@@ -48,7 +48,7 @@ class TrainConfig:
         perceptual: Weight of the perceptual loss.
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
-        distance: The pixel loss: "l1", "mse" or "charbonnier".
+        distance: The pixel loss: "l1" or "mse".
         protocol: Name of the protocol for the PSNR and SSIM of the validation.
         precision: Precision of the body in training: "float32", "bfloat16", or "auto". On a CPU
             "auto" times both before the first step and takes the faster one; on a GPU it takes

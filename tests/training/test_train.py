@@ -268,9 +268,8 @@ def test_the_average_is_a_mean_that_forgets():
     assert average.weight.item() == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("distance", ["mse", "charbonnier"])
-def test_other_pixel_losses_train(tmp_path, distance):
-    _, history = run(tmp_path, replace(CONFIG, distance=distance, max_epochs=2))
+def test_the_squared_error_trains(tmp_path):
+    _, history = run(tmp_path, replace(CONFIG, distance="mse", max_epochs=2))
     assert history.best.valid_psnr > history.start.valid_psnr + 1
 
 
