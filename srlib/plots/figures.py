@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -53,6 +54,19 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, 
     figure = TextFigure(figsize=(width, height), layout="constrained")
     figure.alt = printable(alt)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def panels(titles: Sequence[str], *, ratio: float, columns: int, width: float, alt: str):
+    """Make a figure with a panel for each title, `ratio` times as high as wide, without ticks."""
+    rows = -(-len(titles) // columns)
+    title_height = 0.2 + 0.16 * max(1 + title.count("\n") for title in titles)
+    height = rows * (width / columns * ratio + title_height)
+    figure, axes = new_figure(width, height, rows, columns, alt=alt.replace("\n", ", "))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, title in zip(axes.flat, titles, strict=False):
+        axis.set_title(label(title), fontsize=10)
+    return figure, axes
 
 
 def finish(axis: Axes, *, legend: bool = True, **settings) -> None:
