@@ -1,4 +1,4 @@
-"""The base of all figures: independent of pyplot, told apart in greyscale, described in words."""
+"""The base of all figures: no pyplot, styles that differ in greyscale, and alternative texts."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def finish(axis: Axes, *, legend: bool = True, **settings) -> None:
 
 
 def printable(text: str) -> str:
-    """The text with escapes for the bytes of file names that are not UTF-8."""
+    """Escape the bytes of file names that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def label(name: object) -> str:
-    """A name as matplotlib must get it, so that a dollar sign in it is no formula."""
+    """Escape a name for matplotlib, which reads dollar signs as the marks of a formula."""
     return printable(str(name)).replace("$", r"\$")

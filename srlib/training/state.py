@@ -82,8 +82,8 @@ class RunFolder:
         Args:
             config: The settings, a dataclass.
             history: The history so far.
-            identity: What a resume must find unchanged besides the settings.
-            parts: What it restores, such as state dicts.
+            identity: Further facts that must be the same at a resume, such as the pairs.
+            parts: State dicts and the like, to be restored.
         """
         # In memory first: torch's error for a full disk does not mention the disk.
         content = io.BytesIO()
