@@ -84,7 +84,7 @@ def test_the_house_has_ten_rooms():
     folders = {p.name for p in (ROOT / "srlib").iterdir() if (p / "__init__.py").exists()}
     files = {p.name for p in (ROOT / "srlib").glob("*.py")}
     assert folders == set(ROOMS)
-    assert files == {"__init__.py", "errors.py"}
+    assert files == {"__init__.py", "cli.py", "errors.py"}
     assert {p.name for p in (ROOT / "tests").iterdir() if p.is_dir()} >= set(ROOMS)
 
 
@@ -109,6 +109,7 @@ def test_no_two_modules_import_each_other():
 def test_srlib_is_thin():
     """All lines of Python outside the widgets; raise the figure only for a feature that is worth it."""
     files = [p for room in ROOMS[:-1] for p in (ROOT / "srlib" / room).rglob("*.py")]
+    files += (ROOT / "srlib").glob("*.py")
     assert sum(len(p.read_text().splitlines()) for p in files) <= MOST_LINES
 
 
