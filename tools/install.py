@@ -22,7 +22,7 @@ PATIENCE = 5  # seconds for the CPU index to answer
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before pip can refuse
         sys.exit(f"Image Wizard needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     if os.environ.get("TORCH", "") not in ("", "cpu", "cuda"):
         sys.exit(f"TORCH is cpu or cuda, not {os.environ['TORCH']}.")
