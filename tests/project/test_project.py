@@ -46,7 +46,7 @@ def test_conda_names_every_package_of_the_course():
 def test_every_dependency_has_a_tested_version():
     tested = names_of((ROOT / "constraints.txt").read_text().splitlines())
     extras = PROJECT["optional-dependencies"]
-    wanted = names_of(PROJECT["dependencies"] + extras["course"] + extras["test"])
+    wanted = names_of(PROJECT["dependencies"] + extras["course"] + extras["book"] + extras["test"])
     assert wanted - {"srlib"} <= tested
 
 
