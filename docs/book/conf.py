@@ -11,6 +11,7 @@ html_theme = "furo"
 html_css_files = ["book.css"]
 html_js_files = ["compare.js"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 # rendering: formulas as the browser draws them, without a script from elsewhere.
