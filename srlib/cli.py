@@ -136,7 +136,7 @@ def main() -> None:
     help=f"{', '.join(FORMATS)}.  [default: that of --output, or png]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-@click.option("-q", "--quiet", is_flag=True, help="Show errors only, as where no terminal is.")
+@click.option("-q", "--quiet", is_flag=True, help="Show errors only, as without a terminal.")
 @_as_json
 @_with_sentences
 def enlarge(pictures, scale, width, height, model, output, kind, overwrite, quiet, as_json) -> None:
@@ -326,7 +326,7 @@ class _Run:
 @main.command()
 @click.argument("source", metavar="SRC", type=_FOLDER)
 @click.argument("target", metavar="DST", type=click.Path(file_okay=False, path_type=Path))
-@click.option("-s", "--scale", type=click.Choice("2348"), default="4", show_default=True)
+@click.option("-s", "--scale", type=click.Choice(list("2348")), default="4", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Make all of them again.")
 @_as_json
 @_with_sentences
