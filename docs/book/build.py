@@ -73,8 +73,8 @@ def write_scripts(script: str, style: str) -> None:
     static = SOURCE / "_static"
     static.mkdir()
     script = script.replace("export default { render };", "")
-    page = (BOOK / "compare_page.js").read_text(encoding="utf-8")
-    (static / "compare.js").write_text(f"(() => {{\n{script}{page}}})();\n", encoding="utf-8")
+    page = (BOOK / "page.js").read_text(encoding="utf-8")
+    (static / "page.js").write_text(f"(() => {{\n{script}{page}}})();\n", encoding="utf-8")
     (static / "book.css").write_text((BOOK / "book.css").read_text() + style, encoding="utf-8")
 
 

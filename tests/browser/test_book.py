@@ -72,6 +72,13 @@ def test_a_comparison_slides_by_keyboard_without_a_kernel(site, offline, name):
     assert axe_violations(offline, ".comparison") == ""
 
 
+@pytest.mark.parametrize("name", ["index.html", "docs/command_line.html", "api/upscaling.html"])
+def test_axe_finds_nothing_on_a_page(site, offline, name):
+    offline.goto((site / name).as_uri())
+    offline.locator("h1").first.wait_for()
+    assert axe_violations(offline, "body") == ""
+
+
 def test_search_finds_a_lesson_and_dark_mode_is_dark(site, offline):
     offline.goto((site / "search.html").as_uri() + "?q=antialiasing")
     expect(offline.locator("#search-results li").first).to_be_visible()

@@ -1,4 +1,5 @@
-// Every comparison on the page: the widget's own script over stored pictures, with a model that no kernel listens to.
+// What every page does once it is there: its comparisons are the widget's own script over stored pictures, with a model
+// that no kernel listens to; and readers who use the keyboard or a screen reader reach all of it.
 
 const comparisons = [];
 
@@ -29,4 +30,9 @@ document.addEventListener("DOMContentLoaded", () => {
     el.replaceChildren(); // the still picture, for pages without scripts
     render({ model: storedModel(state), el, signal: new AbortController().signal });
   }
+  for (const box of document.querySelectorAll("pre, .output.text_html")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // so that the arrow keys scroll it
+  }
+  for (const caption of document.querySelectorAll(".caption[role=heading]")) caption.ariaLevel = "2";
+  document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Pages");
 });
