@@ -6,24 +6,26 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help course lab app test fuzz render clean
+.PHONY: help course lab app book test fuzz render clean
 
 help:
 	@echo "make course   run notebooks 01 to 06 in about five minutes; results in runs/<time>/"
 	@echo "              SCALE=2  DATA=~/DIV2K  PARAMS=\"name=value …\" reach the notebooks"
 	@echo "make lab      open JupyterLab on the Image Wizard"
 	@echo "make app      the Image Wizard alone, as a web page on this machine"
+	@echo "make book     the course as a website to read, in site/"
 	@echo "make test     all tests"
 	@echo "make fuzz     five minutes of random damage to files, folders and downloads; SECONDS=60"
 	@echo "make render   execute the notebooks and store their outputs (for maintainers)"
-	@echo "make clean    remove .venv"
+	@echo "make clean    remove .venv and site/; your results in runs/ stay"
+	@echo
+	@echo "TORCH=cpu or TORCH=cuda chooses PyTorch's build at the first installation; \"make clean\" lets you"
+	@echo "choose again. By default it is the small one for the CPU where there is no NVIDIA GPU."
+	@echo "On a command line of your own: .venv/bin/image-wizard photo.jpg"
 
 # .venv/course and .venv/test are installed: `make course` brings the first, `make test` both.
 .venv/%: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Image Wizard needs Python 3.11 or newer; this is " + sys.version.split()[0] + ".")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing into .venv: two to ten minutes the first time, 6 GB on Linux (PyTorch brings its GPU libraries) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	@TORCH=$(TORCH) $(PYTHON) tools/install.py $*
 	@touch $@
 
 course: .venv/course
@@ -47,8 +49,11 @@ test: .venv/test
 fuzz: .venv/test
 	PYTHONPATH=.:tests $(BIN)/python tools/fuzz.py $(SECONDS)
 
+book: .venv/book
+	$(BIN)/python docs/book/build.py
+
 render: .venv/test
 	$(BIN)/python tools/render.py
 
 clean:
-	rm -rf .venv
+	rm -rf .venv site

@@ -9,7 +9,6 @@ import torch
 
 from srlib.errors import printable
 from srlib.files.download import sha256_of
-from srlib.files.whole import open_regular
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
 from srlib.zoo.layouts import (
     SHIFTS,

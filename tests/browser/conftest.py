@@ -55,7 +55,9 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     labconfig.mkdir(parents=True)
     quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (labconfig / "page_config.json").write_text(json.dumps(quiet))
-    server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
+    base_url = "/user/a.student/"  # as on a JupyterHub
+    address = f"http://127.0.0.1:{_free_port()}{base_url.rstrip('/')}"
+    server = Jupyter(address, secrets.token_hex(16), root)
     command = [
         *(
             sys.executable,
@@ -67,6 +69,7 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         ),
         *(
             "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.base_url={base_url}",
             f"--ServerApp.port={server.port}",
             "--ServerApp.port_retries=0",
         ),

@@ -124,7 +124,8 @@ def machine_slot(check: Callable[[], None], on_wait: Callable[[], None]) -> Iter
         check: Called while waiting; may raise to give up.
         on_wait: Called once if there is a wait.
     """
-    lock = FileLock(Path(tempfile.gettempdir()) / f"srlib-{os.getuid()}.lock")
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has a folder for each
+    lock = FileLock(Path(tempfile.gettempdir()) / f"srlib-{user}.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -1,0 +1,452 @@
+"""The command line, `image-wizard`: a thin layer over the public functions of srlib.
+
+Before a command runs, only click is imported, so that `--help` does not wait for PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import json
+import math
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from srlib import SRError, __version__
+
+if TYPE_CHECKING:
+    from srlib.files import Progress
+    from srlib.model import EDSR
+
+# Their rooms have these too, and need PyTorch; a test compares them.
+FORMATS = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp")
+MAX_SCALE = 8
+PROTOCOLS = ("benchmark-y", "benchmark-y-matlab", "div2k-rgb", "rgb", "skimage-rgb")
+_BAR = 30  # characters
+_CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_shown = click.format_filename  # prints any name of a file
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_with_scale = click.option(
+    "-s", "--scale", type=click.IntRange(min=2), default=4, show_default=True, metavar="FACTOR"
+)
+
+
+def _with_sentences(command: Callable) -> Callable:
+    """Show errors and warnings as sentences, and exit with 1 after an error."""
+
+    @functools.wraps(command)
+    def run(**arguments):
+        said = set()
+
+        def show(message: Warning | str, *_, **__) -> None:
+            if str(message) not in said:
+                click.echo(f"Warning: {message}", err=True)
+            said.add(str(message))
+
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = show
+                command(**arguments)
+        except (SRError, OSError, ValueError, TypeError, MemoryError, ImportError) as error:
+            raise click.ClickException(_sentence(error)) from error
+
+    return run
+
+
+def _sentence(error: Exception) -> str:
+    """An exception as a sentence that is never empty."""
+    text = str(error).strip()
+    if isinstance(error, ModuleNotFoundError):
+        return f"This needs the package {error.name}: pip install 'srlib[course]'."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{_shown(error.filename)}: {error.strerror}."
+    if isinstance(error, MemoryError):
+        return text or "The result does not fit into the free memory; --format tif needs less."
+    known = isinstance(error, SRError | ValueError | TypeError | OSError) and text
+    return text if known else f"{type(error).__name__}: {text or 'no further explanation'}"
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+class _EnlargeByDefault(click.Group):
+    """A group whose command `enlarge` needs no name, and whose help shows its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+            args = ["enlarge", *args]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] PICTURE..."]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        enlarge.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group(cls=_EnlargeByDefault, no_args_is_help=True)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Enlarge photographs by a neural network.
+
+    A PICTURE is a file, a folder, a pattern such as "*.jpg", or - for standard input. The result
+    of photo.jpg is photo_x4.png beside it; those of the folder photos are in photos_x4. Nothing is
+    overwritten without --overwrite.
+
+    The exit code is 0 if all went well, 1 if something failed, and 2 for a wrong call.
+    """
+
+
+@main.command(hidden=True)
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option(
+    "-s",
+    "--scale",
+    type=click.FloatRange(1, MAX_SCALE),
+    metavar="FACTOR",
+    help="1 to 8.  [default: 4, or that of the weights file]",
+)
+@click.option("--width", type=click.IntRange(1), metavar="PIXELS", help="Instead of --scale.")
+@click.option("--height", type=click.IntRange(1), metavar="PIXELS", help="Instead of --scale.")
+@click.option(
+    "-n",
+    "--model",
+    metavar="NAME|FILE",
+    help="A name of `image-wizard models`, or a weights file.  [default: recommended for each "
+    "picture, by its traces of JPEG, WebP and noise]",
+)
+@click.option("-o", "--output", metavar="PATH", help="File or folder, or - for standard output.")
+@click.option(
+    "-f",
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    help=f"{', '.join(FORMATS)}.  [default: that of --output, or png]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("-q", "--quiet", is_flag=True, help="Show errors only, as without a terminal.")
+@_as_json
+@_with_sentences
+def enlarge(pictures, scale, width, height, model, output, kind, overwrite, quiet, as_json) -> None:
+    """Enlarge pictures: the command without a name."""
+    sizes = {"scale": scale, "width": width, "height": height}
+    given = [(name, value) for name, value in sizes.items() if value is not None]
+    to_stdout = output == "-" or (output is None and "-" in pictures)
+    if len(given) > 1:
+        raise click.UsageError("Give one of --scale, --width and --height.")
+    if to_stdout and (len(pictures) > 1 or Path(pictures[0]).is_dir()):
+        raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
+    if to_stdout and (as_json or sys.stdout.isatty()):
+        raise click.UsageError("The picture goes to standard output: use a pipe, or --output FILE.")
+    network = _network_of_file(model)
+    [size] = given or [("scale", network.config.scale if network else 4)]
+    run = _Run(size, network or model, overwrite, quiet or not sys.stderr.isatty())
+    with tempfile.TemporaryDirectory() as scratch:
+        if to_stdout:
+            output = f"{scratch}/standard output.{kind or 'png'}"
+        if "-" in pictures:
+            copy = Path(scratch, "standard input")
+            copy.write_bytes(click.get_binary_stream("stdin").read())
+            pictures = [str(copy) if picture == "-" else picture for picture in pictures]
+        place = Path(output).expanduser() if output else None
+        jobs = [job for picture in pictures for job in _jobs(picture, size, place, kind)]
+        records = [run.attempt(job, jobs) for job in jobs]
+        if to_stdout and "error" not in records[0]:
+            click.get_binary_stream("stdout").write(jobs[0].target.read_bytes())
+    if as_json:
+        _print_json(records)
+    sys.exit(any("error" in record for record in records))
+
+
+def _network_of_file(model: str | None) -> EDSR | None:
+    """The network of a weights file; None for a name, which has a network for each scale."""
+    from srlib.zoo import WeightsError, available, load_pretrained
+
+    if model is None or model in {checkpoint.name for checkpoint in available()}:
+        return None
+    try:
+        return load_pretrained(model)
+    except WeightsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A picture to enlarge, and the file to write; `in_folder` if its folder was given."""
+
+    source: Path
+    target: Path
+    in_folder: bool = False
+
+
+def _jobs(
+    picture: str, size: tuple[str, float], place: Path | None, kind: str | None
+) -> Iterator[_Job]:
+    """The pictures of one argument, and the files to write."""
+    from srlib.images import find_images
+
+    name, value = size
+    ending = f"_{'x' if name == 'scale' else name[0]}{value:g}"
+    path = Path(picture).expanduser()
+    if path.is_dir():
+        folder = place or Path(f"{path.resolve()}{ending}")
+        if folder.resolve().is_relative_to(path.resolve()):
+            raise click.UsageError(
+                f"{folder} lies in {path}: the next run would take results for pictures."
+            )
+        for file in find_images(path):
+            target = (folder / file).with_suffix(f".{kind or 'png'}")
+            yield _Job(path / file, target, in_folder=True)
+        return
+    matches = [] if path.exists() else sorted(glob.glob(str(path)))
+    for source in map(Path, matches or [path]):
+        target = source.with_name(f"{source.stem}{ending}.{kind or 'png'}")
+        if place and (place.is_dir() or not place.suffix):
+            target = place / target.name
+        elif place:
+            target = place
+        yield _Job(source, target)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The enlarging of pictures, with sentences and a progress bar on standard error.
+
+    Attributes:
+        size: ("scale", factor), ("width", pixels) or ("height", pixels).
+        model: A network, the name of one, or None for the recommended one.
+        overwrite: Replace files that are there.
+        silent: Show errors only.
+    """
+
+    size: tuple[str, float]
+    model: EDSR | str | None
+    overwrite: bool
+    silent: bool
+
+    def attempt(self, job: _Job, jobs: list[_Job]) -> dict[str, Any]:
+        """Enlarge one picture of many; a record of the result, or of the error."""
+        record = {"picture": str(job.source), "result": str(job.target)}
+        if job.in_folder and job.target.exists() and not self.overwrite:
+            self.say(f"{_shown(job.target)} is there already.")
+            return record | {"kept": True}
+        try:
+            first = next(other.source for other in jobs if other.target == job.target)
+            if first != job.source:
+                raise FileExistsError(f"{job.source} and {first} would both become {job.target}.")
+            return record | self.enlarge(job)
+        except Exception as error:  # one picture's trouble must not cost the others
+            text = _sentence(error)
+            if job.source.name not in text and job.target.name not in text:
+                text = f"{job.source}: {text}"
+            click.echo(f"{'' if self.silent else _CLEAR}Error: {_shown(text)}", err=True)
+            return {"picture": str(job.source), "error": text}
+
+    def enlarge(self, job: _Job) -> dict[str, Any]:
+        """Enlarge one picture; its size, and the network with the reason for it."""
+        from srlib.images import read_image, write_image
+        from srlib.upscaling import upscale, upscale_to_tiff
+
+        if job.target.exists() and not self.overwrite:
+            raise FileExistsError(f"{job.target} is there; --overwrite replaces it.")
+        if job.target.exists() and job.target.samefile(job.source):
+            raise FileExistsError(f"{job.target} is the picture itself; choose another --output.")
+        if job.target.suffix[1:].lower() not in FORMATS:
+            raise ValueError(f"{job.target}: the formats are {', '.join(FORMATS)}.")
+        picture = read_image(job.source)
+        name, value = self.size
+        height, width = picture.size
+        factor = value / {"scale": 1, "width": width, "height": height}[name]
+        chosen, network, reason = self.choose(job.source, factor)
+        self.say(f"{_shown(job.source)}: {reason}")
+        draw = self.progress(job.source.name)
+        draw(0, 1)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        if job.target.suffix.lower() in (".tif", ".tiff") and factor == network.config.scale:
+            options = {"overwrite": self.overwrite, "on_progress": draw}
+            upscale_to_tiff(picture, job.target, network, **options)  # any size fits the memory
+            height, width = (side * network.config.scale for side in picture.size)
+        else:
+            larger = upscale(picture, network, **{name: value}, on_progress=draw)
+            write_image(job.target, larger)
+            height, width = larger.size
+        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels")
+        return {"width": width, "height": height, "model": chosen, "reason": reason}
+
+    def choose(self, source: Path, factor: float) -> tuple[str, EDSR, str]:
+        """The name of the network, the network of the smallest scale that is enough, and why."""
+        from srlib.model import EDSR, SCALES
+        from srlib.zoo import recommend_checkpoint
+
+        if isinstance(self.model, EDSR):
+            return "weights file", self.model, "the weights file that was given."
+        scale = next((scale for scale in SCALES if scale >= factor), max(SCALES))
+        if self.model:
+            return self.model, self.loaded(self.model, scale), f"{self.model}, as you asked."
+        name, reason = recommend_checkpoint(source, scale)
+        return name, self.loaded(name, scale), reason
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019 - there is one run in a process
+    def loaded(self, name: str, scale: int) -> EDSR:
+        """A network by name, downloaded if need be."""
+        from srlib.zoo import load_pretrained
+
+        return load_pretrained(name, scale, on_progress=self.progress(f"Downloading {name}"))
+
+    def say(self, text: str) -> None:
+        """Print a line in place of the progress bar."""
+        if not self.silent:
+            click.echo(_CLEAR + text, err=True)
+
+    def progress(self, label: str) -> Progress:
+        """A callback that draws a bar with this label."""
+
+        def draw(done: int, total: int | None) -> None:
+            share = done / total if total else 0
+            bar = "━" * round(_BAR * share)
+            if not self.silent:
+                line = f"{_CLEAR}{_shown(label)} {bar:·<{_BAR}} {share:4.0%}"
+                click.echo(line, err=True, nl=False)
+
+        return draw
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=_FOLDER)
+@click.argument("target", metavar="DST", type=click.Path(file_okay=False, path_type=Path))
+@click.option("-s", "--scale", type=click.Choice(list("2348")), default="4", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Make all of them again.")
+@_as_json
+@_with_sentences
+def lowres(source: Path, target: Path, scale: str, overwrite: bool, as_json: bool) -> None:
+    """Make the LR image of every picture in a folder, as MATLAB does.
+
+    SRC is the folder of the pictures, DST that of the LR images. Run it again after a stop: it
+    goes on.
+    """
+    from srlib.data import create_low_res_images_recursive
+
+    report = create_low_res_images_recursive(source, target, int(scale), overwrite=overwrite)
+    for name, reason in report.failed.items():
+        click.echo(f"Error: {name}: {reason}", err=True)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        click.echo(str(report))
+    sys.exit(bool(report.failed))
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_with_scale
+@_as_json
+@_with_sentences
+def check(folder: Path, scale: int, as_json: bool) -> None:
+    """Find the faults of a folder of training images.
+
+    The exit code is 1 if there is an error or a warning.
+    """
+    from srlib.data import check_dataset
+
+    report = check_dataset(folder, scale=scale)
+    if as_json:
+        findings = report.findings.to_dict("records")
+        _print_json({"ok": report.ok, "pictures": report.pictures, "findings": findings})
+    else:
+        click.echo(repr(report))
+    sys.exit(not report.ok)
+
+
+@main.command()
+@click.argument("sr", metavar="SR", type=_FOLDER)
+@click.argument("hr", metavar="HR", type=_FOLDER)
+@click.option(
+    "-p", "--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], show_default=True
+)
+@_with_scale
+@_as_json
+@_with_sentences
+def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> None:
+    """Measure PSNR and SSIM of a folder of enlarged pictures.
+
+    The pictures of the folders SR and HR belong together by their names. All are cropped to a
+    multiple of the scale.
+    """
+    from srlib.data import Pair, PairedImages
+    from srlib.images import crop_to_multiple, read_image
+    from srlib.metrics import evaluate, summarise
+
+    if sr.samefile(hr):
+        raise click.UsageError(f"SR and HR are one folder, {sr}.")
+
+    def pairs() -> Iterator[Pair]:
+        paired = PairedImages(hr, sr, scale=scale)
+        for name, files in zip(paired.names, paired.files, strict=True):
+            whole, large = (crop_to_multiple(read_image(file).array, scale) for file in files)
+            if whole.shape != large.shape:
+                raise ValueError(f"{files[1]} and {files[0]} differ in size, or one is gray.")
+            yield Pair(whole, large, name)
+
+    table = evaluate({"sr": lambda image: image}, pairs(), scale=scale, protocol=protocol)
+    values = table.pivot(index="image", columns="metric", values="value")
+    values.loc["mean"] = summarise(table, baseline="sr")["mean"]["sr"]
+    if as_json:  # which knows no infinity
+        finite = values.map(lambda value: value if math.isfinite(value) else None)
+        images = {name: row.to_dict() for name, row in finite.astype(object).iterrows()}
+        means = images.pop("mean")
+        _print_json({"protocol": protocol, "scale": scale, "mean": means, "images": images})
+    else:
+        formats = {"psnr": "{:.2f}".format, "ssim": "{:.4f}".format}
+        click.echo(f"{protocol}, scale {scale}")
+        click.echo(values.rename_axis(None).rename_axis(None, axis=1).to_string(formatters=formats))
+
+
+@main.command()
+@_as_json
+@_with_sentences
+def models(as_json: bool) -> None:
+    """List the networks."""
+    from srlib.zoo import available
+
+    names = ("name", "scale", "title", "size")
+    found = [
+        {name: getattr(checkpoint, name) for name in names} | {"on_disk": checkpoint.on_disk()}
+        for checkpoint in available()
+    ]
+    if as_json:
+        _print_json(found)
+        return
+    for model in found:
+        place = "here" if model["on_disk"] else f"{model['size'] / 1e6:.0f} MB"
+        click.echo(f"{model['name']:16} x{model['scale']}  {place:>7}  {model['title']}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@_as_json
+@_with_sentences
+def inspect(file: Path, as_json: bool) -> None:
+    """Describe a weights file, without running code in it.
+
+    The exit code is 1 if it would not load.
+    """
+    from srlib.zoo import inspect_checkpoint
+
+    passport = inspect_checkpoint(file)
+    if as_json:
+        _print_json(asdict(passport) | {"loads": passport.loads})
+    else:
+        click.echo(str(passport))
+    sys.exit(not passport.loads)

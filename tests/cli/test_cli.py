@@ -1,0 +1,345 @@
+"""The command line: as click's runner sees it, and as a process with pipes."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import ROOT, SAMPLES
+from photo_files import camera_exif, deep_of, png16, saved, tiff16
+from PIL import Image
+
+from srlib import load_pretrained, read_image, upscale
+from srlib.cli import FORMATS, MAX_SCALE, PROTOCOLS, main
+from srlib.data import create_low_res_images_recursive
+from srlib.images import RESULT_SUFFIXES
+from srlib.metrics import PROTOCOLS as ROOM_PROTOCOLS
+from srlib.upscaling import MAX_SCALE as ROOM_MAX_SCALE
+from srlib.upscaling import upscale_folder
+from srlib.zoo import CHECKPOINTS, find, recommend_checkpoint
+
+COMMAND = [sys.executable, "-c", "from srlib.cli import main; main(prog_name='image-wizard')"]
+
+
+def call(*arguments: object):
+    """The result of a call; an exception that is no exit is the test's failure."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def process(*arguments: object, **options) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, env=environment, timeout=300, **options)
+
+
+@pytest.fixture
+def pictures(tmp_path, photo):
+    """A JPEG of low quality and a clean PNG, in a folder."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    small = Image.fromarray(photo[:40, :48])
+    small.save(folder / "web.jpg", quality=40)
+    small.save(folder / "clean.png")
+    return folder
+
+
+def test_the_command_is_installed_and_needs_no_torch_for_its_help():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"image-wizard": "srlib.cli:main"}
+    code = "import sys, srlib.cli; print({'torch', 'numpy', 'PIL'} & sys.modules.keys() or 'none')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "none\n")
+
+
+def test_its_lists_are_those_of_the_rooms():
+    assert {f".{name}" for name in FORMATS} == set(RESULT_SUFFIXES)
+    assert tuple(ROOM_PROTOCOLS) == PROTOCOLS
+    assert ROOM_MAX_SCALE == MAX_SCALE
+
+
+def test_the_page_in_docs_is_the_help(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    from command_line_page import PAGE, page
+
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_help_names_every_option_and_command():
+    text = call("--help").output
+    for name in ("--scale", "--output", "--overwrite", "lowres", "evaluate", "inspect"):
+        assert name in text
+
+
+def test_a_picture_is_enlarged_as_python_does_it_by_the_recommended_network(pictures):
+    done = call(pictures / "web.jpg", "--json")
+    [record] = json.loads(done.stdout)
+    name, reason = recommend_checkpoint(pictures / "web.jpg", 4)
+    assert (done.exit_code, record["model"], record["reason"]) == (0, name, reason)
+    assert name == "edsr-lite-photo"
+    expected = upscale(pictures / "web.jpg", load_pretrained(name, 4))
+    found = read_image(pictures / "web_x4.png")
+    assert (record["width"], record["height"]) == (192, 160)
+    np.testing.assert_array_equal(found.rgb, expected.rgb)
+
+
+@pytest.mark.parametrize(
+    ("options", "result", "size"),
+    [
+        (("--scale", 2), "clean_x2.png", (96, 80)),
+        (("-s", 2.5, "-f", "jpg"), "clean_x2.5.jpg", (120, 100)),
+        (("--width", 100), "clean_w100.png", (100, 84)),
+        (("--height", 80, "-n", "edsr-lite"), "clean_h80.png", (96, 80)),
+        (("--model", find("edsr-lite", 3).path), "clean_x3.png", (144, 120)),
+        (("--format", "tif"), "clean_x4.tif", (192, 160)),
+        (("--output", "out/large.webp"), "out/large.webp", (192, 160)),
+        (("--output", "out"), "out/clean_x4.png", (192, 160)),
+    ],
+)
+def test_size_network_format_and_place_can_be_chosen(pictures, options, result, size, monkeypatch):
+    monkeypatch.chdir(pictures)
+    assert call("clean.png", *options).exit_code == 0
+    assert Image.open(pictures / result).size == size
+
+
+def test_a_tiff_in_strips_has_the_pixels_of_a_png(pictures):
+    assert call(pictures / "web.jpg", "--format", "tif").exit_code == 0
+    assert call(pictures / "web.jpg").exit_code == 0
+    strips = read_image(pictures / "web_x4.tif")
+    np.testing.assert_array_equal(strips.rgb, read_image(pictures / "web_x4.png").rgb)
+
+
+def test_a_folder_goes_beside_itself_and_on_after_a_stop(pictures, tmp_path):
+    (pictures / "sub").mkdir()
+    Image.open(pictures / "clean.png").save(pictures / "sub" / "deep.png")
+    (pictures / "broken.png").write_bytes(b"\x89PNG")
+    done = call(pictures, "--scale", 2)
+    assert done.exit_code == 1 and "broken.png" in done.stderr
+    results = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("photos_x2/**/*.*"))
+    assert results == ["photos_x2/clean.png", "photos_x2/sub/deep.png", "photos_x2/web.png"]
+    (pictures / "broken.png").unlink()
+    (tmp_path / "photos_x2" / "web.png").unlink()
+    before = (tmp_path / "photos_x2" / "clean.png").stat().st_mtime_ns
+    again = call(pictures, "--scale", 2, "--json")
+    kept = {os.path.basename(r["picture"]): "kept" in r for r in json.loads(again.stdout)}
+    assert again.exit_code == 0
+    assert kept == {"clean.png": True, "web.jpg": False, "deep.png": True}
+    assert (tmp_path / "photos_x2" / "clean.png").stat().st_mtime_ns == before
+
+
+def test_a_pattern_that_the_shell_left_alone(pictures):
+    assert call(pictures / "*.??g").exit_code == 0
+    assert (pictures / "web_x4.png").exists() and (pictures / "clean_x4.png").exists()
+
+
+def test_nothing_is_overwritten_unasked(pictures):
+    (pictures / "clean_x4.png").write_bytes(b"mine")
+    done = call(pictures / "clean.png")
+    assert done.exit_code == 1 and "clean_x4.png" in done.stderr
+    assert (pictures / "clean_x4.png").read_bytes() == b"mine"
+    assert call(pictures / "clean.png", "--overwrite").exit_code == 0
+    assert read_image(pictures / "clean_x4.png").size == (160, 192)
+
+
+def test_the_picture_itself_is_never_replaced(pictures):
+    before = (pictures / "clean.png").read_bytes()
+    done = call(pictures / "clean.png", "--output", pictures / "clean.png", "--overwrite")
+    assert done.exit_code == 1 and "clean.png" in done.stderr
+    assert (pictures / "clean.png").read_bytes() == before
+
+
+def test_two_pictures_never_share_a_result(pictures):
+    Image.open(pictures / "web.jpg").transpose(Image.Transpose.ROTATE_90).save(pictures / "web.png")
+    done = call(pictures / "web.jpg", pictures / "web.png", "--overwrite")
+    assert done.exit_code == 1 and "web.png" in done.stderr and "web.jpg" in done.stderr
+    assert read_image(pictures / "web_x4.png").size == (160, 192)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("clean.png", "--scale", 9),
+        ("clean.png", "--scale", 2, "--width", 100),
+        ("clean.png", "--format", "gif"),
+        ("clean.png", "--model", "edsr-huge"),
+        ("clean.png", "--model", "missing.pth"),
+        ("clean.png", "--no-such-option"),
+        ("clean.png", "web.jpg", "--output", "-"),
+        ("clean.png", "--output", "-", "--json"),
+        (".", "--output", "results"),
+        ("lowres", "missing", "lr"),
+        ("check",),
+        ("evaluate", ".", ".", "--protocol", "best"),
+        ("inspect", "missing.pth"),
+    ],
+)
+def test_a_wrong_call_exits_with_2_and_writes_nothing(pictures, arguments, monkeypatch):
+    monkeypatch.chdir(pictures)
+    done = call(*arguments)
+    assert done.exit_code == 2 and done.stderr
+    assert sorted(os.listdir(pictures)) == ["clean.png", "web.jpg"]
+
+
+def test_pipes_carry_the_picture_and_nothing_else(pictures):
+    content = (pictures / "web.jpg").read_bytes()
+    done = process("-", "--format", "jpg", input=content)
+    assert (done.returncode, done.stderr, done.stdout[:3]) == (0, b"", b"\xff\xd8\xff")
+    done = CliRunner().invoke(main, ["-", "-o", str(pictures / "file.png")], input=content)
+    assert (done.exit_code, done.output) == (0, "")
+    assert read_image(pictures / "file.png").size == (160, 192)
+    done = CliRunner().invoke(main, ["-"], input=b"no picture")
+    assert (done.exit_code, done.stdout) == (1, "") and "standard input" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
+def test_a_terminal_shows_the_network_the_reason_and_a_bar(pictures):
+    ours, theirs = os.openpty()
+    subprocess.run(
+        [*COMMAND, str(pictures / "web.jpg")],
+        stderr=theirs, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=300, check=True,
+    )  # fmt: skip
+    os.close(theirs)
+    text = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "edsr-lite-photo, because" in text and "100%" in text and "web_x4.png" in text
+
+
+def odd_files(photo: np.ndarray) -> dict[str, bytes]:
+    """Files that a person may have, or think to have, whose kind is not 8-bit RGB."""
+    small = Image.fromarray(photo[:24, :30])
+    deep = deep_of(photo[:24, :30], 4)
+    profile = small.convert("CMYK")
+    streams = {
+        "gray.png": saved(small.convert("L")),
+        "bits.png": saved(small.convert("1")),
+        "palette.gif": saved(small.convert("P"), "GIF"),
+        "clear.png": saved(small.convert("RGBA")),
+        "turned.jpg": saved(small, "JPEG", exif=camera_exif(6)),
+        "print.jpg": saved(profile, "JPEG"),
+        "press.tif": saved(profile, "TIFF"),
+        "deep.png": png16(deep[..., :3]),
+        "scan.tif": tiff16(deep),
+        "one.png": saved(small.resize((1, 1))),
+        "line.bmp": saved(small.resize((40, 1)), "BMP"),
+        "web.webp": saved(small, "WEBP", quality=60),
+        "Größe 7 % (1).png": saved(small),
+        "no_suffix": saved(small),
+        "named.png": saved(small, "JPEG", quality=50),
+        "float.tif": saved(small.convert("F"), "TIFF"),
+    }
+    files = {name: stream.getvalue() for name, stream in streams.items()}
+    files["cut.jpg"] = files["turned.jpg"][:200]
+    return files | {"empty.jpg": b"", "notes.png": b"Dear diary", "bomb.png": b"\x89PNG\r\n\x1a\n"}
+
+
+def test_odd_pictures_become_larger_or_an_error_that_names_them(tmp_path, photo):
+    files = odd_files(photo)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    done = call(*(tmp_path / name for name in files), "--output", tmp_path / "out", "--json")
+    records = {os.path.basename(r["picture"]): r for r in json.loads(done.stdout)}
+    failed = {name for name, record in records.items() if "error" in record}
+    assert done.exit_code == 1
+    assert failed == {"float.tif", "cut.jpg", "empty.jpg", "notes.png", "bomb.png"}
+    for name in failed:
+        assert name in records[name]["error"] and "Error" not in records[name]["error"]
+    for name in files.keys() - failed:
+        height, width = read_image(tmp_path / name).size
+        assert read_image(records[name]["result"]).size == (4 * height, 4 * width), name
+
+
+@pytest.mark.skipif(
+    not (ROOT.parent / "shared" / "cases").is_dir(), reason="the odd files of others are not here"
+)
+def test_odd_files_of_others_never_show_a_traceback(tmp_path):
+    files = sorted((ROOT.parent / "shared" / "cases").glob("*.*"))
+    done = call(*files, "--scale", 2, "--output", tmp_path, "--json")
+    for record in json.loads(done.stdout):
+        name = os.path.basename(record["picture"])
+        assert name in record.get("error", name), record
+
+
+def test_lowres_makes_the_images_of_python_and_goes_on(tmp_path):
+    source = SAMPLES / "DIV2K_valid_HR"
+    first = call("lowres", source, tmp_path / "a", "--scale", 4, "--json")
+    report = json.loads(first.stdout)
+    assert (first.exit_code, report["skipped"], report["failed"]) == (0, [], {})
+    create_low_res_images_recursive(source, tmp_path / "b", 4)
+    for name in report["written"]:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert json.loads(call("lowres", source, tmp_path / "a", "--json").stdout)["written"] == []
+
+
+def test_lowres_reports_what_failed(pictures, tmp_path):
+    (pictures / "broken.png").write_bytes(b"\x89PNG")
+    done = call("lowres", pictures, tmp_path / "lr")
+    assert done.exit_code == 1 and "broken.png" in done.stderr and "1 failed" in done.stdout
+
+
+def test_check_says_what_is_wrong(pictures):
+    assert "errors" in call("check", SAMPLES).output
+    (pictures / "broken.png").write_bytes(b"\x89PNG")
+    done = call("check", pictures, "--json")
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["ok"]) == (1, False)
+    assert any("broken.png" in finding["files"] for finding in report["findings"])
+
+
+def test_evaluate_reads_the_published_figures_of_bicubic(benchmarks, tmp_path):
+    """33.66 dB is what all papers print for bicubic on Set5 x2; MATLAB's LR images are given."""
+    from srlib.images import imresize, write_image
+
+    for path in (benchmarks / "Set5" / "X2" / "LR").glob("*.png"):
+        write_image(tmp_path / path.name, imresize(read_image(path).array, 2))
+    done = call("evaluate", tmp_path, benchmarks / "Set5" / "X2" / "HR", "-s", 2, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["mean"]["psnr"] == pytest.approx(33.66, abs=0.03)
+
+
+def test_evaluate_prints_a_table_and_refuses_other_sizes(pictures, tmp_path):
+    upscale_folder(pictures, tmp_path / "sr", scale=1.5)
+    done = call("evaluate", tmp_path / "sr", pictures)
+    assert done.exit_code == 1 and "clean.png" in done.stderr
+    assert call("evaluate", pictures, pictures).exit_code == 2  # one folder cannot be both
+
+
+def test_evaluate_leaves_infinity_out_of_json(pictures, tmp_path):
+    (tmp_path / "hr").mkdir()
+    picture = Image.open(pictures / "clean.png")
+    for folder in (pictures, tmp_path / "hr"):
+        picture.save(folder / "same.png")
+    (pictures / "clean.png").unlink()
+    (pictures / "web.jpg").unlink()
+    done = call("evaluate", pictures, tmp_path / "hr", "--json")
+    assert json.loads(done.stdout)["images"]["same"] == {"psnr": None, "ssim": 1.0}
+    assert "inf" in call("evaluate", pictures, tmp_path / "hr").stdout
+
+
+def test_models_lists_every_checkpoint():
+    listed = json.loads(call("models", "--json").stdout)
+    assert [(m["name"], m["scale"]) for m in listed] == [(c.name, c.scale) for c in CHECKPOINTS]
+    assert call("models").output.count("\n") == len(CHECKPOINTS)
+
+
+def test_inspect_shows_the_passport(tmp_path):
+    done = call("inspect", find("edsr-lite", 2).path, "--json")
+    passport = json.loads(done.stdout)
+    assert (done.exit_code, passport["loads"], passport["config"]["scale"]) == (0, True, 2)
+    (tmp_path / "w.pth").write_bytes(b"nothing")
+    broken = call("inspect", tmp_path / "w.pth")
+    assert broken.exit_code == 1 and "w.pth" in broken.stderr
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
+    for module in [name for name in sys.modules if name.startswith("srlib.data")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    done = call("check", tmp_path)
+    assert done.exit_code == 1 and "pandas" in done.stderr and "srlib[course]" in done.stderr
