@@ -22,22 +22,26 @@ def main() -> None:
         page.set_default_timeout(PATIENCE)
         page.goto(address)
         page.get_by_role("button", name=SAMPLE).wait_for()
-        page.wait_for_timeout(1000)  # pictures and styles come after the parts
-        frames = [(picture(page), 1200)]
-        page.get_by_role("radio", name="Best quality").check()
-        page.wait_for_timeout(500)
-        frames.append((picture(page), 900))
-        page.get_by_role("button", name="Enlarge").click()
-        while page.locator(".srlib-compare[data-ready]").count() == 0:
+        page.locator(".srlib-compare[data-ready]").wait_for()
+        page.wait_for_timeout(5000)  # the divider has come to rest
+        frames = [(picture(page), 1500)]
+        page.get_by_role("button", name=SAMPLE).click()
+        page.get_by_text("This is a preview.").wait_for()
+        page.locator(".srlib-veil:not(.srlib-shown)").wait_for(state="attached")
+        page.wait_for_timeout(3000)
+        frames.append((picture(page), 1500))
+        page.get_by_role("button", name="Enlarge", exact=True).click()
+        while page.get_by_role("button", name="Download", exact=True).count() == 0:
             frames.append((picture(page), 350))
             page.wait_for_timeout(700)
+        page.wait_for_timeout(3000)
         divider = page.get_by_role("slider", name="Divider")
-        divider.focus()
         for position in [*range(50, 9, -4), *range(10, 91, 4), *range(90, 49, -4)]:
-            page.evaluate("document.activeElement.blur()")
             drag(page, divider, position / 100)
             frames.append((picture(page), 90))
-        frames.append((picture(page), 1500))
+        page.get_by_role("button", name="Show what was invented").click()
+        page.wait_for_timeout(3000)
+        frames.append((picture(page), 1800))
     pictures, durations = zip(*thinned(frames), strict=True)
     stream = io.BytesIO()
     pictures[0].save(
