@@ -60,7 +60,7 @@ function makeOverview(on, act, ask) {
     const [left, top, right, bottom] = part;
     const [width, height] = [right - left, bottom - top];
     isPart = width < 1 || height < 1;
-    const all = !isPart && visible[2] - visible[0] > 0.99 && visible[3] - visible[1] > 0.99;
+    const all = !isPart && visible[2] - visible[0] > 0.95 && visible[3] - visible[1] > 0.95;
     node.hidden = !whole || all;
     if (image.getAttribute("src") !== whole) image.src = whole;
     if (held) return;

@@ -76,6 +76,7 @@ class ImageWizard(Visit):
 
     def start(self) -> None:
         self._page.landing = False
+        self._finding = ""
         super().start()
 
     def open(self, *sources: str | os.PathLike) -> None:
