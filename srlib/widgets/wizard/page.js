@@ -1,10 +1,16 @@
-/** The photograph itself over the stage, as long as that shows another one. */
-function makeVeil({ model, signal }) {
+/** The photograph itself over the stage, until that is ready to show it. */
+function makeVeil({ model, el, signal }) {
   const veil = make("div", { class: "srlib-veil" });
-  follow(model, signal, ["veil"], () => {
-    if (model.get("veil")) veil.style.backgroundImage = `url("${model.get("veil")}")`;
-    veil.classList.toggle("srlib-shown", Boolean(model.get("veil")));
-  });
+  const show = () => {
+    const { picture, version } = model.get("veil");
+    const ready = Number(el.closest(".srlib-wizard")?.querySelector(".srlib-compare")?.dataset.ready);
+    veil.classList.toggle("srlib-shown", Boolean(picture) && ready < version);
+    if (picture) veil.style.backgroundImage = `url("${picture}")`;
+  };
+  follow(model, signal, ["veil"], show);
+  const readied = new MutationObserver(show);
+  readied.observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-ready"] });
+  signal.addEventListener("abort", () => readied.disconnect());
   return veil;
 }
 

@@ -61,7 +61,9 @@ class Page(anywidget.AnyWidget):
     sentence = traitlets.Unicode("", help="The state of the work").tag(sync=True)
     together = traitlets.Int(0, help="How many results the zip would have").tag(sync=True)
     unsaved = traitlets.Bool(False, help="Whether results would be left behind").tag(sync=True)
-    veil = traitlets.Unicode("", help="Address of a picture that hides the stage").tag(sync=True)
+    veil = traitlets.Dict(
+        help="The picture that hides the stage, until that is ready with a version"
+    ).tag(sync=True)
     invented = traitlets.Bool(False, help="Whether the map is shown").tag(sync=True)
 
     def __init__(

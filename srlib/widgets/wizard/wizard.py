@@ -326,30 +326,30 @@ class ImageWizard(Visit):
             return
         shown: Enlargement | Order | None = self.result or self.order
         if self._page.landing or shown is None:
-            self._drawing.put(self._show_demo)
+            self._drawing.put(self._stage.show_demo)
         elif isinstance(shown, Enlargement):
             invented = self._page.invented
             self._drawing.put(lambda: self._show_result(shown, invented))
         elif not refusal([shown]):
             self._drawing.put(lambda: self._show_patch(shown))
 
-    def _show_demo(self) -> None:
-        self._stage.show_demo()
-        self._page.veil = ""
-
     def _show_result(self, made: Enlargement, invented: bool) -> None:
+        self._veil(made.order)
         self._stage.show_result(made, invented)
-        self._page.veil = ""
 
     def _show_patch(self, order: Order) -> None:
         place = (self._center, self._shape)
         if self._stage.shows(order, *place, self._page.invented):
             return
-        if not self._stage.is_about(order.photograph):
-            self._page.veil = order.photograph.thumbnail
+        self._veil(order)
         patch = enlarge_patch(order, self._rgb(order.photograph), *place)
         self._stage.show_patch(order, patch, *place, self._page.invented)
-        self._page.veil = ""
+
+    def _veil(self, order: Order) -> None:
+        """Hide another photograph on the stage by this one, until the stage shows it."""
+        if not self._stage.is_about(order.photograph):
+            version = self._stage.slider.version + 1
+            self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
 
     def _rgb(self, photograph: Photograph) -> np.ndarray:
         """The pixels of a photograph; those of the last one are kept."""
@@ -364,4 +364,5 @@ class ImageWizard(Visit):
             reason = "The comparison does not fit into memory, but the download works."
         else:
             reason = f"This cannot be shown: {error}"
+        self._page.veil = {}
         self._page.add_problem(reason)
