@@ -1,5 +1,7 @@
 """Make docs/wizard.webp, the moving picture of the README, from a real visit to the app.
 
+And before that the bee of the wizard's first view: small, and enlarged by edsr-lite.
+
 python tools/make_wizard_picture.py
 """
 
@@ -11,12 +13,17 @@ from app_server import ROOT, chromium, running_app
 from PIL import Image
 from playwright.sync_api import Page
 
+from srlib.images import imresize, read_image
+from srlib.upscaling import upscale
+from srlib.zoo import load_pretrained
+
 SIZE = {"width": 1000, "height": 720}  # of the window, in pixels
 PATIENCE = 300_000  # milliseconds
 SAMPLE = "Honey bee on an aster"
 
 
 def main() -> None:
+    make_bee()
     with running_app() as (address, _), chromium() as browser:
         page = browser.new_context(viewport=SIZE).new_page()
         page.set_default_timeout(PATIENCE)
@@ -56,6 +63,17 @@ def main() -> None:
     part = ROOT / "docs" / ".wizard.webp.part"
     part.write_bytes(stream.getvalue())
     part.replace(ROOT / "docs" / "wizard.webp")
+
+
+def make_bee() -> None:
+    """The bee before and after, which the wizard shows before anything is chosen."""
+    folder = ROOT / "srlib" / "widgets" / "wizard"
+    small = imresize(
+        read_image(ROOT / "data" / "sample" / "DIV2K_valid_HR" / "0801.png").rgb, 1 / 4
+    )
+    large = upscale(small, load_pretrained("edsr-lite", 4), self_ensemble=True)
+    Image.fromarray(small).save(folder / "bee_before.webp", lossless=True, method=6)
+    Image.fromarray(large).save(folder / "bee_after.webp", quality=88, method=6)
 
 
 def picture(page: Page) -> Image.Image:
