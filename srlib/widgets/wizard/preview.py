@@ -101,8 +101,8 @@ def check_on_itself(order: Order, rgb: np.ndarray) -> str:
     )
     return (
         f"Shrunk to {_FRACTIONS[scale]} and enlarged again, the sharpest part of this photo "
-        f"comes back with a PSNR of {plain:.1f} dB by ordinary enlargement and {learned:.1f} dB here: "
-        f"{verdict}."
+        f"comes back with a PSNR of {plain:.1f} dB by ordinary enlargement "
+        f"and {learned:.1f} dB here: {verdict}."
     )
 
 
