@@ -151,14 +151,26 @@ def _brightness(image: np.ndarray) -> np.ndarray:
 
 
 def curves(
-    lines: dict[str, tuple[np.ndarray, np.ndarray]],
+    lines: Mapping[str, tuple[Sequence, Sequence]],
     *,
     xlabel: str,
     ylabel: str,
     title: str = "",
+    log: bool = False,
+    marks: Mapping[str, float] | None = None,
     width: float = 6,
 ) -> Figure:
-    """One line per method, from its x and y values; HR, if it is among them, in black."""
+    """One line per method.
+
+    Args:
+        lines: (x, y) by method; x may be names. "HR", if it is among them, is drawn in black.
+        xlabel: Name and unit of x.
+        ylabel: Name and unit of y.
+        title: Of the figure.
+        log: Whether the y axis is logarithmic.
+        marks: Values of x, by name, at which vertical lines are drawn.
+        width: Inches.
+    """
     alt = f"{title or ylabel} over {xlabel}, for {', '.join(lines)}."
     figure, ((axis,),) = new_figure(width, 0.45 * width, alt=alt)
     styles = iter(STYLES)
@@ -166,9 +178,13 @@ def curves(
         colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
         look = {"color": colour, "ls": line, "lw": 1.4, "ms": 4}
         axis.plot(x, y, marker=marker if len(x) <= 30 else "", label=label(method), **look)
-    if all(np.array_equal(x, np.round(x)) for x, _ in lines.values()):
+    for name, x in (marks or {}).items():
+        axis.axvline(x, color="0.4", lw=0.8, label=label(name))
+    xs = [np.asarray(x) for x, _ in lines.values()]
+    if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title))
+    yscale = "log" if log else "linear"
+    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
     return figure
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from srlib import plots
 from srlib.metrics import luma, psnr
+from srlib.model import EDSRConfig
 
 
 @pytest.fixture
@@ -197,6 +198,36 @@ def test_hr_is_black_among_the_curves():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("x", "y")
 
 
+def test_curves_take_names_marks_and_a_logarithmic_axis():
+    lines = {"ours": (["rgb", "y"], [0.1, 10])}
+    (axis,) = plots.curves(lines, xlabel="x", ylabel="y", log=True, marks={"limit": 1}).axes
+    assert axis.get_yscale() == "log"
+    assert [line.get_label() for line in axis.lines] == ["ours", "limit"]
+
+
+def test_maps_share_their_limits_and_pictures_stay_as_they_are(photo):
+    values = np.array([[-1.0, 0.5], [0.0, 2.0]])
+    figure = plots.show_maps(
+        [photo, values], ["photo", "map"], limits=(-2, 2), number_format=".1f", box=(0, 1, 1, 1)
+    )
+    picture, drawn = figure.axes
+    assert np.array_equal(picture.images[0].get_array(), photo)
+    assert drawn.images[0].get_clim() == (-2, 2)
+    texts = {text.get_position(): text.get_text() for text in drawn.texts}
+    assert texts == {(0, 0): "-1.0", (1, 0): "0.5", (0, 1): "0.0", (1, 1): "2.0"}
+    (box,) = drawn.patches
+    assert (box.get_xy(), box.get_width()) == ((-0.5, 0.5), 1)
+
+
+@pytest.mark.parametrize(("scale", "shuffles"), [(2, 1), (3, 1), (4, 2)])
+def test_the_chain_of_the_network_ends_with_the_large_picture(scale, shuffles):
+    figure = plots.network_chain(EDSRConfig(scale, 16, 64), 48, 32)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count(f"3 x {48 * scale} x {32 * scale}") == 3  # after the tail, the mean, as SR
+    assert sum(text.startswith("shuffle") for text in texts) == shuffles
+    assert "block 16" in texts
+
+
 def test_a_figure_becomes_a_png_without_a_backend(photo):
     with Image.open(io.BytesIO(plots.show_images([photo], ["one"], width=3).png())) as image:
         assert (
@@ -223,6 +254,7 @@ def every_figure(photo, name="ours"):
     return {
         "show_images": plots.show_images([photo, photo], [name, "HR"], zoom_box=(0, 0, 0.5, 0.5)),
         "close_up": plots.close_up({name: photo, "HR": photo}, 4, 4, 24, name=name),
+        "show_maps": plots.show_maps([np.eye(3)], [name]),
         "error_maps": plots.error_maps([photo], [name], photo),
         "curves": plots.curves({name: (x, x)}, xlabel="x", ylabel="y", title=name),
         "training_curves": plots.training_curves({name: history}),
@@ -237,6 +269,7 @@ def every_figure(photo, name="ours"):
 def test_every_figure_has_an_alt_text_that_names_its_subject(photo):
     figures = every_figure(photo)
     no_figures = {"STYLES", "TextFigure", "new_figure", "summary_text", "write_report"}
+    no_figures |= {"network_chain"}  # its subject is the network, and it takes no name
     assert figures.keys() == set(plots.__all__) - no_figures
     for name, figure in figures.items():
         assert "ours" in figure.alt and figure.alt.endswith(".") and "\n" not in figure.alt, name
