@@ -5,12 +5,16 @@ from srlib.plots.figures import STYLES, TextFigure, new_figure
 from srlib.plots.maps import network_chain, show_maps
 from srlib.plots.pictures import close_up, curves, error_maps, show_images, training_curves
 from srlib.plots.report import summary_text, write_report
+from srlib.plots.squares import best_square
+from srlib.plots.training_figures import costs, plane
 
 __all__ = [
     "STYLES",
     "TextFigure",
     "agreement",
+    "best_square",
     "close_up",
+    "costs",
     "curves",
     "distributions",
     "error_maps",
@@ -18,6 +22,7 @@ __all__ = [
     "gains",
     "network_chain",
     "new_figure",
+    "plane",
     "quality_by_cost",
     "show_images",
     "show_maps",
