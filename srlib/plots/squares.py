@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def best_square(values: np.ndarray, side: int, *, step: int = 1, margin: int = 0) -> tuple[int, int]:
+def best_square(
+    values: np.ndarray, side: int, *, step: int = 1, margin: int = 0
+) -> tuple[int, int]:
     """Find the square whose mean is highest.
 
     Args:
