@@ -1,4 +1,4 @@
-"""Figures of the course and its report; each function returns a figure (lessons 01 and 03 to 06)."""
+"""Figures of the lessons and the report; most functions return a figure (lessons 04 to 06)."""
 
 from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.plots.figures import STYLES, TextFigure, new_figure
