@@ -6,6 +6,15 @@ from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages
+from srlib.data.parameters import (
+    ParameterError,
+    check_parameters,
+    data_folder,
+    existing_path,
+    optional,
+    output_folder,
+    photo_in,
+)
 from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
 
@@ -15,11 +24,18 @@ __all__ = [
     "Pair",
     "PairedImages",
     "PairedPatches",
+    "ParameterError",
     "PixelStore",
     "check_dataset",
+    "check_parameters",
     "create_low_res_images_recursive",
+    "data_folder",
     "download_div2k",
+    "existing_path",
     "find_benchmarks",
     "find_lr_dir",
     "memory_map",
+    "optional",
+    "output_folder",
+    "photo_in",
 ]

@@ -1,0 +1,143 @@
+"""The parameters of a notebook: converted and checked in the cell after them, all at once."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from srlib.errors import SRError
+from srlib.files.whole import need_folder
+from srlib.images.finder import find_images
+
+_DEFAULTS = ("runs/latest", "data/sample")  # of the course, in the repository
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class ParameterError(SRError, ValueError):
+    """A notebook was given parameters that it cannot use; the message has a line for each."""
+
+
+def check_parameters(given: Mapping, **rules: object) -> dict:
+    """Convert and check the parameters of a notebook. Every fault is told, not only the first.
+
+    Args:
+        given: The notebook's `globals()`.
+        rules: One for each parameter: a tuple of the values to choose from ("4" is taken for 4,
+            and 803 for "0803"), a range of whole numbers, `float`, `str`, or a function of this
+            module: `data_folder`, `output_folder`, `existing_path`, `photo_in`, `optional`.
+
+    Returns:
+        The converted values, for `globals().update(...)`.
+
+    Raises:
+        ParameterError: A value does not fit, or papermill has set a name without a rule.
+
+    Example:
+        >>> check_parameters({"scale": "4", "weight": 1}, scale=(2, 3, 4), weight=float)
+        {'scale': 4, 'weight': 1.0}
+    """
+    known = ", ".join(rules)
+    unknown = [name for name in _set_by_papermill(given) if name not in rules]
+    faults = [f"{name}: there is no such parameter, only {known}." for name in unknown]
+    checked = {}
+    for name, rule in rules.items():
+        try:
+            checked[name] = _apply(rule, given[name])
+        except ValueError as error:
+            faults.append(f"{name}: {error}")
+    if faults:
+        raise ParameterError("\n".join(["These parameters cannot be used.", *faults]))
+    return checked
+
+
+def optional(rule: object) -> Callable:
+    """Make a rule that takes None and "" for None, and passes everything else to another rule."""
+    return lambda value: None if value in (None, "", "None") else _apply(rule, value)
+
+
+def existing_path(value: object) -> Path:
+    """Turn text into the absolute path of a file or folder that is there."""
+    path = _located(str(value))
+    if not path.exists():
+        raise ValueError(f"there is no {path}.")
+    return path
+
+
+def output_folder(value: object) -> Path:
+    """Turn text into the absolute path of a folder to write to, and make it if it is not there."""
+    folder = _located(str(value))
+    need_folder(folder, ParameterError)
+    return folder
+
+
+def data_folder(value: object) -> Path:
+    """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
+    folder = existing_path(value)
+    for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+        find_images(folder / part)
+    return folder
+
+
+def photo_in(data_dir: object, default: str) -> Callable:
+    """Make a rule that turns a name into the file of that photograph in DIV2K_valid_HR.
+
+    Where there is no photograph of the default's name, it stands for the first one.
+    """
+
+    def find(value: object) -> Path:
+        folder = existing_path(data_dir) / "DIV2K_valid_HR"
+        files = {file.with_suffix("").as_posix(): folder / file for file in find_images(folder)}
+        files.setdefault(default, next(iter(files.values())))
+        return files[_choose(value, tuple(files))]
+
+    return find
+
+
+def _apply(rule, value: object) -> object:
+    if isinstance(rule, tuple):
+        return _choose(value, rule)
+    if isinstance(rule, range):
+        number = _as_number(value)
+        if number is None or number % 1 or int(number) not in rule:
+            raise ValueError(f"a whole number from {rule[0]} to {rule[-1]} is needed, not {value}.")
+        return int(number)
+    if rule is float and _as_number(value) is None:
+        raise ValueError(f"a number is needed, not {value}.")
+    return rule(value)
+
+
+def _choose(value: object, choices: tuple) -> object:
+    """The choice that is written so, or else the one that is the same number."""
+    number = _as_number(value)
+    same = [c for c in choices if str(c) == str(value).strip()]
+    same += [c for c in choices if number is not None and _as_number(c) == number]
+    if not same:
+        listed = ", ".join(map(str, choices[:12])) + (" …" if len(choices) > 12 else "")
+        raise ValueError(f"choose one of {listed}, not {value}.")
+    return same[0]
+
+
+def _as_number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _located(text: str) -> Path:
+    """An absolute path; the course's own folders are found from wherever papermill was started."""
+    in_repository = text.replace("../", "")
+    if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
+        return _ROOT / in_repository
+    return Path(os.path.abspath(Path(text).expanduser()))
+
+
+def _set_by_papermill(given: Mapping) -> list[str]:
+    """The names that papermill's own cell assigns; IPython keeps the source of every cell."""
+    injected = [cell for cell in given.get("In", ()) if cell.startswith("# Parameters\n")]
+    nodes = ast.walk(ast.parse("\n".join(injected)))
+    return [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
