@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def optional(rule: object) -> Callable:
 
 
 def existing_path(value: object) -> Path:
-    """Turn text into the absolute path of a file or folder that is there."""
+    """Turn text into the path of a file or folder that is there."""
     path = _located(str(value))
     if not path.exists():
         raise ValueError(f"there is no {path}.")
@@ -67,7 +66,7 @@ def existing_path(value: object) -> Path:
 
 
 def output_folder(value: object) -> Path:
-    """Turn text into the absolute path of a folder to write to, and make it if it is not there."""
+    """Turn text into the path of a folder to write to, and make it if it is not there."""
     folder = _located(str(value))
     need_folder(folder, ParameterError)
     return folder
@@ -129,11 +128,11 @@ def _as_number(value: object) -> float | None:
 
 
 def _located(text: str) -> Path:
-    """An absolute path; the course's own folders are found from wherever papermill was started."""
+    """A path; the course's own folders are found from wherever papermill was started."""
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository
-    return Path(os.path.abspath(Path(text).expanduser()))
+    return Path(text).expanduser()
 
 
 def _set_by_papermill(given: Mapping) -> list[str]:

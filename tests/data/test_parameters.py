@@ -103,7 +103,7 @@ def test_paths_as_people_write_them(tmp_path, monkeypatch):
     rules = {"at_home": existing_path, "relative": existing_path, "made": output_folder}
     given = {"at_home": "~/my photos", "relative": "my photos", "made": "~/new/folder"}
     checked = check_parameters(given, **rules)
-    assert checked["at_home"] == checked["relative"] == tmp_path / "my photos"
+    assert checked["at_home"] == checked["relative"].resolve() == tmp_path / "my photos"
     assert checked["made"] == tmp_path / "new/folder" and checked["made"].is_dir()
 
 
@@ -121,7 +121,7 @@ def test_the_courses_own_folders_are_found_from_anywhere(tmp_path, monkeypatch):
     copy = tmp_path / "copy" / "notebooks"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
-    assert output_folder("../runs/latest") == tmp_path / "copy/runs/latest"
+    assert output_folder("../runs/latest").resolve() == tmp_path / "copy/runs/latest"
 
 
 def test_photographs_by_name(tmp_path):
