@@ -1,7 +1,8 @@
-"""Figures of the course and its report; each function returns a figure (lessons 05 and 06)."""
+"""Figures of the course and its report; each function returns a figure (lessons 01 and 03 to 06)."""
 
 from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.plots.figures import STYLES, TextFigure, new_figure
+from srlib.plots.maps import network_chain, show_maps
 from srlib.plots.pictures import close_up, curves, error_maps, show_images, training_curves
 from srlib.plots.report import summary_text, write_report
 
@@ -15,9 +16,11 @@ __all__ = [
     "error_maps",
     "gain_by_texture",
     "gains",
+    "network_chain",
     "new_figure",
     "quality_by_cost",
     "show_images",
+    "show_maps",
     "summary_text",
     "training_curves",
     "write_report",

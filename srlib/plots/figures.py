@@ -1,8 +1,9 @@
-"""The base of all figures: independent of pyplot, told apart in greyscale, described in words."""
+"""The base of all figures: no pyplot, styles that differ in greyscale, and alternative texts."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,6 +56,19 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, *, 
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+def panels(titles: Sequence[str], *, ratio: float, columns: int, width: float, alt: str):
+    """Make a figure with a panel for each title, `ratio` times as high as wide, without ticks."""
+    rows = -(-len(titles) // columns)
+    title_height = 0.2 + 0.16 * max(1 + title.count("\n") for title in titles)
+    height = rows * (width / columns * ratio + title_height)
+    figure, axes = new_figure(width, height, rows, columns, alt=alt.replace("\n", ", "))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, title in zip(axes.flat, titles, strict=False):
+        axis.set_title(label(title), fontsize=10)
+    return figure, axes
+
+
 def finish(axis: Axes, *, legend: bool = True, **settings) -> None:
     """Set labels and the like on an axis, with a light grid and a small legend."""
     axis.set(**settings)
@@ -64,10 +78,10 @@ def finish(axis: Axes, *, legend: bool = True, **settings) -> None:
 
 
 def printable(text: str) -> str:
-    """The text with escapes for the bytes of file names that are not UTF-8."""
+    """Escape the bytes of file names that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def label(name: object) -> str:
-    """A name as matplotlib must get it, so that a dollar sign in it is no formula."""
+    """Escape a name for matplotlib, which reads dollar signs as the marks of a formula."""
     return printable(str(name)).replace("$", r"\$")

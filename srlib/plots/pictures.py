@@ -7,7 +7,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from srlib.metrics.protocols import luma, psnr
-from srlib.plots.figures import STYLES, finish, label, new_figure
+from srlib.plots.figures import STYLES, finish, label, new_figure, panels
+from srlib.plots.maps import show_maps
 
 if TYPE_CHECKING:
     from srlib.training.history import History
@@ -50,16 +50,11 @@ def show_images(
         shown.insert(0, images[-1])
         titles.insert(0, f"{labels[-1]}, all of it")
     columns = columns or min(5 if overview else 4, len(shown))
-    rows = -(-len(shown) // columns)
-    panel_height = width / columns * shown[-1].shape[0] / shown[-1].shape[1]
-    title_height = 0.2 + 0.16 * max(1 + title.count("\n") for title in titles)
-    alt = f"Pictures side by side: {'; '.join(titles)}.".replace("\n", ", ")
-    figure, axes = new_figure(width, rows * (panel_height + title_height), rows, columns, alt=alt)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, title in zip(axes.flat, shown, titles, strict=False):
+    ratio = shown[-1].shape[0] / shown[-1].shape[1]
+    alt = f"Pictures side by side: {'; '.join(titles)}."
+    figure, axes = panels(titles, ratio=ratio, columns=columns, width=width, alt=alt)
+    for axis, image in zip(axes.flat, shown, strict=False):
         axis.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axis.set_title(label(title), fontsize=10)
     if overview:
         axes.flat[0].images[0].set_interpolation("antialiased")
         left, top, box_width, box_height = np.multiply(zoom_box, [*images[-1].shape[1::-1]] * 2)
@@ -133,16 +128,9 @@ def error_maps(
         f"{name}: {error.mean():.1f} levels on average"
         for name, error in zip(labels, errors, strict=True)
     ]
-    alt = f"Maps of the difference from HR. {'; '.join(titles)}."
-    height = (width - 0.9) / len(images) * hr.shape[0] / hr.shape[1] + 0.35
-    figure, axes = new_figure(width, height, 1, len(images), alt=alt)
-    # Steps are easier to read than a continuous scale, and the file is a tenth as large.
-    colours = matplotlib.colormaps["magma"].resampled(20)
-    for axis, error, title in zip(axes.flat, errors, titles, strict=True):
-        drawn = axis.imshow(error, cmap=colours, vmin=0, vmax=limit, interpolation="nearest")
-        axis.set_title(label(title), fontsize=10)
-        axis.set_axis_off()
-    figure.colorbar(drawn, ax=axes, label="grey levels", fraction=0.05, aspect=30, extend="max")
+    look = {"limits": (0, limit), "colours": "magma", "unit": "grey levels", "width": width}
+    figure = show_maps(errors, titles, **look)
+    figure.alt = figure.alt.replace("Maps side by side:", "Maps of the difference from HR.")
     return figure
 
 
@@ -151,14 +139,26 @@ def _brightness(image: np.ndarray) -> np.ndarray:
 
 
 def curves(
-    lines: dict[str, tuple[np.ndarray, np.ndarray]],
+    lines: Mapping[str, tuple[Sequence, Sequence]],
     *,
     xlabel: str,
     ylabel: str,
     title: str = "",
+    log: bool = False,
+    marks: Mapping[str, float] | None = None,
     width: float = 6,
 ) -> Figure:
-    """One line per method, from its x and y values; HR, if it is among them, in black."""
+    """One line per method.
+
+    Args:
+        lines: (x, y) by method; x may be names. "HR", if it is among them, is drawn in black.
+        xlabel: Name and unit of x.
+        ylabel: Name and unit of y.
+        title: Of the figure.
+        log: Whether the y axis is logarithmic.
+        marks: Values of x, by name, at which vertical lines are drawn.
+        width: Inches.
+    """
     alt = f"{title or ylabel} over {xlabel}, for {', '.join(lines)}."
     figure, ((axis,),) = new_figure(width, 0.45 * width, alt=alt)
     styles = iter(STYLES)
@@ -166,9 +166,13 @@ def curves(
         colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
         look = {"color": colour, "ls": line, "lw": 1.4, "ms": 4}
         axis.plot(x, y, marker=marker if len(x) <= 30 else "", label=label(method), **look)
-    if all(np.array_equal(x, np.round(x)) for x, _ in lines.values()):
+    for name, x in (marks or {}).items():
+        axis.axvline(x, color="0.4", lw=0.8, label=label(name))
+    xs = [np.asarray(x) for x, _ in lines.values()]
+    if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title))
+    yscale = "log" if log else "linear"
+    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
     return figure
 
 

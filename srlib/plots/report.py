@@ -1,4 +1,4 @@
-"""The measurements as one HTML page that needs nothing else, not even a network."""
+"""The measurements as one HTML page that needs no other file and no network."""
 
 from __future__ import annotations
 

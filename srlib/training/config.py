@@ -6,13 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
+from srlib.metrics.protocols import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.training.losses import BACKBONES, PIXEL_LOSSES
 
 _AT_LEAST_ONE = ("patch_size", "batch_size", "steps_per_epoch", "max_epochs", "patience")
-_CHOICES = {"optimizer": ("adam", "muon"), "precision": ("auto", "float32", "bfloat16")}
+_CHOICES = {
+    "backbone": ("auto", *BACKBONES),
+    "distance": tuple(PIXEL_LOSSES),
+    "protocol": tuple(PROTOCOLS),
+    "precision": ("auto", "float32", "bfloat16"),
+    "optimizer": ("adam", "muon"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class TrainConfig:
         perceptual: Weight of the perceptual loss.
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
-        distance: The pixel loss: "l1", "mse" or "charbonnier".
+        distance: The pixel loss: "l1" or "mse".
         protocol: Name of the protocol for the PSNR and SSIM of the validation.
         precision: Precision of the body in training: "float32", "bfloat16", or "auto". On a CPU
             "auto" times both before the first step and takes the faster one; on a GPU it takes
@@ -85,11 +93,9 @@ class TrainConfig:
             name = setting.name
             value = getattr(self, name)
             if setting.type in ("int", "float"):
-                value = _number(name, value, whole=setting.type == "int")
-                object.__setattr__(self, name, value)
                 least = 1 if name in _AT_LEAST_ONE else 0
-                if value < least:
-                    raise ValueError(f"{name} must be {least} or more, not {value}.")
+                value = _number(name, value, whole=setting.type == "int", least=least)
+                object.__setattr__(self, name, value)
             elif not isinstance(value, bool) and setting.type == "bool":
                 raise ValueError(f"{name} must be True or False, not {value!r}.")
             elif name in _CHOICES and value not in _CHOICES[name]:
@@ -100,8 +106,8 @@ class TrainConfig:
             object.__setattr__(self, "layers", _weights_by_name(self.layers))
 
 
-def _number(name: str, value: Any, *, whole: bool) -> int | float:
-    """The setting as an int or a float. Raises ValueError if it is not a finite number."""
+def _number(name: str, value: Any, *, whole: bool = False, least: int = 0) -> int | float:
+    """The setting as an int or a float. Raises ValueError if it is not such a number."""
     number = math.nan
     if isinstance(value, str | Real) and not isinstance(value, bool):
         with suppress(ValueError):
@@ -109,16 +115,22 @@ def _number(name: str, value: Any, *, whole: bool) -> int | float:
     if not math.isfinite(number) or (whole and number != int(number)):
         kind = "a whole number" if whole else "a finite number"
         raise ValueError(f"{name} must be {kind}, not {value!r}.")
-    return int(number) if whole else number
+    if number < least:
+        raise ValueError(f"{name} must be {least} or more, not {value}.")
+    if not whole:
+        return number
+    return int(value) if isinstance(value, Integral) else int(number)  # a float holds 53 bits
 
 
 def _weights_by_name(layers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> dict[str, float]:
     try:
         pairs = dict(layers).items()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
+        pairs = ()
+    if not pairs:
         example = '{"relu2_2": 1.0}'
-        raise ValueError(f"layers must be weights by name, {example}, not {layers!r}.") from error
-    return {str(name): _number(f"layers: {name}", weight, whole=False) for name, weight in pairs}
+        raise ValueError(f"layers must be weights by name, {example}, not {layers!r}.")
+    return {str(name): _number(f"layers: {name}", weight) for name, weight in pairs}
 
 
 def _or(names: Sequence[str]) -> str:

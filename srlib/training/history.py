@@ -36,7 +36,8 @@ class RollBack:
 
     Attributes:
         step: Number of the step, from 0.
-        loss: The loss that exploded, of the step's batch or of the validation after it.
+        loss: The loss that exploded, of the step's batch or of the validation after it. In
+            history.json it is null if it was not finite.
         learning_rate: The learning rate of the step.
         images: Names of the images in the batch; empty if the validation loss exploded.
     """
@@ -62,6 +63,8 @@ class History:
         ended: Why the training ended: "complete", "early" (no progress for `patience` epochs) or
             "stopped" (by `on_event`); "" while it runs.
         running: Losses of the unfinished epoch, one a step.
+        exact: Positions of the validation images that bicubic restores exactly, such as a white
+            page. Their PSNR is infinite, so all means leave them out.
     """
 
     bicubic_psnr: float
@@ -73,6 +76,7 @@ class History:
     ended: str = ""
     running: list[float] = field(default_factory=list)
     precision: str = "float32"
+    exact: list[int] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch:
@@ -95,6 +99,7 @@ class History:
         """One sentence on the PSNR of the best epoch beside bicubic and the start."""
         best = self.best
         start = self.start
+        left_out = f" ({len(self.exact)} left out as exact)" if self.exact else ""
         if best.valid_psnr < self.bicubic_psnr:
             finding = f"Below bicubic by {self.bicubic_psnr - best.valid_psnr:.2f} dB"
         elif best.valid_psnr <= start.valid_psnr:
@@ -104,7 +109,7 @@ class History:
             finding = f"Better than at the start by {gain:.2f} dB"
         return (
             f"{finding}: epoch {best.epoch} has {best.valid_psnr:.2f} dB on the validation images, "
-            f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB."
+            f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB{left_out}."
         )
 
     def table(self) -> pd.DataFrame:

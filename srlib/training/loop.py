@@ -212,15 +212,27 @@ class _Run:
         batch = self.team.share(self.patches.batch(0, config.batch_size))
         precision = choose_precision(self.objective, batch, config, self.team)
         self._prepare(precision)
-        start = self._measure(0, self._loss_on(self.patches))
+        bicubic = self._scores(partial(imresize, scale=self.model.config.scale))
+        exact = np.flatnonzero(np.isinf(bicubic[:, 0])).tolist()
+        if len(exact) == len(bicubic):
+            raise TrainingError(
+                "Bicubic restores all validation images exactly, so that there is nothing to gain: "
+                "take photographs."
+            )
+        start = self._measure(0, self._loss_on(self.patches), exact)
         if not math.isfinite(start.valid_loss):
             raise TrainingError(
                 f"The loss is {start.valid_loss} before the first step: the model's weights are "
                 "damaged."
             )
-        psnr, ssim = self._quality(partial(imresize, scale=self.model.config.scale))
-        backbone = self.objective.loss.backbone
-        history = History(psnr, ssim, backbone, config.protocol, [start], precision=precision)
+        history = History(
+            *_means(bicubic, exact),
+            backbone=self.objective.loss.backbone,
+            protocol=config.protocol,
+            epochs=[start],
+            precision=precision,
+            exact=exact,
+        )
         self.save(history)
         return history
 
@@ -265,13 +277,14 @@ class _Run:
                 average_into(self.validated, self.model, step=step, decay=config.ema_decay)
             history.running.append(mean_loss)
             on_event("step", step + 1, history)
-        measured = self._measure(epoch, float(np.mean(history.running)))
+        measured = self._measure(epoch, float(np.mean(history.running)), history.exact)
         if measured.valid_loss < EXPLODED * start.valid_loss:
             return measured
         return RollBack(steps[-1], measured.valid_loss, rate)
 
-    def _measure(self, epoch: int, train_loss: float) -> Epoch:
-        psnr, ssim = self._quality(partial(upscale, model=self.validated, device=self.team.device))
+    def _measure(self, epoch: int, train_loss: float, exact: list[int]) -> Epoch:
+        scores = self._scores(partial(upscale, model=self.validated, device=self.team.device))
+        psnr, ssim = _means(scores, exact)
         seconds = time.monotonic() - self.started
         valid_loss = self._loss_on(self.valid_patches)
         return Epoch(epoch, train_loss, valid_loss, psnr, ssim, seconds)
@@ -284,16 +297,16 @@ class _Run:
         losses = [objective(*batch).item() * len(batch[0]) for batch in zip(lr, hr, strict=True)]
         return sum(losses) / MEASURED
 
-    def _quality(self, upscaler: Upscaler) -> list[float]:
-        """Mean PSNR and SSIM of the validation images, which the processes divide among them."""
+    def _scores(self, upscaler: Upscaler) -> np.ndarray:
+        """PSNR and SSIM of each validation image, (N, 2); the processes divide them."""
         protocol = PROTOCOLS[self.config.protocol]
         scale = self.model.config.scale
-        total = np.zeros(2)
-        for index in range(self.team.rank, len(self.valid_pairs), self.team.count):
+        scores = np.zeros((len(self.valid_pairs), 2))
+        for index in range(self.team.rank, len(scores), self.team.count):
             hr, lr, _ = self.valid_pairs[index]
             sr = upscaler(lr)
-            total += protocol.psnr(sr, hr, scale=scale), protocol.ssim(sr, hr, scale=scale)
-        return [value / len(self.valid_pairs) for value in self.team.sum(total)]
+            scores[index] = protocol.psnr(sr, hr, scale=scale), protocol.ssim(sr, hr, scale=scale)
+        return np.reshape(self.team.sum(scores.ravel()), scores.shape)
 
     def save(self, history: History) -> None:
         """Write the state, then the files that follow from it."""
@@ -335,10 +348,14 @@ class _Run:
         return history.epochs[-1].epoch * self.config.steps_per_epoch
 
 
+def _means(scores: np.ndarray, exact: list[int]) -> list[float]:
+    """Mean PSNR and SSIM, without the exact images and others of infinite PSNR."""
+    judged = np.delete(scores, exact, axis=0)
+    return judged[np.isfinite(judged[:, 0])].mean(axis=0).tolist()
+
+
 def _check_settings(config: TrainConfig, scale: int) -> None:
     """Raise ValueError for settings that do not fit the task."""
-    if config.protocol not in PROTOCOLS:
-        raise ValueError(f"protocol must be {', '.join(PROTOCOLS)}, not {config.protocol!r}.")
     least = 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
     if config.patch_size < least:
         raise ValueError(

@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
-_DEFAULT_LAYERS = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}
+BACKBONES = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}  # with their default layers
+PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss}
 SSIM_WINDOW = 11  # pixels
+_INPUT = {  # mean and standard deviation of a backbone's input, and a factor for its features
+    "vgg19": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0),
+    # Caffe's input is 0 to 255 minus the mean; the factor gives about torchvision's range.
+    "vgg16-lite": (
+        (122.67892 / 255, 116.66877 / 255, 104.00699 / 255),
+        (1 / 255,) * 3,
+        1 / (255 * 0.226),
+    ),
+}
 
 
 def vgg19_path() -> Path:
@@ -67,10 +77,10 @@ class PerceptualLoss(nn.Module):
             path = vgg19_path()
             intact = path.exists() and sha256_of(path) == VGG19_SHA256
             backbone = "vgg19" if intact else "vgg16-lite"
-        if backbone not in _DEFAULT_LAYERS:
+        if backbone not in BACKBONES:
             raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")
         self.backbone = backbone
-        self.layers = dict(layers or {_DEFAULT_LAYERS[backbone]: 1.0})
+        self.layers = dict(layers or {BACKBONES[backbone]: 1.0})
         features = _vgg_features(backbone)
         indices = _relu_indices(features)
         if unknown := self.layers.keys() - indices.keys():
@@ -79,16 +89,9 @@ class PerceptualLoss(nn.Module):
         self._taps = {indices[name]: weight for name, weight in self.layers.items()}
         features.load_state_dict(_vgg_weights(backbone), assign=True)
         self.features = features[: max(self._taps) + 1].eval().requires_grad_(False)
-        if backbone == "vgg19":
-            mean = torch.tensor([0.485, 0.456, 0.406])
-            std = torch.tensor([0.229, 0.224, 0.225])
-            self._unit = 1.0
-        else:  # trained in Caffe: the input is 0 to 255 minus the mean
-            mean = torch.tensor([122.67892, 116.66877, 104.00699]) / 255
-            std = torch.full((3,), 1 / 255)
-            self._unit = 1 / (255 * 0.226)  # brings the features to about torchvision's range
-        self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
-        self.register_buffer("std", std.view(3, 1, 1), persistent=False)
+        mean, std, self._unit = _INPUT[backbone]
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> PerceptualLoss:
         """Stay in eval mode: the backbone is never trained."""
@@ -97,20 +100,21 @@ class PerceptualLoss(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
             hr_features = self._tapped(hr)
-        pairs = zip(self._taps.values(), self._tapped(sr), hr_features, strict=True)
-        return sum(weight * l1_loss(ours, theirs) for weight, ours, theirs in pairs)
+        losses = map(l1_loss, self._tapped(sr), hr_features)
+        weights = [self._taps[index] for index in sorted(self._taps)]
+        return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
 
     def _tapped(self, rgb: Tensor) -> list[Tensor]:
-        """The features of the chosen layers."""
+        """The features of the chosen layers, from the first to the last."""
         x = (rgb - self.mean) / self.std
         if self.backbone == "vgg16-lite":
             x = x.flip(1)  # Caffe's networks take BGR
-        tapped = {}
+        tapped = []
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self._taps:
-                tapped[index] = x
-        return [tapped[index] * self._unit for index in self._taps]
+                tapped.append(x * self._unit)
+        return tapped
 
 
 def _vgg_features(backbone: str) -> nn.Sequential:
@@ -143,14 +147,6 @@ def _vgg_weights(backbone: str) -> dict[str, Tensor]:
         weights = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
     kept = {key: value for key, value in weights.items() if key.startswith("features.")}
     return {key.removeprefix("features."): value.float() for key, value in kept.items()}
-
-
-def charbonnier_loss(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Mean of sqrt(error² + epsilon²), a smooth L1 (Lai et al. 2017, LapSRN, section 3.3)."""
-    return ((sr - hr).square() + epsilon**2).sqrt().mean()
-
-
-PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss, "charbonnier": charbonnier_loss}
 
 
 def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:
@@ -186,7 +182,7 @@ class SRLoss(nn.Module):
         perceptual: Weight of `PerceptualLoss`; 0 leaves it out.
         backbone: See `PerceptualLoss`.
         layers: See `PerceptualLoss`.
-        distance: "l1", "mse" or "charbonnier".
+        distance: "l1" or "mse".
         ssim: Weight of `ssim_loss`; 0 leaves it out.
 
     Raises:
@@ -209,7 +205,7 @@ class SRLoss(nn.Module):
                 f"pixel {pixel}, ssim {ssim}, perceptual {perceptual}."
             )
         if distance not in PIXEL_LOSSES:
-            raise ValueError(f"distance must be {', '.join(PIXEL_LOSSES)}, not {distance!r}.")
+            raise ValueError(f"distance must be l1 or mse, not {distance!r}.")
         self.pixel = pixel
         self.perceptual = perceptual
         self.ssim = ssim

@@ -1,4 +1,4 @@
-"""One process or several: the few places where the training must know the difference."""
+"""Training with one process or several: everything that differs between the two."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,10 @@ from srlib.training.checks import TrainingError
 from srlib.training.history import History
 from srlib.zoo.checkpoints import save_weights
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
+}
 
 
 class RunFolder:
@@ -45,15 +49,16 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.last = self.path / "last.pt"
         self.best = self.path / "best.safetensors"
 
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Make the folder, and keep other trainings out until this process leaves it or ends."""
-        if self.path.exists() and not self.path.is_dir():
-            raise TrainingError(f"run_dir must be a folder, and {self.path} is a file.")
+        there = next(place for place in (self.path, *self.path.parents) if place.exists())
+        if not there.is_dir():
+            raise TrainingError(f"run_dir must be a folder, and {there} is a file.")
         lock = FileLock(self.path / ".lock")
         with _writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -77,8 +82,8 @@ class RunFolder:
         Args:
             config: The settings, a dataclass.
             history: The history so far.
-            identity: What a resume must find unchanged besides the settings.
-            parts: What it restores, such as state dicts.
+            identity: Further facts that must be the same at a resume, such as the pairs.
+            parts: State dicts and the like, to be restored.
         """
         # In memory first: torch's error for a full disk does not mention the disk.
         content = io.BytesIO()
@@ -95,7 +100,8 @@ class RunFolder:
         The config and the identity must be those of the run. A setting that did not exist yet
         when the run was started counts as its default.
         """
-        go_on = f'start a new run from load_pretrained("{self.best}") in another run_dir'
+        best = f"load_pretrained({str(self.best)!r})"
+        go_on = f"start a new run from {best} in another run_dir"
         try:
             state = torch.load(self.last, map_location=device, weights_only=True)
             settings = state["config"] | state["identity"]
@@ -139,7 +145,7 @@ class RunFolder:
     def write_history(self, history: History) -> None:
         """Write history.json and history.csv for the reader; a resume takes that in last.pt."""
         contents = {
-            "history.json": json.dumps(asdict(history), indent=1),
+            "history.json": json.dumps(_without_nan(asdict(history)), indent=1),
             "history.csv": history.table().to_csv(),
         }
         for name, text in contents.items():
@@ -163,11 +169,20 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cure = "make room" if error.errno in _FULL else "make the folder writable"
+        cure = _CURES.get(error.errno, "put that right")
         raise TrainingError(
             f"{path.name} cannot be written to {path.parent} ({error.strerror or error}). All "
             f"files there are intact: {cure}, then call again with resume=True."
         ) from error
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with None for numbers that JSON does not know: NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from srlib import plots
 from srlib.metrics import luma, psnr
+from srlib.model import EDSRConfig
 
 
 @pytest.fixture
@@ -94,11 +95,8 @@ def test_gain_by_texture(table):
     (axis,) = plots.gain_by_texture(table, texture).axes
     (points,) = (line for line in axis.lines if line.get_label().startswith("ours"))
     assert dict(zip(points.get_xdata(), points.get_ydata(), strict=True)) == {1: 2, 2: -1, 3: 1}
-    assert axis.get_xlabel() == "texture" and [text.get_text() for text in axis.texts] == [
-        "000",
-        "001",
-        "002",
-    ]
+    assert axis.get_xlabel() == "texture"
+    assert [text.get_text() for text in axis.texts] == ["000", "001", "002"]
 
 
 def test_a_model_of_unknown_quality_is_a_line_in_the_chart_of_costs():
@@ -130,37 +128,18 @@ def test_a_close_up_says_the_psnr_inside(photo):
     assert np.array_equal(figure.axes[2].images[0].get_array(), photo[inside])
 
 
-def test_figures_say_what_they_show(photo, table):
-    """The alt text is in the figure, in its plain-text form, and in the metadata of the PNG that Jupyter stores."""
-    figures = [
-        plots.show_images([photo], ["the photograph"]), plots.error_maps([photo], ["same"], photo), plots.distributions(table),
-        plots.gains(table), plots.agreement(table),
-    ]  # fmt: skip
-    for figure, word in zip(
-        figures,
-        ("the photograph", "same: 0.0", "ours 29.00 dB", "ours gains on 67%", "ours"),
-        strict=True,
-    ):
-        data, metadata = figure._repr_mimebundle_()
-        assert (
-            word in figure.alt
-            and data["text/plain"] == figure.alt
-            and metadata["image/png"] == {"alt": figure.alt}
-        )
-
-
-def test_training_curves_show_the_lines_to_beat():
+def history_of_four_epochs():
     epochs = [
         SimpleNamespace(epoch=e, train_loss=1 / (e + 1), valid_loss=1 / (e + 2), valid_psnr=25 + e)
         for e in range(4)
     ]
-    history = SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+    return SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+
+
+def test_training_curves_show_the_lines_to_beat():
+    history = history_of_four_epochs()
     loss, quality = plots.training_curves({"run": history}).axes
-    assert list(loss.lines[0].get_xdata()) == [
-        1,
-        2,
-        3,
-    ]  # there is no training loss before the first epoch
+    assert list(loss.lines[0].get_xdata()) == [1, 2, 3]  # epoch 0 has no training loss
     assert {
         line.get_label(): line.get_ydata()[0]
         for line in quality.lines
@@ -173,11 +152,7 @@ def test_training_curves_show_the_lines_to_beat():
 
 def test_no_star_hides_another():
     """Two runs with the same best epoch and nearly the same values: each star shows its colour, over that very epoch."""
-    epochs = [
-        SimpleNamespace(epoch=e, train_loss=1 / (e + 1), valid_loss=1 / (e + 2), valid_psnr=25 + e)
-        for e in range(4)
-    ]
-    history = SimpleNamespace(epochs=epochs, best=epochs[2], start=epochs[0], bicubic_psnr=24.5)
+    history = history_of_four_epochs()
     figure = plots.training_curves({"one": history, "two": history})
     figure.draw_without_rendering()
     for axis in figure.axes:
@@ -197,6 +172,36 @@ def test_hr_is_black_among_the_curves():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("x", "y")
 
 
+def test_curves_take_names_marks_and_a_logarithmic_axis():
+    lines = {"ours": (["rgb", "y"], [0.1, 10])}
+    (axis,) = plots.curves(lines, xlabel="x", ylabel="y", log=True, marks={"limit": 1}).axes
+    assert axis.get_yscale() == "log"
+    assert [line.get_label() for line in axis.lines] == ["ours", "limit"]
+
+
+def test_maps_share_their_limits_and_pictures_stay_as_they_are(photo):
+    values = np.array([[-1.0, 0.5], [0.0, 2.0]])
+    figure = plots.show_maps(
+        [photo, values], ["photo", "map"], limits=(-2, 2), number_format=".1f", box=(0, 1, 1, 1)
+    )
+    picture, drawn = figure.axes
+    assert np.array_equal(picture.images[0].get_array(), photo)
+    assert drawn.images[0].get_clim() == (-2, 2)
+    texts = {text.get_position(): text.get_text() for text in drawn.texts}
+    assert texts == {(0, 0): "-1.0", (1, 0): "0.5", (0, 1): "0.0", (1, 1): "2.0"}
+    (box,) = drawn.patches
+    assert (box.get_xy(), box.get_width()) == ((-0.5, 0.5), 1)
+
+
+@pytest.mark.parametrize(("scale", "shuffles"), [(2, 1), (3, 1), (4, 2)])
+def test_the_chain_of_the_network_ends_with_the_large_picture(scale, shuffles):
+    figure = plots.network_chain(EDSRConfig(scale, 16, 64), 48, 32)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count(f"3 x {48 * scale} x {32 * scale}") == 3  # after the tail, the mean, as SR
+    assert sum(text.startswith("shuffle") for text in texts) == shuffles
+    assert "block 16" in texts
+
+
 def test_a_figure_becomes_a_png_without_a_backend(photo):
     with Image.open(io.BytesIO(plots.show_images([photo], ["one"], width=3).png())) as image:
         assert (
@@ -214,15 +219,12 @@ def every_figure(photo, name="ours"):
     texture = pd.Series({name: 1.0, "001": 2.0, "002": 3.0}, name=name)
     cost = pd.DataFrame({"cost": [1e5], "psnr": [32.0]}, index=[name])
     unknown = pd.DataFrame({"cost": [2e5], "psnr": [np.nan]}, index=[name])
-    epochs = [
-        SimpleNamespace(epoch=e, train_loss=1.0, valid_loss=1.0 - e, valid_psnr=25.0)
-        for e in range(2)
-    ]
-    history = SimpleNamespace(epochs=epochs, best=epochs[1], start=epochs[0], bicubic_psnr=24.5)
+    history = history_of_four_epochs()
     x = np.arange(5)
     return {
         "show_images": plots.show_images([photo, photo], [name, "HR"], zoom_box=(0, 0, 0.5, 0.5)),
         "close_up": plots.close_up({name: photo, "HR": photo}, 4, 4, 24, name=name),
+        "show_maps": plots.show_maps([np.eye(3)], [name]),
         "error_maps": plots.error_maps([photo], [name], photo),
         "curves": plots.curves({name: (x, x)}, xlabel="x", ylabel="y", title=name),
         "training_curves": plots.training_curves({name: history}),
@@ -237,9 +239,13 @@ def every_figure(photo, name="ours"):
 def test_every_figure_has_an_alt_text_that_names_its_subject(photo):
     figures = every_figure(photo)
     no_figures = {"STYLES", "TextFigure", "new_figure", "summary_text", "write_report"}
+    no_figures |= {"network_chain"}  # its subject is the network, and it takes no name
     assert figures.keys() == set(plots.__all__) - no_figures
     for name, figure in figures.items():
         assert "ours" in figure.alt and figure.alt.endswith(".") and "\n" not in figure.alt, name
+        data, metadata = figure._repr_mimebundle_()
+        assert data["text/plain"] == figure.alt, name
+        assert metadata["image/png"] == {"alt": figure.alt}, name
 
 
 @pytest.mark.parametrize(

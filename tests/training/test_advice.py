@@ -1,5 +1,6 @@
 """Every message that tells people to do something: they do it, and lose nothing."""
 
+import ast
 import hashlib
 import os
 import re
@@ -34,6 +35,12 @@ def refusal(*args, **options) -> str:
     return message
 
 
+def advised_model(message: str):
+    """Run the call of `load_pretrained` that a message advises, as it is written there."""
+    (argument,) = re.findall(r"load_pretrained\((.*?)\)", message)
+    return load_pretrained(ast.literal_eval(argument))
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other", "list", "folder"])
 def test_a_damaged_state(tmp_path, damage):
     """Follow the advice: the best weights go on in another folder, and all that was there stays."""
@@ -56,8 +63,7 @@ def test_a_damaged_state(tmp_path, damage):
         and "another run_dir" in message
         and "delete" not in message
     )
-    (named,) = re.findall(r'load_pretrained\("(.*?)"\)', message)
-    best = load_pretrained(named)
+    best = advised_model(message)
     assert same_weights(best, model)
     run(tmp_path / "another", SHORT, model=best)
     assert damage == "folder" or contents(tmp_path / "run") == before
@@ -114,16 +120,16 @@ def test_a_folder_that_holds_a_run(tmp_path):
     assert same_weights(resumed, straight) and contents(tmp_path / "run") == before
 
 
-def test_going_on_for_more_epochs(tmp_path):
+@pytest.mark.parametrize("name", ["run", 'a "run" of Bob\'s'])
+def test_going_on_for_more_epochs(tmp_path, name):
     """The refusal tells how; the new run starts from where the old one ended."""
+    tmp_path = tmp_path / name
     _, history = run(tmp_path / "run")
     before = contents(tmp_path / "run")
     message = refusal(tmp_path / "run", replace(CONFIG, max_epochs=8), resume=True)
     assert "max_epochs 4 -> 8" in message and "another run_dir" in message
-    (best,) = re.findall(r'load_pretrained\("(.*?)"\)', message)
-    _, longer = run(
-        tmp_path / "another", replace(CONFIG, max_epochs=8), model=load_pretrained(best)
-    )
+    longer_config = replace(CONFIG, max_epochs=8)
+    _, longer = run(tmp_path / "another", longer_config, model=advised_model(message))
     assert longer.start.valid_psnr == pytest.approx(history.best.valid_psnr, abs=1e-6)
     assert longer.best.valid_psnr > history.best.valid_psnr
     assert contents(tmp_path / "run") == before
@@ -145,11 +151,17 @@ def test_two_trainings_do_not_share_a_folder(tmp_path):
 def test_a_run_dir_that_is_a_file(tmp_path, place):
     (tmp_path / "file").write_text("mine")
     message = refusal(tmp_path / "file" / place)
-    assert (
-        "file" in message
-        and "make room" not in message
-        and (tmp_path / "file").read_text() == "mine"
-    )
+    assert f"{tmp_path / 'file'} is a file" in message
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_run_dir_in_the_home(tmp_path, monkeypatch):
+    """As people write it in a notebook; no folder named "~" appears where they work."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    run("~/run", SHORT)
+    assert (tmp_path / "home" / "run" / "best.safetensors").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")

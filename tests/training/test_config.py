@@ -16,6 +16,7 @@ from srlib.training.config import TrainConfig
         ({"max_epochs": np.int64(4)}, {"max_epochs": 4}),
         ({"ema_decay": np.float32(0.5)}, {"ema_decay": 0.5}),
         ({"seed": "7"}, {"seed": 7}),
+        ({"seed": np.int64(2**60 + 1)}, {"seed": 2**60 + 1}),
         (
             {"layers": [("relu1_2", 1), ("relu2_2", "0.5")]},
             {"layers": {"relu1_2": 1.0, "relu2_2": 0.5}},
@@ -26,6 +27,8 @@ from srlib.training.config import TrainConfig
 def test_other_spellings_of_the_same(settings, same):
     config = TrainConfig(**settings)
     assert config == TrainConfig(**same) and repr(config) == repr(TrainConfig(**same))
+    for name, value in same.items():
+        assert getattr(config, name) == value
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,14 @@ def test_other_spellings_of_the_same(settings, same):
         {"layers": "relu2_2"},
         {"layers": {"relu2_2": "much"}},
         {"layers": 3},
+        {"layers": {}},
+        {"layers": {"relu2_2": -1}},
+        {"distance": "L1"},
+        {"backbone": "resnet"},
+        {"protocol": "psnr-y"},
+        {"max_epochs": -1},
+        {"patience": 0},
+        {"max_grad_norm": -1.0},
         {"compile": "yes"},
         {"optimizer": "sgd"},
         {"optimizer": None},

@@ -12,7 +12,7 @@ from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_we
 
 from srlib.data.patches import Pair, PairedPatches
 from srlib.images.resize import imresize
-from srlib.model.edsr import EDSR, EDSRConfig, forward_interior
+from srlib.model.edsr import EDSRConfig, forward_interior
 from srlib.training.checks import TrainingError
 from srlib.training.config import TrainConfig, learning_rate_at, transferred
 from srlib.training.loop import StopTraining, fine_tune
@@ -25,21 +25,14 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     events = []
     model, history = run(tmp_path, on_event=lambda kind, step, _: events.append((kind, step)))
     assert [e.epoch for e in history.epochs] == [0, 1, 2, 3, 4] and history.ended == "complete"
-    assert (
-        history.best.valid_loss < history.start.valid_loss
-        and history.best.valid_psnr > history.start.valid_psnr + 3
-    )
-    assert (
-        events[0] == ("start", 0)
-        and events[-2:] == [("step", 20), ("epoch", 20)]
-        and len(events) == 25
-    )
+    assert history.best.valid_loss < history.start.valid_loss
+    assert history.best.valid_psnr > history.start.valid_psnr + 3
+    assert events[0] == ("start", 0) and events[-2:] == [("step", 20), ("epoch", 20)]
+    assert len(events) == 25
     stored = json.loads((tmp_path / "history.json").read_text())
     assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
-    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20 and (
-        stored["backbone"],
-        stored["protocol"],
-    ) == ("", "rgb")
+    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20
+    assert (stored["backbone"], stored["protocol"]) == ("", "rgb")
     table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
@@ -101,12 +94,35 @@ def test_a_finished_run_is_not_repeated(tmp_path):
     assert again == history and (tmp_path / "last.pt").stat().st_mtime_ns == before
 
 
-def test_a_run_is_not_overwritten(tmp_path):
-    run(tmp_path)
-    with pytest.raises(TrainingError, match="already holds a run"):
-        run(tmp_path)
-    with pytest.raises(TrainingError, match=r"batch_size 4 -> 8"):
-        run(tmp_path, replace(CONFIG, batch_size=8), resume=True)
+def strict_json(path) -> dict:
+    """The content of a file that is JSON by the standard, without NaN and Infinity."""
+
+    def refuse(constant):
+        raise AssertionError(f"{path.name} has {constant}")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_pictures_that_bicubic_restores_exactly_are_left_out(tmp_path):
+    """A white and a black page among the validation pictures: all is as without them, and finite."""
+    white = np.full((48, 64, 3), 255, np.uint8)
+    black = np.zeros((48, 64, 3), np.uint8)
+    pairs = make_pairs()
+    pages = [Pair(hr, imresize(hr, 1 / 2), "page") for hr in (white, black)]
+    config = replace(CONFIG, max_epochs=1)
+    expected = fine_tune(make_model(), pairs[:2], pairs[2:], config, run_dir=tmp_path / "a")[1]
+    valid = [pages[0], *pairs[2:], pages[1]]
+    history = fine_tune(make_model(), pairs[:2], valid, config, run_dir=tmp_path / "b")[1]
+    assert history.exact == [0, 2]
+    assert history.bicubic_psnr == pytest.approx(expected.bicubic_psnr)
+    assert history.start.valid_psnr == pytest.approx(expected.start.valid_psnr)
+    assert history.start.valid_ssim == pytest.approx(expected.start.valid_ssim)
+    assert "2 left out" in history.verdict() and "inf" not in history.verdict()
+    assert strict_json(tmp_path / "b" / "history.json")["exact"] == [0, 2]
+    again = fine_tune(make_model(), pairs[:2], valid, config, run_dir=tmp_path / "b", resume=True)
+    assert again[1] == history
+    with pytest.raises(TrainingError, match="take photographs"):
+        fine_tune(make_model(), pairs[:2], pages, config, run_dir=tmp_path / "c")
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e4])
@@ -129,6 +145,7 @@ def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
 
     model, history = run(tmp_path, on_event=look)
     assert agreed == [True, True]
+    strict_json(tmp_path / "history.json")  # though the loss may be NaN
     (rollback,) = history.rollbacks
     assert rollback.step == 12 and rollback.learning_rate == learning_rate_at(12, CONFIG)
     assert rollback.images == PairedPatches(make_pairs()[:2], scale=2, patch_size=24).names(12, 4)
@@ -154,6 +171,7 @@ def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
 def test_pictures_harder_than_the_validation_are_no_explosion(tmp_path):
     """A trained network and a smooth validation picture, whose loss is a hundredth of that of the training patches."""
     smooth = np.full((48, 64, 3), 90, np.uint8)
+    smooth[:, 32:] = 94  # bicubic misses that by a level or two
     valid = [Pair(smooth, imresize(smooth, 1 / 2), "smooth")]
     model, config = (
         load_pretrained("edsr-lite", 2),
@@ -235,9 +253,8 @@ def test_the_average_is_a_mean_that_forgets():
     assert average.weight.item() == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("distance", ["mse", "charbonnier"])
-def test_other_pixel_losses_train(tmp_path, distance):
-    _, history = run(tmp_path, replace(CONFIG, distance=distance, max_epochs=2))
+def test_the_squared_error_trains(tmp_path):
+    _, history = run(tmp_path, replace(CONFIG, distance="mse", max_epochs=2))
     assert history.best.valid_psnr > history.start.valid_psnr + 1
 
 
@@ -292,48 +309,20 @@ def test_a_frozen_body_stays(tmp_path):
     assert same_weights(trained.body, start.body) and not same_weights(trained.tail, start.tail)
 
 
-def test_a_model_that_is_all_frozen(tmp_path):
-    with pytest.raises(TrainingError, match="requires_grad_"):
-        run(tmp_path, model=make_model().requires_grad_(False))
-
-
 def test_x4_begins_with_head_and_body_of_x2():
     small = make_model(2)
     large = transferred(small, 4)
-    assert (
-        large.config == EDSRConfig(4, 1, 8)
-        and same_weights(large.head, small.head)
-        and same_weights(large.body, small.body)
-    )
+    assert large.config == EDSRConfig(4, 1, 8)
+    assert same_weights(large.head, small.head) and same_weights(large.body, small.body)
     lr = torch.rand(1, 3, 6, 7)
     assert torch.equal(large.features(lr), small.features(lr)) and large(lr).shape == (1, 3, 24, 28)
     large.head[0].bias.data += 1
-    assert isinstance(large, EDSR) and not same_weights(
-        large.head, small.head
-    )  # a copy, not the same tensors
+    assert not same_weights(large.head, small.head)  # a copy, not the same tensors
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"precision": "half"}, "float32 or bfloat16"),
-        ({"ema_decay": 1.0}, "below 1"),
-        ({"patience": 0}, "patience must be 1 or more, not 0"),
-        ({"max_epochs": -1}, "max_epochs must be 1 or more, not -1"),
-        ({"batch_size": 0}, "batch_size must be 1 or more"),
-        ({"learning_rate": float("nan")}, "learning_rate must be a finite number, not nan"),
-        ({"max_grad_norm": -1.0}, "max_grad_norm must be 0 or more"),
-    ],
-)
-def test_settings_that_make_no_sense(settings, says):
-    with pytest.raises(ValueError, match=says):
-        TrainConfig(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"protocol": "ycbcr"}, "protocol must be benchmark-y, .*not 'ycbcr'"),
         ({"patch_size": 64}, "0: 64 x 48 pixels are less than a patch of 64"),
         ({"patch_size": 8}, "at least 9 at x2, not 8"),
         ({"patch_size": 18, "ssim": 1.0}, "at least 19 at x2, not 18"),
@@ -347,16 +336,8 @@ def test_settings_that_do_not_fit_the_task(tmp_path, settings, says):
 
 
 def test_configs_can_be_kept_in_a_set():
-    assert (
-        len(
-            {
-                TrainConfig(layers={"relu1_2": 1.0}),
-                TrainConfig(layers={"relu1_2": 1.0}),
-                TrainConfig(),
-            }
-        )
-        == 2
-    )
+    configs = [TrainConfig(layers={"relu1_2": 1.0}), TrainConfig(layers={"relu1_2": 1.0})]
+    assert len({*configs, TrainConfig()}) == 2
 
 
 def test_no_limit_of_the_gradient(tmp_path):
