@@ -14,6 +14,7 @@ import psutil
 from app_server import chromium, running_app
 
 PATIENCE = 1_200_000  # milliseconds
+SAMPLE = "Honey bee on an aster"
 
 
 def megabytes(server: psutil.Process) -> float:
@@ -35,20 +36,19 @@ def main(visitors: int) -> None:
             page.set_default_timeout(PATIENCE)
             page.goto(address, wait_until="commit")  # so that all of them are prepared at once
         for page in pages:
-            page.locator(".srlib-drop").wait_for()
+            page.get_by_role("button", name=SAMPLE).wait_for()
         print(
             f"{visitors} visitors see the wizard after {time.monotonic() - began:.0f} s; {megabytes(server):.0f} MB",
             flush=True,
         )
         began, peak, waiting = time.monotonic(), 0.0, set(range(visitors))
         for page in pages:
-            page.get_by_role("button", name="Enlarge").click()
+            page.get_by_role("button", name=SAMPLE).click()
+            page.get_by_role("button", name="Enlarge", exact=True).click()
         while waiting:
             peak = max(peak, megabytes(server))
             for number in sorted(waiting):
-                sentence = (
-                    pages[number].locator(".srlib-job > [role=status]").first.text_content() or ""
-                )
+                sentence = pages[number].locator(".srlib-sentence").text_content() or ""
                 if re.match("Done|Cancelled|.*did not work", sentence):
                     waiting.remove(number)
                     print(

@@ -16,20 +16,24 @@ def page(browser, jupyter):
 
 
 def status(page):
-    return page.locator(".srlib-job").get_by_role("status")
+    return page.locator(".srlib-sentence")
 
 
 def test_the_notebook_ends_in_a_comparison(page):
-    page.locator(".srlib-compare[data-ready]").wait_for()
+    page.get_by_role("button", name="Download", exact=True).wait_for()
     assert in_kernel(page, "wizard.result.sr.size") == (636, 804)
-    divider = page.get_by_role("slider", name="Divider between Bicubic and edsr-lite")
-    divider.press("ArrowLeft")
-    expect(divider).to_have_attribute("aria-valuenow", "49")
+    divider = page.get_by_role(
+        "slider", name="Divider between Before 201 × 159 and After 804 × 636"
+    )
+    divider.press("Home")
+    divider.press("ArrowRight")
+    expect(divider).to_have_attribute("aria-valuenow", "1")
 
 
 def test_the_kernel_answers_while_the_wizard_works(page):
-    page.get_by_role("button", name="Osprey in a pine").click()
-    page.get_by_role("radio", name="Best quality").check()
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("checkbox", name="Best quality").check()
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Enlarge", exact=True).dblclick()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     assert in_kernel(page, "len(wizard.unfinished)") == 1
@@ -59,4 +63,4 @@ def test_a_restarted_kernel_is_said(page):
         "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
     warning = page.locator(".srlib-gone").filter(visible=True)
-    expect(warning).to_contain_text("The kernel does not answer")
+    expect(warning).to_contain_text("does not answer")

@@ -13,7 +13,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from conftest import SAMPLES
 from PIL import Image, ImageCms
+from skimage.metrics import peak_signal_noise_ratio
 
 from srlib.images.picture import ImageError, from_array, read_image, write_image
 from srlib.images.resize import imresize
@@ -25,12 +27,14 @@ from srlib.widgets import ImageWizard
 from srlib.widgets.wizard import enlarge, visit
 from srlib.widgets.wizard.jobs import Cancelled, JobQueue, machine_slot
 from srlib.widgets.wizard.page import zip_of
-from srlib.widgets.wizard.photograph import Photograph
+from srlib.widgets.wizard.photograph import Photograph, advice
+from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.speed import Speed
 from srlib.zoo import checkpoints as zoo
 
-LR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+RNG = np.random.default_rng(0)
+LR = RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)
 PATIENCE = 120  # seconds
 
 
@@ -107,7 +111,7 @@ class TestResults:
         assert result is ready.result and result.file_name == "cat_x2_edsr-lite.png"
         assert np.array_equal(result.sr.rgb, upscale(LR, zoo.load_pretrained("edsr-lite", 2)))
         assert np.array_equal(result.bicubic.rgb, imresize(LR, 2))
-        assert ready.sentence == "Done: 32 × 24 pixels." and not ready.busy
+        assert "16 × 12 → 32 × 24" in ready.sentence and not ready.busy
 
     def test_best_quality_is_the_papers_self_ensemble(self, ready):
         result = made_by(ready, scale=2, model="edsr-lite+")
@@ -153,11 +157,16 @@ class TestResults:
         ready.open(write_image(tmp_path / "again" / "cat.tif", LR))  # the same file, chosen again
         assert made_by(ready, scale=2) is first and len(ready.results) == 2
 
-    def test_a_new_choice_keeps_the_result(self, ready, tmp_path):
+    def test_a_new_choice_keeps_the_result_and_the_old_choice_shows_it(self, ready, cat, tmp_path):
         result = made_by(ready, scale=2)
         ready.open(write_image(tmp_path / "dog.png", LR[::-1]))
+        assert ready.result is None and ready.results == [result] and ready.sentence == ""
+        ready.open(cat)
+        assert ready.result is result
         ready.choose(scale=4)
-        assert ready.result is result and ready.sentence == ""
+        assert ready.result is None
+        ready.choose(scale=2)
+        assert ready.result is result
 
     def test_a_sample_is_called_by_its_name(self, models, cat):
         wizard = ImageWizard({"A cat, asleep. Or not": cat})
@@ -191,6 +200,96 @@ class TestResults:
         assert ready.result is ready.results[-1]
 
 
+class TestAuto:
+    """The network that suits each photograph by itself."""
+
+    def test_jpeg_and_clean_photographs_of_one_batch_get_different_networks(self, tmp_path):
+        clean = SAMPLES / "DIV2K_valid_HR" / "0804.png"
+        with Image.open(clean) as image:
+            image.crop((100, 100, 260, 220)).save(tmp_path / "clean.png")
+            image.crop((100, 100, 260, 220)).save(tmp_path / "web.jpg", quality=40)
+        wizard = ImageWizard()
+        wizard.open(tmp_path / "clean.png", tmp_path / "web.jpg")
+        wizard.choose(scale=2)
+        assert [order.recipe.name for order in wizard.orders()] == ["edsr-lite", "edsr-lite-photo"]
+        wizard.choose(model="auto+")
+        assert [order.recipe.passes for order in wizard.orders()] == [8, 8]
+        assert "JPEG blocks removed" in wizard.orders()[1].in_words
+        assert "removed" not in wizard.orders()[0].in_words
+        wizard.choose(model="edsr-lite")
+        assert {order.recipe.name for order in wizard.orders()} == {"edsr-lite"}
+
+    def test_what_is_not_on_this_machine_is_not_taken(self, ready):
+        """Noise wants -photo, which the fixture leaves out."""
+        assert {order.recipe.name for order in ready.orders()} == {"edsr-lite"}
+
+    def test_an_uploaded_file_is_judged_as_the_file_that_it_was(self, tmp_path):
+        with Image.open(SAMPLES / "DIV2K_valid_HR" / "0804.png") as image:
+            image.save(tmp_path / "web.jpg", quality=40)
+        uploaded = Photograph.open((tmp_path / "web.jpg").read_bytes(), "web.jpg")
+        assert advice(uploaded, 2) == advice(Photograph.open(tmp_path / "web.jpg"), 2)
+        assert advice(uploaded, 2).fault == "JPEG blocks"
+
+
+class TestPreview:
+    @pytest.mark.parametrize("center", [None, (0.0, 1.0), (0.4, 0.6)])
+    @pytest.mark.parametrize("scale", [2, 4])
+    def test_a_patch_is_what_the_whole_will_be_there(self, models, tmp_path, center, scale):
+        """Up to the rounding of one level, and away from its border, which sees less around it."""
+        photo = RNG.integers(0, 256, (260, 350, 3), dtype=np.uint8)
+        wizard = ImageWizard()
+        wizard.open(write_image(tmp_path / "noise.png", photo))
+        wizard.choose(scale=scale)
+        patch = enlarge_patch(wizard.order, photo, center, 1.5)
+        left, top, right, bottom = patch.part
+        rows = slice(round(top * 260 * scale), round(bottom * 260 * scale))
+        columns = slice(round(left * 350 * scale), round(right * 350 * scale))
+        whole = made_by(wizard, scale=scale)
+        assert patch.before.shape == patch.after.shape == (160 * scale, 240 * scale, 3)
+        for image, larger in ((patch.before, whole.bicubic), (patch.after, whole.sr)):
+            difference = np.abs(image.astype(int) - larger.rgb[rows, columns])
+            assert difference[16 * scale : -16 * scale, 16 * scale : -16 * scale].max() <= 1
+
+    def test_it_starts_where_the_picture_has_most_detail(self, models, tmp_path):
+        photo = np.full((900, 1200, 3), 90, np.uint8)
+        photo[600:700, 200:300] = RNG.integers(0, 256, (100, 100, 3))
+        wizard = ImageWizard()
+        wizard.open(write_image(tmp_path / "corner.png", photo))
+        left, top, right, bottom = enlarge_patch(wizard.order, photo, None, 1.0).part
+        assert left * 1200 <= 200 and right * 1200 >= 300
+        assert top * 900 <= 600 and bottom * 900 >= 700
+
+    def test_a_photograph_smaller_than_a_patch_is_its_own(self, ready):
+        assert enlarge_patch(ready.order, LR, None, 2).part == (0, 0, 1, 1)
+
+    def test_the_map_is_black_where_nothing_was_added_and_grows_with_the_difference(self):
+        before = np.full((40, 60, 3), 100, np.uint8)
+        after = before + np.linspace(0, 80, 60).astype(np.uint8)[None, :, None]
+        drawn = invention(Image.fromarray(before), Image.fromarray(after))
+        brightness = np.asarray(drawn).astype(int).sum(axis=2)[0]
+        assert brightness[0] < 20 and (np.diff(brightness) >= 0).all() and brightness[-1] > 600
+
+    def test_the_check_says_the_psnr_that_scikit_image_computes(self, tmp_path):
+        photo = read_image(SAMPLES / "DIV2K_valid_HR" / "0804.png").rgb[:320, :320]
+        wizard = ImageWizard()
+        wizard.open(write_image(tmp_path / "collins.png", photo))
+        wizard.choose(scale=2, model="edsr-lite")
+        sentence = check_on_itself(wizard.order, photo)
+        small = imresize(photo, 1 / 2)
+        gray = [
+            np.asarray(image.astype(float) @ [65.481, 128.553, 24.966]) / 255
+            for image in (photo, imresize(small, 2), upscale(small, scale=2))
+        ]
+        inner = [image[2:-2, 2:-2] for image in gray]
+        for image in inner[1:]:
+            value = peak_signal_noise_ratio(inner[0], image, data_range=255)
+            assert f"{value:.1f} dB" in sentence
+        assert "closer to the original" in sentence
+
+    def test_a_photograph_too_small_for_the_check_is_told_so(self, ready):
+        assert "too small" in check_on_itself(ready.order, LR)
+
+
 class TestRefusals:
     @pytest.mark.parametrize("longer_side", [15, 129])
     def test_a_size_out_of_reach(self, ready, longer_side):
@@ -202,7 +301,7 @@ class TestRefusals:
         with pytest.raises(
             ValueError, match=r"edsr-lite x3 is not .* there are edsr-lite x2, edsr-lite x4"
         ):
-            ready.choose(scale=3)
+            ready.choose(scale=3, model="edsr-lite")
         with pytest.raises(ValueError, match="edsr x2 is not"):
             ready.choose(scale=2, model="edsr")
 
@@ -316,6 +415,8 @@ class TestFiles:
             assert file.info["icc_profile"] == profile and file.getexif()[0x010F] == "A camera"
             if kind != "JPEG":
                 assert np.array_equal(np.asarray(file), np.dstack([made.sr.rgb, made.sr.alpha]))
+        with Image.open(io.BytesIO(made.encode(kind, metadata=False))) as file:
+            assert file.info["icc_profile"] == profile and 0x010F not in file.getexif()
 
     def test_a_zip_has_the_last_batch_under_different_names(self, ready, tmp_path):
         made_by(ready, scale=4)
@@ -354,12 +455,14 @@ def test_recipes_by_the_kind_of_picture(models, monkeypatch):
         zoo.save_weights(EDSR(offer.config), offer.path)
     assert [(name, recipe.title) for name, recipe in enlarge.recipes().items()] == [
         ("edsr-lite", "Clean photo"),
-        ("edsr-lite-photo", "Phone or web picture"),
+        ("edsr-lite-photo", "Web photo"),
         ("edsr-baseline", "Clean photo, finer"),
-        ("edsr-baseline+", "Best quality, slow"),
+        ("edsr-lite+", "Clean photo"),
+        ("edsr-lite-photo+", "Web photo"),
+        ("edsr-baseline+", "Clean photo, finer"),
     ]
     offers[2].path.unlink()
-    assert list(enlarge.recipes()) == ["edsr-lite", "edsr-lite-photo", "edsr-lite+"]
+    assert not any("baseline" in name for name in enlarge.recipes())
 
 
 class TestQueue:

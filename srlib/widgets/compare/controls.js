@@ -22,7 +22,7 @@ function button(text, name, key, onclick) {
   return node;
 }
 
-/** The bar; `act` has a function for each thing that it can do.  `show` makes it say how things are. */
+/** The bar, and its part for zooming; `act` has a function for each thing that it can do.  `show` makes it say how things are. */
 function makeBar(act) {
   const group = uniqueId();
   const radios = Object.fromEntries(
@@ -74,7 +74,7 @@ function makeBar(act) {
     full.setAttribute("aria-pressed", state.full);
     help.setAttribute("aria-expanded", state.help);
   }
-  return { node, show };
+  return { node, zoom, show };
 }
 
 /** A line for the position, and a chip for each picture: its name, its colour under the pointer, its PSNR. */

@@ -45,9 +45,9 @@ function listenToPointers(on, { frame, divider }, locate, act) {
   on(frame, "pointerleave", () => act.pointAt(null));
   on(frame, "dblclick", act.reset);
 
-  // The wheel scrolls the page until the reader has clicked the picture or tabbed to it.
+  // The wheel scrolls the page until the reader has clicked the picture or tabbed to it; the app has nothing to scroll.
   const zoomWithWheel = (event) => {
-    if (!frame.matches(":focus-within")) return;
+    if (!frame.matches(":focus-within") && !document.body.matches("[data-voila]")) return;
     event.preventDefault();
     event.stopPropagation();
     const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 20 : 1);

@@ -1,6 +1,8 @@
 /** Two to four pictures of one scene, under a divider, in turn, or side by side; zoom and pan act on all of them. */
 
 const BEAT = 700; // milliseconds that the flicker shows a picture; slower than the three flashes a second that may harm
+const SWEEP = 3200; // milliseconds for the divider to go to both sides
+const SQUARES = 3; // with the simple tools, pixels are smooth below this size
 const REST = 200; // milliseconds without a movement before the PSNR of what is seen is asked for
 
 function render({ model, el, signal }) {
@@ -8,11 +10,13 @@ function render({ model, el, signal }) {
   const get = (...names) => names.map((name) => model.get(name));
   const set = setter(model, signal);
 
+  const simple = model.get("tools") === "simple"; // fills the room it is given
+
   // What this view of the model knows by itself; the rest is in the model.
   let sources = [];
   let size = null; // of the finest picture
   let pointer = null; // { panel, x, y } in screen pixels of a panel
-  let opening = null; // the point of the picture to open at
+  let opening = null; // { version, detail }: the pictures that are to be opened at a point, or without a margin
   let current = 0; // the picture that the flicker shows
   let playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let loupe = false;
@@ -33,6 +37,7 @@ function render({ model, el, signal }) {
     zoomOut: () => look({ factor: 0.8 }),
     trueSize: () => set(trueSize(box(), size, view())),
     reset: () => set({ position: 0.5, zoom: 1, center: [0.5, 0.5] }),
+    goTo: (center) => set(settled(box(), size, { ...view(), center })),
     drag: (by) => (canMove(box(), rectangle()) ? look({ by }) : act.divideBy(by.x / box().width)),
     move(x, y, onePixel) {
       const one = magnification(box(), size, view());
@@ -79,7 +84,10 @@ function render({ model, el, signal }) {
     "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100",
   }, make("div", { class: "srlib-compare-grip", "aria-hidden": "true" }));
   const [bar, readings, help] = [makeBar(act), makeReadings(), makeHelp()];
-  const root = make("div", { class: "srlib-compare" }, frame, bar.node, readings.node, help);
+  const overview = makeOverview(on, act, (target) => set({ target }));
+  const root = simple
+    ? make("div", { class: "srlib-compare srlib-compare-simple" }, frame, bar.zoom, overview.node)
+    : make("div", { class: "srlib-compare" }, frame, bar.node, readings.node, help);
   el.append(root);
 
   const panels = [];
@@ -103,7 +111,7 @@ function render({ model, el, signal }) {
     sources.forEach((source) => source.close());
     sources = overviews.map((overview, picture) => {
       const ask = (level, column, row) => model.send({ tile: [version, picture, level, column, row] });
-      return new Source(overview, sizes[picture], ask);
+      return new Source(overview, sizes[picture], ask, simple ? SQUARES : 1);
     });
     size = sources.map((source) => source.size).reduce((a, b) => (a.width >= b.width ? a : b));
     current = 0;
@@ -111,9 +119,27 @@ function render({ model, el, signal }) {
     while (panels.length < sources.length) addPanel();
     arrange();
     askScores();
-    opening = model.get("detail");
+    const [detail, cover] = get("detail", "cover");
+    opening = detail || cover ? { version, detail } : null;
     openAtDetail();
     root.dataset.ready = version;
+    if (model.get("sweep")) sweep();
+  }
+
+  /** Move the divider to both sides and back, once, until somebody takes it; only this page sees it. */
+  function sweep() {
+    model.set("sweep", false);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const began = performance.now();
+    const taken = new AbortController();
+    for (const type of ["pointerdown", "keydown"]) on(root, type, () => taken.abort(), { capture: true, once: true });
+    const step = (now) => {
+      const time = clamp((now - began) / SWEEP, 0, 1);
+      if (signal.aborted || taken.signal.aborted) return;
+      model.set("position", 0.5 - 0.38 * Math.sin(2 * Math.PI * time));
+      if (time < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
   }
 
   /** Go to the detail once, as soon as the panels have their size: two frames after they were arranged. */
@@ -121,8 +147,10 @@ function render({ model, el, signal }) {
     if (!opening || signal.aborted) return;
     requestAnimationFrame(() => requestAnimationFrame(() => {
       if (!opening || !panels[0].node.clientWidth) return; // done, or on a page that is hidden
+      if (opening.version !== model.get("version")) return; // other pictures are on their way
       if (Math.abs(box().width - panels[0].node.clientWidth * devicePixelRatio) > 2) return openAtDetail();
-      set({ ...atDetail(box(), size, opening, devicePixelRatio), detail: null });
+      if (opening.detail) set({ ...atDetail(box(), size, opening.detail, devicePixelRatio), detail: null });
+      else set(covering(box(), size));
       opening = null;
     }));
   }
@@ -132,7 +160,7 @@ function render({ model, el, signal }) {
     if (!sources.length) return;
     const mode = model.get("mode");
     const count = mode === "side-by-side" ? sources.length : 1;
-    const full = document.fullscreenElement === root;
+    const full = document.fullscreenElement === root || simple;
     const inline = { width: root.clientWidth - 8, height: 0.75 * innerHeight }; // its padding; its bar wants to be seen too
     const room = full ? { width: frame.clientWidth, height: frame.clientHeight } : inline;
     const { across, down, width, height } = frameShape(count, room, size);
@@ -199,6 +227,7 @@ function render({ model, el, signal }) {
     const full = document.fullscreenElement === root;
     bar.show({ mode, labels, pair, playing, percent, loupe, full, help: !help.hidden });
     const spot = spotInPicture();
+    overview.show(model.get("whole"), model.get("part"), visible(box(), rectangle()));
     readings.show({
       labels, scores,
       position: spot && [Math.floor(spot[0] * size.width), Math.floor(spot[1] * size.height)],
@@ -279,7 +308,7 @@ function render({ model, el, signal }) {
   on(root, "fullscreenchange", arrange);
   listen(model, signal, "change:version", showPictures);
   listen(model, signal, "change:mode", arrange);
-  for (const name of ["labels", "pair", "position"]) listen(model, signal, `change:${name}`, refresh);
+  for (const name of ["labels", "pair", "position", "whole", "part"]) listen(model, signal, `change:${name}`, refresh);
   for (const name of ["zoom", "center"]) listen(model, signal, `change:${name}`, lookElsewhere);
   listen(model, signal, "msg:custom", receive);
   showPictures();

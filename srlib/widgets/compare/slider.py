@@ -23,7 +23,10 @@ from srlib.widgets.javascript import javascript
 
 Image = np.ndarray | Picture | PIL.Image.Image
 
-_SCRIPTS = ("view.js", "source.js", "paint.js", "controls.js", "hand.js", "slider.js")
+_SCRIPTS = tuple(
+    f"compare/{name}.js"
+    for name in ("view", "source", "paint", "controls", "overview", "hand", "slider")
+)
 _ZOOM_LIMITS = (0.01, 1000.0)  # the page, which knows its size, has narrower limits
 
 
@@ -40,7 +43,8 @@ class CompareSlider(anywidget.AnyWidget):
         images, labels, reference: As for `show`.
         at_detail: Open at 100 %, where the first and the last image differ most, instead of with
             the whole image.
-        **traits: `mode`, `position`, `zoom` and `center` to start from, `layout`.
+        **traits: `mode`, `position`, `zoom` and `center` to start from, `layout`; and `tools`:
+            "simple" fills the room that the page gives it and has buttons for zooming only.
 
     Example:
         >>> before = np.zeros((12, 16, 3), np.uint8)
@@ -49,7 +53,7 @@ class CompareSlider(anywidget.AnyWidget):
         [(16, 12), (16, 12)]
     """
 
-    _esm = javascript(*(f"compare/{name}" for name in _SCRIPTS))
+    _esm = javascript(*_SCRIPTS)
     _css = Path(__file__).with_name("slider.css")
 
     pictures = traitlets.List(traitlets.Bytes(), help="PNG files; set by show()").tag(sync=True)
@@ -78,6 +82,19 @@ class CompareSlider(anywidget.AnyWidget):
     detail = traitlets.Tuple(
         None, allow_none=True, help="The point (x, y) to open at in true size, as for `center`"
     ).tag(sync=True)
+
+    tools = traitlets.Enum(("all", "simple"), "all", help="How many buttons").tag(sync=True)
+    whole = traitlets.Unicode(
+        help="The address of a small picture for the overview of the simple tools; none if empty"
+    ).tag(sync=True)
+    part = traitlets.Tuple(
+        (0.0, 0.0, 1.0, 1.0), help="Left, top, right, bottom of the images in the whole"
+    ).tag(sync=True)
+    target = traitlets.Tuple(
+        None, allow_none=True, help="The point of the whole that the overview was moved to"
+    ).tag(sync=True)
+    cover = traitlets.Bool(help="Whether to open without a margin around the images").tag(sync=True)
+    sweep = traitlets.Bool(help="Whether the divider moves to both sides once").tag(sync=True)
 
     def __init__(
         self,

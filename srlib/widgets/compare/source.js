@@ -16,8 +16,12 @@ const decode = (png) =>
 const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
 
 class Source {
-  /** ask(level, column, row) requests a tile, which comes through `receive`, sooner, later or never. */
-  constructor(overview, [width, height], ask) {
+  /**
+   * ask(level, column, row) requests a tile, which comes through `receive`, sooner, later or never.
+   * squares: from which magnification on pixels are drawn as squares.
+   */
+  constructor(overview, [width, height], ask, squares = 1) {
+    this.squares = squares;
     this.size = { width, height };
     this.overview = overview;
     this.coarsest = Math.round(Math.log2(width / overview.width));
@@ -39,13 +43,13 @@ class Source {
   /** Draw what a window of the canvas shows of the picture, which as a whole lies in `rectangle`; both in canvas pixels. */
   draw(context, rectangle, window) {
     const scale = rectangle.width / this.size.width;
-    const reduced = scale < 1 - 1e-6; // from 100 % on, pixels are squares
+    const smooth = scale < this.squares - 1e-6;
     const finest = Math.min(Math.max(Math.floor(1e-6 - Math.log2(scale)), 0), this.coarsest);
     context.imageSmoothingQuality = "high";
-    context.imageSmoothingEnabled = reduced || this.coarsest > 0; // what stands in for pixels still to come is smooth
+    context.imageSmoothingEnabled = smooth || this.coarsest > 0; // what stands in for pixels still to come is smooth
     this.#put(context, this.overview, rectangle, 0, 0, this.size.width, this.size.height);
     for (let level = this.coarsest - 1; level >= finest; level--) {
-      context.imageSmoothingEnabled = reduced || level > 0;
+      context.imageSmoothingEnabled = smooth || level > 0;
       for (const [column, row] of this.#seen(level, rectangle, window)) {
         const [key, step] = [`${level}/${column}/${row}`, TILE << level];
         const tile = this.tiles.get(key);

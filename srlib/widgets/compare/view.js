@@ -53,6 +53,12 @@ function atDetail(box, size, center, density) {
   return settled(box, size, { zoom: Math.max(1, pixels / fitted(box, size)), center });
 }
 
+/** The view in which the picture leaves no margin. */
+function covering(box, size) {
+  const [across, down] = [box.width / size.width, box.height / size.height];
+  return settled(box, size, { zoom: Math.max(across, down) / fitted(box, size), center: [0.5, 0.5] });
+}
+
 const middle = (box) => ({ x: box.width / 2, y: box.height / 2 });
 
 /** A point of the box in fractions of the picture; below 0 or above 1 beside it. */

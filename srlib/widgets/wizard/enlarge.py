@@ -11,7 +11,7 @@ from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSRConfig, ResBlock
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
-from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, decode, thumbnail
+from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, advice, decode, thumbnail
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.zoo import checkpoints as zoo
 
@@ -20,12 +20,10 @@ MAX_RESULT_PIXELS = 4 * MAX_PIXELS
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _TITLES = {
     "edsr-lite": "Clean photo",
-    "edsr-lite-photo": "Phone or web picture",
+    "edsr-lite-photo": "Web photo",
     "edsr-baseline": "Clean photo, finer",
     "edsr": "Clean photo, finest",
 }
-# The best of these on a machine, with self-ensemble, gives the best quality there is.
-_TRAINED_ON_CLEAN = ("edsr-lite", "edsr-baseline", "edsr")
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,13 @@ class Recipe:
 
 
 def recipes() -> dict[str, Recipe]:
-    """The recipes whose weights are on this machine, by name, fastest first."""
+    """The recipes whose weights are on this machine, by name: each also with self-ensemble."""
     configs: dict[str, dict[int, EDSRConfig]] = {}
     for checkpoint in zoo.available():
         if checkpoint.on_disk():
             configs.setdefault(checkpoint.name, {})[checkpoint.scale] = checkpoint.config
     found = [Recipe(name, _TITLES.get(name, name), scales) for name, scales in configs.items()]
-    best = [recipe for recipe in found if recipe.name in _TRAINED_ON_CLEAN][-1:]
-    found += [Recipe(f"{recipe.name}+", "Best quality, slow", recipe.configs) for recipe in best]
+    found += [Recipe(f"{recipe.name}+", recipe.title, recipe.configs) for recipe in found]
     return {recipe.name: recipe for recipe in found}
 
 
@@ -124,6 +121,18 @@ class Order:
         how = f"x{self.scale:g}" if self.longer_side is None else f"{self.longer_side}px"
         return f"{self.photograph.stem}_{how}_{self.recipe.name}"
 
+    @property
+    def in_words(self) -> str:
+        """The sizes before and after, and the fault that is removed."""
+        before, after = (
+            f"{width} × {height}" for height, width in (self.photograph.size, self.size)
+        )
+        factor = "" if self.scale is None else f"{self.scale}×: "
+        fault = ""
+        if self.recipe.checkpoint.endswith("-photo"):
+            fault = advice(self.photograph, self.model_scale).fault
+        return f"{factor}{before} → {after}.{f' {fault} removed.' if fault else ''}"
+
     def check(self) -> None:
         """Check that the order can be carried out here.
 
@@ -177,13 +186,16 @@ class Enlargement:
         """The name of the PNG file."""
         return f"{self.order.stem}.png"
 
-    def encode(self, kind: str = "PNG") -> bytes:
-        """The bytes of a file, with profile and EXIF, and with alpha where the format has it.
+    def encode(self, kind: str = "PNG", *, metadata: bool = True) -> bytes:
+        """The bytes of a file, with its profile, and with alpha where the format has it.
 
         Args:
             kind: "PNG", "JPEG" or "TIFF".
+            metadata: Whether to keep the camera's notes, such as the place and the time.
         """
-        return self._png.read() if kind == "PNG" else encode(self.sr, kind)
+        if kind == "PNG" and metadata:
+            return self._png.read()
+        return encode(self.sr if metadata else replace(self.sr, exif=None, xmp=None, text={}), kind)
 
 
 def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 0) -> Enlargement:

@@ -1,40 +1,56 @@
-/** The start button; and during the work its state, its progress, and a way to stop it. */
+/** One button: Enlarge, then the progress with Cancel, then Download. */
 
-function makeJob({ model, el, signal, on, send }) {
-  const start = make("button", { type: "button", class: "srlib-button srlib-primary" });
-  const cancel = make("button", { type: "button", class: "srlib-button" }, "Cancel");
+function makeJob({ model, signal, on, send }, choose, wanted) {
+  const main = make("button", { type: "button", class: "srlib-button srlib-primary" });
+  const all = make("button", { type: "button", class: "srlib-button" });
   const bar = make("progress", { "aria-label": "Progress" });
-  const sentence = make("p", { role: "status" }); // read out whenever it changes
-  const privacy = make("p", { class: "srlib-note" });
-  let awaited = false; // whether this page has started a job whose result it has not shown
-  on(start, "click", () => {
-    awaited = true;
-    send({ type: "start" });
-  });
+  const cancel = make("button", { type: "button", class: "srlib-button" }, "Cancel");
+  const work = make("div", { class: "srlib-work" }, bar, cancel);
+  const sentence = make("p", { class: "srlib-sentence", role: "status" }); // read out whenever it changes
+  const node = make("div", { class: "srlib-job" }, work, main, all);
   on(cancel, "click", () => send({ type: "cancel" }));
+  on(main, "click", () => {
+    if (model.get("landing")) choose();
+    else if (model.get("action") === "download") download("one");
+    else send({ type: "start" });
+  });
+  on(all, "click", () => download("all"));
 
-  follow(model, signal, ["label", "ready", "busy", "done", "sentence", "privacy"], () => {
-    const done = model.get("done");
-    start.textContent = model.get("label");
-    start.disabled = !model.get("ready");
-    cancel.hidden = bar.hidden = !model.get("busy");
+  follow(model, signal, ["action", "label", "ready", "busy", "done", "landing", "together"], () => {
+    const [action, done, landing, busy] = ["action", "done", "landing", "busy"].map((name) => model.get(name));
+    main.textContent = landing ? "Choose a photo" : model.get("label");
+    main.hidden = action === "none" || (busy && action === "enlarge" && !model.get("ready"));
+    main.disabled = !landing && action === "enlarge" && !model.get("ready");
+    all.hidden = landing || action !== "download" || model.get("together") < 2;
+    all.textContent = `All ${model.get("together")} as a zip`;
+    work.hidden = !busy;
     if (done === null) bar.removeAttribute("value"); // running, but nobody knows how far
     else bar.value = done;
-    sentence.textContent = model.get("sentence");
-    privacy.textContent = model.get("privacy");
   });
-  listen(model, signal, "change:shown", () => {
-    const stage = el.closest(".srlib-wizard")?.querySelector(".srlib-stage");
-    if (!awaited || !stage) return;
-    awaited = false;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const goThere = (triesLeft) => {
-      const ready = stage.querySelector(".srlib-compare[data-ready]"); // before that the page may be too short to scroll
-      if (!ready && triesLeft) return setTimeout(goThere, 100, triesLeft - 1);
-      const { top } = stage.getBoundingClientRect();
-      if (top > innerHeight / 4) stage.scrollIntoView({ block: "start", behavior: still ? "instant" : "smooth" });
-    };
-    goThere(100);
+  follow(model, signal, ["sentence"], () => (sentence.textContent = model.get("sentence")));
+  // In the app the results are gone with the page; in a notebook they stay with the kernel.
+  on(window, "beforeunload", (event) => {
+    if (model.get("unsaved") && document.body.matches("[data-voila]")) event.preventDefault();
   });
-  return make("div", { class: "srlib-job" }, make("div", { class: "srlib-buttons" }, start, cancel), bar, sentence, privacy);
+
+  // A file arrives in pieces, each one on request, at the view that requested it.
+  const pieces = [];
+  let ticket = "";
+  function download(what) {
+    ticket = uniqueId();
+    pieces.length = 0;
+    send({ type: "download", what, ...wanted(), start: 0, ticket });
+  }
+  listen(model, signal, "msg:custom", (message, [piece]) => {
+    if (message.ticket !== ticket) return;
+    pieces.push(piece);
+    if (message.next < message.size) {
+      send({ type: "download", start: message.next, ticket });
+      return;
+    }
+    const link = make("a", { href: URL.createObjectURL(new Blob(pieces.splice(0))), download: message.name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be copying it
+  });
+  return { node, sentence };
 }

@@ -8,7 +8,7 @@ const PATIENCE = 15_000; // milliseconds until a silent kernel is mentioned
  */
 function talk(model, el, signal) {
   const gone = make("p", { class: "srlib-gone", role: "status" },
-    "The kernel does not answer: it is busy, or it was restarted. If this stays, run the cell again or reload the page.");
+    "The program behind this page does not answer: it is busy, or it was restarted. If this stays, reload the page or run the cell again.");
   let timer;
   listen(model, signal, "msg:custom", ({ heard }) => {
     if (!heard) return;

@@ -1,4 +1,4 @@
-"""The two parts of the wizard's page, and the way of files between page and kernel."""
+"""The wizard's page around the comparison, and the way of files between page and kernel."""
 
 from __future__ import annotations
 
@@ -15,23 +15,74 @@ from srlib.widgets.javascript import javascript
 from srlib.widgets.wizard.enlarge import SUFFIXES, Enlargement
 from srlib.widgets.wizard.scratch import Scratch
 
+_SCRIPTS = ("kernel", "upload", "strip", "choices", "more", "job", "page")
 PIECE = 4 * 2**20  # bytes in one message; a Jupyter server silently drops messages above 10 MB
 
 
-class Part(anywidget.AnyWidget):
-    """A part of the page: calls functions for the visitor's actions, and shows its traits.
+class Page(anywidget.AnyWidget):
+    """The bar below the comparison, and what lies over it. Any thread may set traits.
 
     Args:
-        actions: The function for each type of message; it gets the rest of the message as keyword
-            arguments, after the buffers.
+        on_file: Receives the bytes and the name of each file, and the gesture that it came with:
+            files of one gesture were chosen together. What it raises is shown to the visitor.
+        make_file: Returns the name and the content of a download.
+        actions: The function for each other type of message; it gets the rest of the message as
+            keyword arguments.
         **traits: Values of traits.
     """
 
+    _esm = javascript(*(f"wizard/{name}.js" for name in _SCRIPTS))
     _css = Path(__file__).with_name("wizard.css")
 
-    def __init__(self, actions: dict[str, Callable], **traits):
+    samples = traitlets.List(help="Offered: name, thumbnail").tag(sync=True)
+    landing = traitlets.Bool(True, help="Whether nothing has been chosen yet").tag(sync=True)
+    problem = traitlets.Unicode("", help="Sentences about the files chosen last").tag(sync=True)
+    limit = traitlets.Int(100 * 2**20, help="Bytes of a file; above, it is refused").tag(sync=True)
+    most = traitlets.Int(24, help="Files at once").tag(sync=True)
+
+    strip = traitlets.List(
+        help="Results and photographs: name, text, thumbnail, state, current, and how to pick it"
+    ).tag(sync=True)
+    scales = traitlets.List(help="Offered: value, text, and the reason if refused").tag(sync=True)
+    chosen = traitlets.Dict(
+        help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble)"
+    ).tag(sync=True)
+    kind = traitlets.Dict(help="Of the picture: title, reason").tag(sync=True)
+    networks = traitlets.List(help="Offered: name, title").tag(sync=True)
+
+    action = traitlets.Enum(
+        ("enlarge", "download", "none"), "enlarge", help="Of the large button"
+    ).tag(sync=True)
+    label = traitlets.Unicode("Enlarge", help="Of the large button").tag(sync=True)
+    ready = traitlets.Bool(False, help="Whether there is something to start").tag(sync=True)
+    busy = traitlets.Bool(False, help="Shows the bar and Cancel").tag(sync=True)
+    done = traitlets.Float(None, allow_none=True, help="0 to 1; None if unknown").tag(sync=True)
+    fraction = traitlets.Float(None, allow_none=True, help="Of the running job").tag(sync=True)
+    sentence = traitlets.Unicode("", help="The state of the work").tag(sync=True)
+    together = traitlets.Int(0, help="How many results the zip would have").tag(sync=True)
+    unsaved = traitlets.Bool(False, help="Whether results would be left behind").tag(sync=True)
+    veil = traitlets.Dict(
+        help="The picture that hides the stage, until that is ready with a version"
+    ).tag(sync=True)
+    invented = traitlets.Bool(False, help="Whether the map is shown").tag(sync=True)
+
+    def __init__(
+        self,
+        on_file: Callable[[bytes, str, str], None],
+        make_file: Callable[..., tuple[str, Scratch]],
+        actions: dict[str, Callable],
+        **traits,
+    ):
         super().__init__(**traits)
-        self._actions = actions
+        own = {"piece": self._receive, "refused": self._refuse, "download": self._download}
+        self._actions = own | actions
+        self._on_file = on_file
+        self._make_file = make_file
+        self._problems: list[str] = []
+        self._gesture = ""
+        self._arriving: tuple[str, int] | None = None  # gesture and number of the file
+        self._content = Scratch()
+        self._outgoing: tuple[str, str, Scratch] | None = None  # ticket, file name, content
         self.on_msg(self._act)
 
     def _act(self, _, message: dict, buffers: list[memoryview]) -> None:
@@ -39,51 +90,6 @@ class Part(anywidget.AnyWidget):
         if action := self._actions.get(arguments.pop("type", None)):
             action(*buffers, **arguments)
         self.send({"heard": True})  # the page warns about a kernel that does not answer
-
-
-class Form(Part):
-    """The column of choices: photographs, size, network, and the button. Any thread may set traits.
-
-    Args:
-        on_file: Receives the bytes and the name of each file, and the gesture that it came with:
-            files of one gesture were chosen together. What it raises is shown to the visitor.
-        actions: The functions for "sample", "remove", "choose", "start", "cancel" and "shown".
-        **traits: Values of traits.
-    """
-
-    _esm = javascript(
-        *(f"wizard/{name}.js" for name in ("kernel", "upload", "choices", "job", "form"))
-    )
-
-    photographs = traitlets.List(help="Chosen: name, text, thumbnail").tag(sync=True)
-    samples = traitlets.List(help="Offered: name, thumbnail").tag(sync=True)
-    sample = traitlets.Int(-1, help="The number of the chosen sample, or -1").tag(sync=True)
-    problem = traitlets.Unicode("", help="Sentences about the files chosen last").tag(sync=True)
-    limit = traitlets.Int(100 * 2**20, help="Bytes of a file; above, it is refused").tag(sync=True)
-    most = traitlets.Int(24, help="Files at once").tag(sync=True)
-
-    scales = traitlets.List(help="Offered: value, text, and the reason if refused").tag(sync=True)
-    limits = traitlets.Unicode("", help="Why some factors are refused").tag(sync=True)
-    models = traitlets.List(help="Offered: name, title, cost").tag(sync=True)
-    chosen = traitlets.Dict(help="scale (0: to longer_side), longer_side, model").tag(sync=True)
-    summary = traitlets.Unicode("", help="The sizes before and after").tag(sync=True)
-    note = traitlets.Unicode("", help="A line below the networks").tag(sync=True)
-
-    label = traitlets.Unicode("Enlarge", help="Of the button").tag(sync=True)
-    ready = traitlets.Bool(False, help="Whether there is something to start").tag(sync=True)
-    busy = traitlets.Bool(False, help="Shows the bar and Cancel").tag(sync=True)
-    done = traitlets.Float(None, allow_none=True, help="0 to 1; None if unknown").tag(sync=True)
-    sentence = traitlets.Unicode("", help="The state of the work").tag(sync=True)
-    shown = traitlets.Unicode("", help="The name of the result on show").tag(sync=True)
-    privacy = traitlets.Unicode("", help="A line below the button").tag(sync=True)
-
-    def __init__(self, on_file: Callable[[bytes, str, str], None], actions: dict, **traits):
-        super().__init__({"piece": self._receive, "refused": self._refuse, **actions}, **traits)
-        self._on_file = on_file
-        self._problems: list[str] = []
-        self._gesture = ""
-        self._arriving: tuple[str, int] | None = None  # gesture and number of the file
-        self._content = Scratch()
 
     def add_problem(self, sentence: str) -> None:
         """Add a sentence about the files that were chosen last."""
@@ -137,49 +143,16 @@ class Form(Part):
         except (ValueError, OSError) as error:  # ImageError among them
             self.add_problem(str(error))
 
-
-class Results(Part):
-    """The list of results, one of which is selected, with the downloads.
-
-    Args:
-        results: Returns the results that `items` lists.
-        batch: Returns those that were started together with the selected one.
-        on_show: Receives the number of the result to show.
-        **traits: Values of traits.
-    """
-
-    _esm = javascript("wizard/kernel.js", "wizard/results.js")
-
-    items = traitlets.List(help="name, title, text, thumbnail").tag(sync=True)
-    selected = traitlets.Int(-1, help="The number of the result shown, or -1").tag(sync=True)
-    together = traitlets.Int(0, help="How many results the zip would have").tag(sync=True)
-    sentence = traitlets.Unicode("", help="Why a download failed").tag(sync=True)
-
-    def __init__(
-        self,
-        results: Callable[[], Sequence[Enlargement]],
-        batch: Callable[[], Sequence[Enlargement]],
-        on_show: Callable[[int], None],
-        **traits,
-    ):
-        super().__init__(
-            {"show": lambda index: on_show(index), "download": self._download}, **traits
-        )
-        self._results = results
-        self._batch = batch
-        self._outgoing: tuple[str, str, Scratch] | None = None  # ticket, file name, content
-
-    def _download(self, *, ticket: str, start: int, what: str = "", kind: str = "PNG") -> None:
-        self.sentence = ""
+    def _download(self, *, ticket: str, start: int, **wanted) -> None:
         try:
             if start == 0:
-                self._outgoing = (ticket, *self._make(what, kind))
+                self._outgoing = (ticket, *self._make_file(**wanted))
             if self._outgoing is None or self._outgoing[0] != ticket:
                 return  # the visitor has started another download
             _, name, content = self._outgoing
             piece = content.read(start, PIECE)
         except (ValueError, OSError, MemoryError) as error:
-            self.sentence = f"The download failed: {error}"
+            self.add_problem(f"The download failed: {error}")
             return
         end = start + len(piece)
         if end >= len(content):
@@ -187,19 +160,14 @@ class Results(Part):
         message = {"ticket": ticket, "name": name, "size": len(content), "next": end}
         self.send(message, buffers=[piece])
 
-    def _make(self, what: str, kind: str) -> tuple[str, Scratch]:
-        if what == "all":
-            return "enlarged.zip", zip_of(self._batch(), kind)
-        made = self._results()[self.selected]
-        return made.order.stem + SUFFIXES[kind], Scratch(made.encode(kind))
 
-
-def zip_of(results: Sequence[Enlargement], kind: str) -> Scratch:
+def zip_of(results: Sequence[Enlargement], kind: str, *, metadata: bool = True) -> Scratch:
     """A zip of results in one format, made with one image in memory at a time.
 
     Args:
         results: The results; where two have one name, the later gets a number.
         kind: As in `Enlargement.encode`.
+        metadata: As in `Enlargement.encode`.
     """
     content = Scratch()
     seen = Counter()
@@ -208,7 +176,7 @@ def zip_of(results: Sequence[Enlargement], kind: str) -> Scratch:
             stem = made.order.stem
             seen[stem] += 1
             unique = stem if seen[stem] == 1 else f"{stem} ({seen[stem]})"
-            archive.writestr(unique + SUFFIXES[kind], made.encode(kind))
+            archive.writestr(unique + SUFFIXES[kind], made.encode(kind, metadata=metadata))
     return content
 
 

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import io
 import os
+import tempfile
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -21,6 +23,7 @@ from srlib.images.picture import (
     to_pil,
 )
 from srlib.widgets.wizard.scratch import Scratch
+from srlib.zoo.recommend import recommend_checkpoint
 
 MAX_PIXELS = 12_500_000  # a phone's photograph; twice as wide and high it has 50 million
 THUMBNAIL = 360  # pixels of the longer side
@@ -45,7 +48,7 @@ class Photograph:
     name: str
     size: tuple[int, int]
     digest: str
-    thumbnail: str = field(compare=False)
+    thumbnail: str = field(compare=False, repr=False)
     note: str = field(compare=False)
     content: Path | Scratch = field(compare=False)
 
@@ -83,6 +86,35 @@ class Photograph:
         if isinstance(self.content, Path):
             return read_image(self.content)
         return decode(self.name, self.content.read())
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The network for a photograph.
+
+    Attributes:
+        checkpoint: Its name.
+        fault: The fault of the photograph that it removes, such as "JPEG blocks"; "" for none.
+    """
+
+    checkpoint: str
+    fault: str
+
+
+@lru_cache(maxsize=128)
+def advice(photograph: Photograph, scale: int) -> Advice:
+    """Recommend a network by the traces that compression and noise have left in a photograph."""
+    if isinstance(photograph.content, Path):
+        name, reason = recommend_checkpoint(photograph.content, scale)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
+            file.write(photograph.content.read())
+            file.flush()
+            name, reason = recommend_checkpoint(file.name, scale)
+    if name == "edsr-lite":
+        return Advice(name, "")
+    faults = {"is noisy": "Noise", "WebP": "WebP blocks"}
+    return Advice(name, next((faults[sign] for sign in faults if sign in reason), "JPEG blocks"))
 
 
 def thumbnail(picture: Picture) -> str:

@@ -1,21 +1,25 @@
 /**
- * Choose, drop or paste photographs, or take a sample; and see the chosen ones.
+ * Choose, drop or paste photographs; and the invitation to do so, with the samples, over the first picture.
  *
  * A file travels in pieces, because a Jupyter server silently drops messages above 10 MB.
  */
 
 const PIECE = 4 * 2 ** 20; // bytes
+const HERE = ["127.0.0.1", "[::1]", "localhost"];
 
 function makeUpload({ model, el, signal, on, send }) {
   const input = make("input", {
-    type: "file", multiple: true, accept: "image/*,.tif,.tiff", "aria-label": "Choose photographs",
+    type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic", "aria-label": "Photographs", hidden: true,
   });
-  const area = make("label", { class: "srlib-drop" }, input,
-    make("span", { class: "srlib-button" }, "Choose photographs"), make("span", {}, "or drop or paste them anywhere"));
-  const problem = make("p", { class: "srlib-problem", role: "status" });
-  const tray = make("ul", { class: "srlib-tray", "aria-label": "Chosen photographs" });
+  const choose = () => input.click();
+  const problem = make("p", { class: "srlib-problem", role: "alert" });
+  const computer = HERE.includes(location.hostname) ? "this computer" : "the computer that runs this page";
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
-  const shelf = make("div", { class: "srlib-shelf" }, make("span", {}, "Or try one of these"), samples);
+  const open = make("button", { type: "button", class: "srlib-button srlib-primary" }, "Choose a photo");
+  const landing = make("div", { class: "srlib-landing srlib-part" },
+    make("p", { class: "srlib-invitation" }, make("b", { class: "srlib-mouse" }, "Drop a photo, paste, or "), open),
+    samples, make("p", { class: "srlib-private" }, `Or try one of these. Your photos stay on ${computer}.`));
+  on(open, "click", choose);
 
   async function sendFiles(files) {
     const most = model.get("most");
@@ -44,7 +48,7 @@ function makeUpload({ model, el, signal, on, send }) {
   overlay.hidden = true;
   document.body.append(overlay);
   signal.addEventListener("abort", () => overlay.remove());
-  const seen = () => el.isConnected && el.getClientRects().length > 0;
+  const seen = () => [...el.children].some((child) => child.getClientRects().length > 0); // el itself has no box
   /** Files that are dragged over this page, and not over JupyterLab's own list of files. */
   const takes = (event) =>
     seen() && event.dataTransfer?.types.includes("Files") && !event.target.closest?.(".jp-FileBrowser");
@@ -72,18 +76,8 @@ function makeUpload({ model, el, signal, on, send }) {
   });
 
   follow(model, signal, ["problem"], () => (problem.textContent = model.get("problem")));
-  follow(model, signal, ["photographs"], () => {
-    tray.replaceChildren(...model.get("photographs").map(({ name, text, thumbnail }, index) => {
-      const remove = make("button", {
-        type: "button", class: "srlib-remove", "aria-label": `Remove ${name}`, title: "Remove",
-      }, "×");
-      on(remove, "click", () => send({ type: "remove", index }));
-      return make("li", {}, make("img", { src: thumbnail, alt: "" }),
-        make("span", { class: "srlib-name" }, make("b", { title: name }, name), make("span", {}, text)), remove);
-    }));
-  });
+  follow(model, signal, ["landing"], () => (landing.hidden = !model.get("landing")));
   follow(model, signal, ["samples"], () => {
-    shelf.hidden = model.get("samples").length === 0;
     samples.replaceChildren(...model.get("samples").map(({ name, thumbnail }, index) => {
       const button = make("button", { type: "button", "aria-label": name, title: name },
         make("img", { src: thumbnail, alt: "" }));
@@ -91,8 +85,5 @@ function makeUpload({ model, el, signal, on, send }) {
       return button;
     }));
   });
-  follow(model, signal, ["samples", "sample"], () => {
-    [...samples.children].forEach((button, index) => button.setAttribute("aria-pressed", index === model.get("sample")));
-  });
-  return make("div", { class: "srlib-upload" }, area, problem, tray, shelf);
+  return { input, choose, problem, landing };
 }

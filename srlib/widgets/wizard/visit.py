@@ -12,9 +12,10 @@ from srlib.upscaling.enlarge import MAX_SCALE
 from srlib.widgets.duration import duration_text
 from srlib.widgets.wizard.enlarge import Enlargement, Order, Recipe, enlarge, recipes
 from srlib.widgets.wizard.jobs import Cancelled, Job, JobQueue, machine_slot
-from srlib.widgets.wizard.photograph import Photograph
+from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.speed import Speed
 
+AUTO = "auto"  # the network that suits each photograph; with "+", by self-ensemble
 MOST = 24  # photographs at once, and results that are kept
 _PAUSE = 0.2  # seconds between two sentences about progress
 
@@ -24,26 +25,33 @@ class Visit:
 
     Attributes:
         photographs: The chosen photographs.
+        current: The number of the photograph that is shown while no result is.
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
         selected: The number of the result that is shown; -1 for none.
+        failed: Orders that could not be carried out.
         recipes: The recipes on this machine, by name.
         scale: The chosen factor; 0 to enlarge to `longer_side`.
         longer_side: Pixels of the result's longer side.
-        model: The name of the chosen recipe.
+        model: The name of the chosen recipe; or "auto" or "auto+" for the one that suits each
+            photograph.
         sentence: The state of the work in words.
         done: The fraction of the work done, 0 to 1; None while unknown.
+        fraction: The same of the running job alone.
     """
 
     def __init__(self):
         self.photographs: list[Photograph] = []
+        self.current = 0
+        self.failed: list[Order] = []
         self.results: list[Enlargement] = []
         self.selected = -1
         self.recipes = recipes()
         self.scale = self.scales[-1]
         self.longer_side = 1000
-        self.model = next(iter(self.recipes))
+        self.model = AUTO
         self.sentence = ""
         self.done: float | None = None
+        self.fraction: float | None = None
         self.speed = Speed()
         self._wanted_scale = self.scale
         self._started: list[Job] = []
@@ -73,6 +81,7 @@ class Visit:
         """
         with self._lock:
             self.photographs = list(photographs[:MOST])
+            self.current = 0
             if photographs:
                 longer = max(photographs[0].size)
                 if not longer <= self.longer_side <= MAX_SCALE * longer:
@@ -80,8 +89,7 @@ class Visit:
             if self._wanted_scale:
                 fitting = [s for s in self.scales if s <= self._wanted_scale and self.fits(s)]
                 self.scale = fitting[-1] if fitting else self._wanted_scale
-            self._clear_sentence()
-            self.changed()
+            self._chosen()
 
     def choose(
         self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
@@ -91,7 +99,8 @@ class Visit:
         Args:
             scale: The factor; unchanged if None.
             longer_side: Pixels of the result's longer side, instead of a factor.
-            model: "edsr-lite", or "edsr-lite+" for self-ensemble, and so on; unchanged if None.
+            model: "edsr-lite", or "edsr-lite+" for self-ensemble, and so on; "auto" or "auto+" for
+                the one that suits each photograph; unchanged if None.
 
         Raises:
             ValueError: If the network is not on this machine at this scale.
@@ -103,6 +112,7 @@ class Visit:
             there = ", ".join(
                 f"{recipe.name} x{s}"
                 for recipe in self.recipes.values()
+                if recipe.passes == 1
                 for s in sorted(recipe.configs)
             )
             raise ValueError(
@@ -112,8 +122,30 @@ class Visit:
             self.model = model
             self.scale = self._wanted_scale = scale
             self.longer_side = longer_side or self.longer_side
-            self._clear_sentence()
-            self.changed()
+            self._chosen()
+
+    def look_at(self, index: int) -> None:
+        """Show the photograph of this number, or its result by the present choice."""
+        with self._lock:
+            self.current = index
+            self._chosen()
+
+    def _chosen(self) -> None:
+        """After a new choice: show its result if there is one."""
+        self.selected = self._number_of(self.order)
+        if not self.busy:
+            self.sentence = ""
+        self.changed()
+
+    def _number_of(self, order: Order | None) -> int:
+        made = [result.order for result in self.results]
+        return made.index(order) if order in made else -1
+
+    @property
+    def order(self) -> Order | None:
+        """The order for the photograph that is shown."""
+        orders = self.orders()
+        return orders[min(self.current, len(orders) - 1)] if orders else None
 
     @property
     def scales(self) -> list[int]:
@@ -122,6 +154,8 @@ class Visit:
 
     def offers(self, model: str, scale: int) -> bool:
         """Whether a network is on this machine at a scale; 0 stands for a size in pixels."""
+        if model in (AUTO, f"{AUTO}+"):
+            return scale in (0, *self.scales)
         return model in self.recipes and scale in (0, *self.recipes[model].configs)
 
     def fits(self, scale: int) -> bool:
@@ -150,10 +184,11 @@ class Visit:
                 self._batch += 1
             jobs = [job for order in todo if (job := self._queue.put(order))]
             self._started += jobs
+            self.failed = [order for order in self.failed if order not in todo]
             if todo and not jobs:
                 raise RuntimeError("This is being enlarged already; wait for it, or cancel.")
             if not todo:
-                self.selected = made.index(orders[0])
+                self.selected = made.index(self.order)
                 self.sentence = "Enlarged already: here it is."
             self.changed()
 
@@ -207,16 +242,30 @@ class Visit:
         """The running order, and those that wait."""
         return [job.order for job in self._queue.unfinished]
 
-    def orders(self, *, scale: int | None = None, recipe: Recipe | None = None) -> list[Order]:
-        """The orders that `start` would give, by default for the chosen factor and recipe."""
+    def orders(self, *, scale: int | None = None) -> list[Order]:
+        """The orders that `start` would give, by default for the chosen factor."""
         scale = self.scale if scale is None else scale
-        recipe = recipe or self.recipes[self.model]
         size = {"scale": scale} if scale else {"longer_side": self.longer_side}
-        return [Order(photograph, recipe, **size) for photograph in self.photographs]
+        return [
+            Order(photograph, self._recipe(photograph, scale), **size)
+            for photograph in self.photographs
+        ]
 
-    def _clear_sentence(self) -> None:
-        if not self.busy:
-            self.sentence = ""
+    def _recipe(self, photograph: Photograph, scale: int) -> Recipe:
+        """The chosen recipe, or the one that suits a photograph, if it is on this machine."""
+        if not self.model.startswith(AUTO):
+            return self.recipes[self.model]
+        factor = scale or self.longer_side / max(photograph.size)
+        wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
+        name = advice(photograph, wanted).checkpoint + self.model.removeprefix(AUTO)
+        if self.offers(name, scale):
+            return self.recipes[name]
+        plus = self.model.endswith("+")
+        return next(
+            recipe
+            for recipe in self.recipes.values()
+            if self.offers(recipe.name, scale) and (recipe.passes > 1) == plus
+        )
 
     def _work(self, job: Job) -> Enlargement:
         """In the queue's thread."""
@@ -250,6 +299,7 @@ class Visit:
             counted = f"{place + 1} of {total}: " if total > 1 else ""
             self.sentence = f"{counted}{job.order.photograph.name}, {state} …"
             self.done = None if fraction is None else (place + fraction) / total
+            self.fraction = fraction
             self.progressed()
 
     def _on_end(self, job: Job) -> None:
@@ -257,12 +307,14 @@ class Visit:
         with self._lock:
             if job.result is not None:
                 self.results.append(job.result)
-                # Of a batch the first is shown, and none of the others replaces it.
-                if self.result is None or self.result.batch != job.result.batch:
-                    self.selected = len(self.results) - 1
                 surplus = max(0, len(self.results) - MOST)
                 del self.results[:surplus]
-                self.selected = max(self.selected - surplus, 0)
+                self.selected = max(self.selected - surplus, -1)
+                if self.selected < 0:  # of the photograph on show, or of none
+                    self.selected = self._number_of(self.order)
+            elif not isinstance(job.error, Cancelled):
+                self.failed.append(job.order)
+            self.fraction = None
             if not self.busy:
                 self.sentence = _summary(self._started)
                 self.done = None
@@ -295,8 +347,7 @@ def _summary(jobs: Sequence[Job]) -> str:
     elif len(jobs) > 1:
         sentences.append(f"Done: {len(made)} of {len(jobs)} photographs.")
     elif made:
-        height, width = made[0].order.size
-        sentences.append(f"Done: {width} × {height} pixels.")
+        sentences.append(f"Done. {made[0].order.in_words}")
     for job in failed:
         reason = str(job.error) or type(job.error).__name__
         if isinstance(job.error, MemoryError):

@@ -1,0 +1,78 @@
+/** The choices that few people need, and two questions about the result. */
+
+const SUFFIXES = { PNG: ".png", JPEG: ".jpg", TIFF: ".tif" };
+
+function makeMore({ model, signal, on, send }) {
+  const pixels = make("input", { type: "number", min: "1", step: "1", inputmode: "numeric" });
+  const network = make("select", {});
+  const best = make("input", { type: "checkbox" });
+  const format = make("select", {}, ...Object.keys(SUFFIXES).map((kind) => make("option", {}, kind)));
+  const metadata = make("input", { type: "checkbox", checked: true });
+  const remove = make("button", { type: "button", class: "srlib-button" }, "Remove this photo");
+  const close = make("button", { type: "button", class: "srlib-button" }, "Close");
+  const row = (text, field, after = "") => make("label", {}, make("span", {}, text), make("span", {}, field, after));
+  const check = (text, field) => make("label", { class: "srlib-check" }, field, text);
+  const panel = make("div", { class: "srlib-more", role: "dialog", "aria-label": "More choices", hidden: true },
+    row("Longer side", pixels, " pixels"),
+    row("Network", network),
+    check("Best quality: eight times slower", best),
+    row("Save as", format),
+    check("Keep the camera’s notes: place, time, settings", metadata),
+    make("div", { class: "srlib-buttons" }, remove, close));
+  const button = make("button", { type: "button", class: "srlib-button", "aria-expanded": "false", "aria-haspopup": "dialog" }, "More");
+
+  function show(open, focus) {
+    panel.hidden = !open;
+    button.setAttribute("aria-expanded", `${open}`);
+    focus?.focus();
+  }
+  const open = () => show(true, network);
+  on(button, "click", () => show(panel.hidden, panel.hidden ? pixels : null));
+  on(close, "click", () => show(false, button));
+  on(panel, "keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    show(false, button);
+  });
+  on(document, "pointerdown", ({ target }) => {
+    if (!panel.hidden && !panel.contains(target) && !button.contains(target)) show(false);
+  });
+
+  const choose = (choice) => send({ type: "choose", ...choice });
+  on(pixels, "input", () => {
+    const side = Math.round(Number(pixels.value));
+    if (side >= 1) choose({ scale: 0, longer_side: side });
+  });
+  on(network, "change", () => choose({ model: network.value }));
+  on(best, "change", () => choose({ best: best.checked }));
+  on(remove, "click", () => {
+    send({ type: "remove" });
+    show(false, button);
+  });
+  follow(model, signal, ["networks"], () => {
+    network.replaceChildren(...model.get("networks").map(({ name, title }) => make("option", { value: name }, title)));
+    network.value = model.get("chosen").model;
+  });
+  follow(model, signal, ["chosen"], () => {
+    const { scale, longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
+    if (document.activeElement !== pixels) pixels.value = scale ? "" : longerSide; // never corrected while the visitor types
+    network.value = name;
+    best.checked = isBest;
+  });
+  follow(model, signal, ["landing"], () => (remove.hidden = model.get("landing")));
+  return { panel, button, open, wanted: () => ({ kind: format.value, metadata: metadata.checked }) };
+}
+
+/** Two questions about the result: what in it is invented, and how close does the network come? */
+function makeHonesty({ model, signal, on, send }) {
+  const invented = make("button", { type: "button", class: "srlib-chip" }, "Show what was invented");
+  const check = make("button", { type: "button", class: "srlib-chip" }, "Check on this photo");
+  on(invented, "click", () => send({ type: "invented", on: !model.get("invented") }));
+  on(check, "click", () => send({ type: "check" }));
+  const node = make("div", { class: "srlib-honesty srlib-part" }, invented, check);
+  follow(model, signal, ["invented", "landing"], () => {
+    node.hidden = model.get("landing");
+    invented.setAttribute("aria-pressed", `${model.get("invented")}`);
+  });
+  return node;
+}

@@ -1,0 +1,172 @@
+"""A patch of a photograph, enlarged before the whole; and what can be told about the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageChops
+from scipy.ndimage import uniform_filter
+
+from srlib.images.picture import luma
+from srlib.images.resize import imresize
+from srlib.metrics.protocols import psnr
+from srlib.upscaling.enlarge import upscale
+from srlib.widgets.wizard.enlarge import Order
+from srlib.zoo import checkpoints as zoo
+
+PATCH = 160  # pixels of the photograph, the shorter side
+_HALO = 12  # pixels around the patch that the network sees too
+_FRACTIONS = {2: "half", 3: "a third", 4: "a quarter"}
+_CHECKED = 384  # pixels a side of the part that `check_on_itself` looks at
+_MOST_LEVELS = 16  # a map of smaller differences than this is not stretched to full brightness
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A part of a photograph, enlarged.
+
+    Attributes:
+        part: Its left, top, right and bottom in fractions of the photograph.
+        before: By bicubic interpolation, uint8 (h, w, 3).
+        after: By the network, of the same size.
+    """
+
+    part: tuple[float, float, float, float]
+    before: np.ndarray
+    after: np.ndarray
+
+
+def enlarge_patch(order: Order, rgb: np.ndarray, center: tuple | None, shape: float) -> Patch:
+    """Enlarge a patch as an order would enlarge the whole.
+
+    Args:
+        order: The order.
+        rgb: The photograph, uint8 (H, W, 3).
+        center: The point (x, y) in its middle, in fractions; the most detailed place if None.
+        shape: Its width for each unit of height, about.
+    """
+    rows, columns = _window(rgb.shape[:2], shape)
+    top, left = _corner(rgb, rows, columns, center)
+    above, beside = min(_HALO, top), min(_HALO, left)
+    lr = rgb[top - above : top + rows + _HALO, left - beside : left + columns + _HALO]
+    factor = order.factor
+    inner = tuple(
+        slice(round(halo * factor), round((halo + side) * factor))
+        for halo, side in ((above, rows), (beside, columns))
+    )
+    model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
+    after = upscale(lr, model, scale=factor, self_ensemble=order.recipe.passes > 1)
+    height, width = rgb.shape[:2]
+    part = (left / width, top / height, (left + columns) / width, (top + rows) / height)
+    return Patch(part, imresize(lr, factor)[inner], after[inner])
+
+
+def invention(before: Image.Image, after: Image.Image) -> Image.Image:
+    """A map of the difference of two RGB images: black where there is none, then red to white."""
+    difference = ImageChops.difference(before, after).convert("L")
+    counts = np.cumsum(difference.histogram())
+    brightest = max(int(np.searchsorted(counts, 0.998 * counts[-1])), _MOST_LEVELS)
+    colours = matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]
+    difference = difference.point([min(255, 255 * level // brightest) for level in range(256)])
+    difference.putpalette((255 * colours).astype(np.uint8).tobytes())
+    return difference.convert("RGB")
+
+
+def check_on_itself(order: Order, rgb: np.ndarray) -> str:
+    """Shrink the most detailed part of a photograph, enlarge it, and compare it with itself."""
+    scale = order.model_scale
+    rows, columns = (min(side, _CHECKED) // scale * scale for side in rgb.shape[:2])
+    if min(rows, columns) < 16 * scale:
+        return f"This photo is too small to be shrunk to {_FRACTIONS[scale]} and enlarged again."
+    top, left = _corner(rgb, rows, columns, None)
+    truth = rgb[top : top + rows, left : left + columns]
+    small = imresize(truth, 1 / scale)
+    model = zoo.load_pretrained(order.recipe.checkpoint, scale)
+    network = upscale(small, model, self_ensemble=order.recipe.passes > 1)
+    plain, learned = (
+        psnr(image, truth, border=scale, luma=True) for image in (imresize(small, scale), network)
+    )
+    gain = learned - plain
+    verdict = (
+        f"{gain:.1f} dB closer to the original"
+        if gain >= 0.05
+        else f"{-gain:.1f} dB further from the original"
+        if gain <= -0.05
+        else "no closer to the original"
+    )
+    return (
+        f"Shrunk to {_FRACTIONS[scale]} and enlarged again, the sharpest part of this photo "
+        f"comes back with a PSNR of {plain:.1f} dB by ordinary enlargement "
+        f"and {learned:.1f} dB here: {verdict}."
+    )
+
+
+def _window(size: tuple[int, int], shape: float) -> tuple[int, int]:
+    """Rows and columns of a patch inside a photograph of this (height, width)."""
+    rows = PATCH if shape >= 1 else PATCH / max(shape, 0.5)
+    columns = PATCH * min(shape, 2) if shape >= 1 else PATCH
+    return min(size[0], round(rows)), min(size[1], round(columns))
+
+
+def _corner(rgb: np.ndarray, rows: int, columns: int, center: tuple | None) -> tuple[int, int]:
+    """Top and left of a window around a point, or where the picture has most detail."""
+    last = (rgb.shape[0] - rows, rgb.shape[1] - columns)
+    if center is None:
+        return _most_detailed(rgb, rows, columns)
+    wanted = (center[1] * rgb.shape[0] - rows / 2, center[0] * rgb.shape[1] - columns / 2)
+    top, left = (min(max(round(at), 0), end) for at, end in zip(wanted, last, strict=True))
+    return top, left
+
+
+def _most_detailed(rgb: np.ndarray, rows: int, columns: int) -> tuple[int, int]:
+    """Top and left of the window in which neighbouring pixels differ most."""
+    step = max(1, int((rgb.shape[0] * rgb.shape[1] / 1e6) ** 0.5))  # a megapixel is enough
+    gray = luma(rgb[::step, ::step]).astype(np.float32)
+    detail = np.zeros_like(gray)
+    detail[1:] += np.abs(np.diff(gray, axis=0))
+    detail[:, 1:] += np.abs(np.diff(gray, axis=1))
+    window = (max(1, rows // step), max(1, columns // step))
+    sums = uniform_filter(detail, window, mode="constant")
+    # Only where the whole window lies inside.
+    down, right = (max(0, side - part) for side, part in zip(gray.shape, window, strict=True))
+    inside = sums[window[0] // 2 :, window[1] // 2 :][: down + 1, : right + 1]
+    top, left = np.unravel_index(inside.argmax(), inside.shape)
+    return min(int(top) * step, rgb.shape[0] - rows), min(int(left) * step, rgb.shape[1] - columns)
+
+
+class Latest:
+    """Does the latest of the tasks it was given in a thread; those it did not come to are dropped.
+
+    Args:
+        on_error: Receives what a task raises.
+
+    Attributes:
+        busy: Whether a task is being done.
+    """
+
+    def __init__(self, on_error: Callable[[Exception], None]):
+        self._on_error = on_error
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.busy = False
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def put(self, task: Callable[[], None]) -> None:
+        """Do a task soon, unless another one comes first."""
+        self._tasks.put(task)
+
+    def _run(self) -> None:
+        while True:
+            task = self._tasks.get()
+            while not self._tasks.empty():
+                task = self._tasks.get()
+            self.busy = True
+            try:
+                task()
+            except Exception as error:
+                self._on_error(error)
+            self.busy = not self._tasks.empty()
