@@ -104,6 +104,9 @@ def fine_tune(
         >>> history.ended
         'complete'
     """
+    if not isinstance(config, TrainConfig):
+        kind = type(config).__name__
+        raise ValueError(f"config must be a TrainConfig, not a {kind}: TrainConfig(**settings).")
     folder = RunFolder(run_dir)
     team = Processes(accelerator, device)
     if check_pairs:

@@ -335,6 +335,11 @@ def test_settings_that_do_not_fit_the_task(tmp_path, settings, says):
     assert not (tmp_path / "last.pt").exists()
 
 
+def test_settings_as_a_dict_are_refused_with_the_way(tmp_path):
+    with pytest.raises(ValueError, match="TrainConfig"):
+        run(tmp_path, {"max_epochs": 1})
+
+
 def test_configs_can_be_kept_in_a_set():
     configs = [TrainConfig(layers={"relu1_2": 1.0}), TrainConfig(layers={"relu1_2": 1.0})]
     assert len({*configs, TrainConfig()}) == 2
