@@ -1,7 +1,7 @@
 # Image Wizard. Each target installs into .venv what it needs; the second time nothing is installed.
 #
 #   make course SCALE=2 DATA=~/DIV2K        your own photographs, in DIV2K's layout
-#   make course PARAMS="jpeg_quality=30"    any parameter of the notebooks
+#   make course PARAMS="blur=0 jpeg_quality=40"    any parameter of the notebooks
 
 PYTHON ?= python3
 BIN    := .venv/bin

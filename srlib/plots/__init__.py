@@ -1,16 +1,20 @@
-"""Figures of the course and its report; each function returns a figure (lessons 01 and 03 to 06)."""
+"""Figures of the lessons and the report; most functions return a figure (lessons 04 to 06)."""
 
 from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
 from srlib.plots.figures import STYLES, TextFigure, new_figure
 from srlib.plots.maps import network_chain, show_maps
 from srlib.plots.pictures import close_up, curves, error_maps, show_images, training_curves
 from srlib.plots.report import summary_text, write_report
+from srlib.plots.squares import best_square
+from srlib.plots.training_figures import costs, plane
 
 __all__ = [
     "STYLES",
     "TextFigure",
     "agreement",
+    "best_square",
     "close_up",
+    "costs",
     "curves",
     "distributions",
     "error_maps",
@@ -18,6 +22,7 @@ __all__ = [
     "gains",
     "network_chain",
     "new_figure",
+    "plane",
     "quality_by_cost",
     "show_images",
     "show_maps",

@@ -82,6 +82,7 @@ def close_up(
     *,
     name: str = "",
     columns: int | None = None,
+    overview: bool = False,
 ) -> Figure:
     """The same square of several pictures, with the PSNR on Y inside it for those of HR's shape.
 
@@ -92,6 +93,7 @@ def close_up(
         size: Its side.
         name: Of the photograph, for the titles.
         columns: Panels in a row; by default all.
+        overview: Begin with the whole of HR and the square in it.
     """
     hr = pictures["HR"]
     inside = np.s_[top : top + size, left : left + size]
@@ -103,14 +105,14 @@ def close_up(
             score = psnr(image[inside], hr[inside], border=0, luma=True)
             labels.append(f"{method}\n{score:.1f} dB here")
     height, width = hr.shape[:2]
-    columns = columns or len(labels)
+    columns = columns or len(labels) + overview
     return show_images(
         list(pictures.values()),
         labels,
         zoom_box=(left / width, top / height, size / width, size / height),
-        overview=False,
+        overview=overview,
         columns=columns,
-        width=1.65 * columns,
+        width=max(1.65 * columns, 7.5 if overview else 0),
     )
 
 
@@ -176,10 +178,13 @@ def curves(
     return figure
 
 
-def training_curves(histories: dict[str, History], *, width: float = 10) -> Figure:
+def training_curves(
+    histories: dict[str, History], *, bicubic_loss: float | None = None, width: float = 10
+) -> Figure:
     """Losses and validation PSNR by epoch, the best epoch marked, with the lines to beat.
 
-    These are bicubic and the model before the training.
+    These are bicubic and the model before the training; bicubic's loss is not in the history, and
+    is drawn if it is given.
     """
     best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
     alt = f"Loss and validation PSNR by epoch: {best}."
@@ -197,6 +202,8 @@ def training_curves(histories: dict[str, History], *, width: float = 10) -> Figu
     kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
     _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
     _star(right, [(epoch.epoch, epoch.valid_psnr, colour) for epoch, colour in kept])
+    if bicubic_loss is not None:
+        left.axhline(bicubic_loss, color="#888888", ls=":", label="bicubic, validation")
     first = next(iter(histories.values()))
     right.axhline(first.bicubic_psnr, color="#888888", ls=":", label="bicubic")
     right.axhline(first.start.valid_psnr, color="black", lw=0.8, label="before fine-tuning")

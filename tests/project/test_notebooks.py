@@ -117,6 +117,7 @@ def test_chain(path, run_dir, data_dir):
         "04": [
             "fine_tuned_x2.safetensors",
             "control_x2.safetensors",
+            "specialist_x2.safetensors",
             "04_history.json",
             "04_task.json",
         ],
@@ -129,18 +130,36 @@ def test_chain(path, run_dir, data_dir):
 def test_the_results_of_the_chain(run_dir):
     results = json.loads((run_dir / "results.json").read_text())
     assert results["clean"]["pretrained"]["psnr"] > results["clean"]["bicubic"]["psnr"] + 0.5
-    assert {"bicubic", "pretrained", "fine-tuned", "l1-control"} <= results["jpeg40"].keys()
+    methods = {"bicubic", "pretrained", "specialist", "fine-tuned", "l1-control"}
+    assert results["clean"].keys() == results["out of focus"].keys() == methods
+    task = {name: scores["psnr"] for name, scores in results["out of focus"].items()}
+    assert task["pretrained"] < results["clean"]["pretrained"]["psnr"]
     assert list((run_dir / "figures").glob("*.png"))
 
 
-@pytest.mark.parametrize(
-    ("number", "needs"),
-    [(4, "01_prepare_data"), (5, "02_download_model"), (6, "02_download_model")],
-)
-def test_out_of_order_gets_a_sentence(number, needs, tmp_path):
+@pytest.mark.parametrize("number", [5, 6])
+def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
+    """It makes LR itself, takes the embedded weights, and says what is missing."""
+    target = tmp_path / "out.ipynb"
+    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(data_dir), scale=2)
+    executed = nbformat.read(target, as_version=4)
+    (cell,) = (cell for cell in executed.cells if cell.id == "models")
+    assert "04_fine_tune.ipynb" in json.dumps(cell.outputs)
+
+
+@pytest.mark.parametrize("number", [4, 5, 6])
+def test_a_wrong_parameter_is_told_at_once(number, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError) as caught:
-        execute(NOTEBOOKS[number], tmp_path / "out.ipynb", run_dir=str(tmp_path), **QUICK)
-    assert re.search(r"[Rr]un (01_prepare_data|02_download_model)", caught.value.evalue)
+        papermill.execute_notebook(
+            str(NOTEBOOKS[number]),
+            str(tmp_path / "out.ipynb"),
+            {"run_dir": str(tmp_path), "scale": 5, "scalle": 2},
+            cwd=NOTEBOOKS[number].parent,
+            kernel_name="python3",
+            progress_bar=False,
+            store_widget_state=False,
+        )
+    assert "scale:" in caught.value.evalue and "scalle" in caught.value.evalue
 
 
 def test_an_empty_data_folder_gets_a_sentence(tmp_path):
