@@ -26,7 +26,8 @@ def check_parameters(given: Mapping, **rules: object) -> dict:
         given: The notebook's `globals()`.
         rules: One for each parameter: a tuple of the values to choose from ("4" is taken for 4,
             and 803 for "0803"), a range of whole numbers, `float`, `str`, or a function of this
-            module: `data_folder`, `output_folder`, `existing_path`, `photo_in`, `optional`.
+            module: `data_folder`, `output_folder`, `output_file`, `existing_path`, `photo_in`,
+            `optional`.
 
     Returns:
         The converted values, for `globals().update(...)`.
@@ -70,6 +71,15 @@ def output_folder(value: object) -> Path:
     folder = _located(str(value))
     need_folder(folder, ParameterError)
     return folder
+
+
+def output_file(value: object) -> Path:
+    """Turn text into the path of a file to write, and make its folder if it is not there."""
+    path = _located(str(value))
+    need_folder(path.parent, ParameterError)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; a file is needed.")
+    return path
 
 
 def data_folder(value: object) -> Path:

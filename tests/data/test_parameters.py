@@ -15,6 +15,7 @@ from srlib.data import (
     data_folder,
     existing_path,
     optional,
+    output_file,
     output_folder,
     photo_in,
 )
@@ -112,6 +113,15 @@ def test_a_folder_below_a_file_or_read_only_is_refused(tmp_path):
     for place in (tmp_path / "file" / "below", "/proc/nothing-can-be-made-here"):
         with pytest.raises(ParameterError, match=re.escape(str(place))):
             check_parameters({"run_dir": str(place)}, run_dir=output_folder)
+
+
+def test_a_file_to_write(tmp_path):
+    target = tmp_path / "new" / "large.png"
+    assert check_parameters({"output": str(target)}, output=output_file)["output"] == target
+    assert target.parent.is_dir() and not target.exists()
+    for place in (tmp_path, "/proc/nothing-can-be-made-here/large.png"):
+        with pytest.raises(ParameterError):
+            check_parameters({"output": str(place)}, output=output_file)
 
 
 def test_the_courses_own_folders_are_found_from_anywhere(tmp_path, monkeypatch):
