@@ -55,7 +55,9 @@ def render(path: Path):
     count = 0
     for cell in notebook.cells:
         kept = {"tags", "jupyter"}  # "jupyter" folds the code of lesson 00
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in kept and value}
+        cell.metadata = {
+            key: value for key, value in cell.metadata.items() if key in kept and value
+        }
         if cell.cell_type == "code":
             run = "skip-execution" not in cell.metadata.get("tags", [])
             count += run

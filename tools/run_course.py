@@ -50,8 +50,8 @@ def parse(argument: str) -> tuple[str, object]:
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
-    path = Path(text).expanduser()
-    if text and (name.endswith("_dir") or path.is_file()):  # the notebooks run in a folder of their own
+    path = Path(text).expanduser()  # the notebooks run in a folder of their own
+    if text and (name.endswith("_dir") or path.is_file()):
         return name, str(path.resolve())
     try:
         return name, ast.literal_eval(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from srlib.errors import SRError
 from srlib.files.whole import need_folder
 from srlib.images.finder import find_images
+from srlib.images.picture import ImageError, read_image
 
 _DEFAULTS = ("runs/latest", "data/sample")  # of the course, in the repository
 _ROOT = Path(__file__).resolve().parents[2]
@@ -93,16 +94,25 @@ def data_folder(value: object) -> Path:
 def photo_in(data_dir: object, default: str) -> Callable:
     """Make a rule that turns a name into the file of that photograph in DIV2K_valid_HR.
 
-    Where there is no photograph of the default's name, it stands for the first one.
+    Where there is no photograph of the default's name, it stands for the first readable one.
     """
 
     def find(value: object) -> Path:
         folder = existing_path(data_dir) / "DIV2K_valid_HR"
         files = {file.with_suffix("").as_posix(): folder / file for file in find_images(folder)}
-        files.setdefault(default, next(iter(files.values())))
+        if default not in files:
+            files[default] = next(filter(_can_be_read, files.values()), folder)
         return files[_choose(value, tuple(files))]
 
     return find
+
+
+def _can_be_read(file: Path) -> bool:
+    try:
+        read_image(file)
+    except ImageError:
+        return False
+    return True
 
 
 def _apply(rule, value: object) -> object:

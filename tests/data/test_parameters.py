@@ -138,6 +138,7 @@ def test_photographs_by_name(tmp_path):
     for part in ("train", "valid"):
         (tmp_path / f"DIV2K_{part}_HR" / "trip").mkdir(parents=True)
     shutil.copy(SAMPLES / "DIV2K_train_HR/0001.png", tmp_path / "DIV2K_train_HR")
+    (tmp_path / "DIV2K_valid_HR" / "broken.png").write_bytes(b"no picture")
     for name in ("sea.png", "trip/beach 2.png"):
         shutil.copy(SAMPLES / "DIV2K_valid_HR/0801.png", tmp_path / "DIV2K_valid_HR" / name)
 
@@ -147,7 +148,9 @@ def test_photographs_by_name(tmp_path):
     valid = SAMPLES / "DIV2K_valid_HR"
     assert find(SAMPLES, "0803") == find(SAMPLES, 803) == valid / "0803.png"
     assert find(tmp_path, "trip/beach 2") == tmp_path / "DIV2K_valid_HR/trip/beach 2.png"
-    assert find(tmp_path, "0805").name == find(tmp_path, 805).name == "sea.png"  # the first one
+    assert (
+        find(tmp_path, "0805").name == find(tmp_path, 805).name == "sea.png"
+    )  # the first that can be read
     with pytest.raises(ParameterError, match="0999"):
         find(SAMPLES, "0999")
 
