@@ -29,14 +29,14 @@ help:
 	@touch $@
 
 course: .venv/course
-	@$(BIN)/python tools/run_course.py $(if $(SCALE),scale=$(SCALE)) $(if $(DATA),data_dir=$(DATA)) $(PARAMS)
+	@$(BIN)/python tools/run_course.py $(if $(SCALE),scale=$(SCALE)) $(if $(DATA),data_dir="$(DATA)") $(PARAMS)
 
 lab: .venv/course
 	$(BIN)/jupyter lab notebooks/00_image_wizard.ipynb
 
 # Its settings are in app/voila.py: this machine only, a new token at each start, limits.
 app: .venv/course
-	JUPYTER_CONFIG_PATH=$(CURDIR)/app JUPYTER_PATH=$(CURDIR)/app $(BIN)/voila notebooks/00_image_wizard.ipynb
+	JUPYTER_CONFIG_PATH="$(CURDIR)/app" JUPYTER_PATH="$(CURDIR)/app" $(BIN)/voila notebooks/00_image_wizard.ipynb
 
 test: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
     python tools/render.py            all of them, in order
     python tools/render.py 03 06      these, on what the last full rendering left in runs/render/
 
-Execution counts run from 1. Of the metadata, kernelspec and tags stay. Widget views, progress bars and all of stderr are
+Execution counts run from 1. Of the metadata, kernelspec, tags and folded code stay. Widget views, progress bars and all of stderr are
 removed. Rendering twice gives the same bytes.
 """
 
@@ -54,7 +54,10 @@ def render(path: Path):
     client.execute()
     count = 0
     for cell in notebook.cells:
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        kept = {"tags", "jupyter"}  # "jupyter" folds the code of lesson 00
+        cell.metadata = {
+            key: value for key, value in cell.metadata.items() if key in kept and value
+        }
         if cell.cell_type == "code":
             run = "skip-execution" not in cell.metadata.get("tags", [])
             count += run

@@ -53,12 +53,16 @@ def new_folder(runs: Path) -> Path:
 
 
 def parse(argument: str) -> tuple[str, object]:
-    """Turn "scale=2" into ("scale", 2): a Python literal if it is one, else a string; paths become absolute."""
+    """Turn "scale=2" into ("scale", 2): a Python literal if it is one, else a string.
+
+    Folders and files become absolute paths.
+    """
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
-    if name.endswith("_dir"):
-        return name, str(Path(text).expanduser().resolve())
+    path = Path(text).expanduser()  # the notebooks run in a folder of their own
+    if text and (name.endswith("_dir") or path.is_file()):
+        return name, str(path.resolve())
     try:
         return name, ast.literal_eval(text)
     except (ValueError, SyntaxError):

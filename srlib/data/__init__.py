@@ -12,6 +12,7 @@ from srlib.data.parameters import (
     data_folder,
     existing_path,
     optional,
+    output_file,
     output_folder,
     photo_in,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "find_lr_dir",
     "memory_map",
     "optional",
+    "output_file",
     "output_folder",
     "photo_in",
 ]

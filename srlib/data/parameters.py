@@ -10,6 +10,7 @@ from pathlib import Path
 from srlib.errors import SRError
 from srlib.files.whole import need_folder
 from srlib.images.finder import find_images
+from srlib.images.picture import ImageError, read_image
 
 _DEFAULTS = ("runs/latest", "data/sample")  # of the course, in the repository
 _ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,8 @@ def check_parameters(given: Mapping, **rules: object) -> dict:
         given: The notebook's `globals()`.
         rules: One for each parameter: a tuple of the values to choose from ("4" is taken for 4,
             and 803 for "0803"), a range of whole numbers, `float`, `str`, or a function of this
-            module: `data_folder`, `output_folder`, `existing_path`, `photo_in`, `optional`.
+            module: `data_folder`, `output_folder`, `output_file`, `existing_path`, `photo_in`,
+            `optional`.
 
     Returns:
         The converted values, for `globals().update(...)`.
@@ -72,6 +74,15 @@ def output_folder(value: object) -> Path:
     return folder
 
 
+def output_file(value: object) -> Path:
+    """Turn text into the path of a file to write, and make its folder if it is not there."""
+    path = _located(str(value))
+    need_folder(path.parent, ParameterError)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; a file is needed.")
+    return path
+
+
 def data_folder(value: object) -> Path:
     """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
@@ -83,16 +94,25 @@ def data_folder(value: object) -> Path:
 def photo_in(data_dir: object, default: str) -> Callable:
     """Make a rule that turns a name into the file of that photograph in DIV2K_valid_HR.
 
-    Where there is no photograph of the default's name, it stands for the first one.
+    Where there is no photograph of the default's name, it stands for the first readable one.
     """
 
     def find(value: object) -> Path:
         folder = existing_path(data_dir) / "DIV2K_valid_HR"
         files = {file.with_suffix("").as_posix(): folder / file for file in find_images(folder)}
-        files.setdefault(default, next(iter(files.values())))
+        if default not in files:
+            files[default] = next(filter(_can_be_read, files.values()), folder)
         return files[_choose(value, tuple(files))]
 
     return find
+
+
+def _can_be_read(file: Path) -> bool:
+    try:
+        read_image(file)
+    except ImageError:
+        return False
+    return True
 
 
 def _apply(rule, value: object) -> object:

@@ -15,6 +15,7 @@ from srlib.data import (
     data_folder,
     existing_path,
     optional,
+    output_file,
     output_folder,
     photo_in,
 )
@@ -114,6 +115,15 @@ def test_a_folder_below_a_file_or_read_only_is_refused(tmp_path):
             check_parameters({"run_dir": str(place)}, run_dir=output_folder)
 
 
+def test_a_file_to_write(tmp_path):
+    target = tmp_path / "new" / "large.png"
+    assert check_parameters({"output": str(target)}, output=output_file)["output"] == target
+    assert target.parent.is_dir() and not target.exists()
+    for place in (tmp_path, "/proc/nothing-can-be-made-here/large.png"):
+        with pytest.raises(ParameterError):
+            check_parameters({"output": str(place)}, output=output_file)
+
+
 def test_the_courses_own_folders_are_found_from_anywhere(tmp_path, monkeypatch):
     for folder, text in ((tmp_path, "../data/sample"), (ROOT, "../../data/sample")):
         monkeypatch.chdir(folder)
@@ -128,6 +138,7 @@ def test_photographs_by_name(tmp_path):
     for part in ("train", "valid"):
         (tmp_path / f"DIV2K_{part}_HR" / "trip").mkdir(parents=True)
     shutil.copy(SAMPLES / "DIV2K_train_HR/0001.png", tmp_path / "DIV2K_train_HR")
+    (tmp_path / "DIV2K_valid_HR" / "broken.png").write_bytes(b"no picture")
     for name in ("sea.png", "trip/beach 2.png"):
         shutil.copy(SAMPLES / "DIV2K_valid_HR/0801.png", tmp_path / "DIV2K_valid_HR" / name)
 
@@ -137,7 +148,9 @@ def test_photographs_by_name(tmp_path):
     valid = SAMPLES / "DIV2K_valid_HR"
     assert find(SAMPLES, "0803") == find(SAMPLES, 803) == valid / "0803.png"
     assert find(tmp_path, "trip/beach 2") == tmp_path / "DIV2K_valid_HR/trip/beach 2.png"
-    assert find(tmp_path, "0805").name == find(tmp_path, 805).name == "sea.png"  # the first one
+    assert (
+        find(tmp_path, "0805").name == find(tmp_path, 805).name == "sea.png"
+    )  # the first that can be read
     with pytest.raises(ParameterError, match="0999"):
         find(SAMPLES, "0999")
 

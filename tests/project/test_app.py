@@ -93,7 +93,7 @@ def test_the_browser_may_ask_no_other_host(settings):
 
 def test_make_app_uses_these_settings():
     recipe = (ROOT / "Makefile").read_text().partition("\napp:")[2].partition("\n\n")[0]
-    assert recipe.count("=$(CURDIR)/app ") == 2 and "--Voila.ip" not in recipe
+    assert recipe.count('="$(CURDIR)/app" ') == 2 and "--Voila.ip" not in recipe
 
 
 def test_the_cells_of_the_app():
