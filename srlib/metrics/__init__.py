@@ -1,7 +1,7 @@
 """PSNR and SSIM by named protocol, verdicts, published tables, and the PSNR doctor (lesson 06)."""
 
 from srlib.metrics.doctor import diagnose
-from srlib.metrics.evaluation import ProgressFileError, Upscaler, evaluate
+from srlib.metrics.evaluation import Metric, ProgressFileError, Upscaler, evaluate
 from srlib.metrics.protocols import (
     PROTOCOLS,
     ImageTooSmallError,
@@ -18,6 +18,7 @@ __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
     "ImageTooSmallError",
+    "Metric",
     "ProgressFileError",
     "Protocol",
     "Upscaler",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from srlib.data import Pair
 
 Upscaler = Callable[[np.ndarray], np.ndarray]  # LR to SR, uint8
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and LR, uint8
 _METRICS = ("psnr", "ssim")  # as the methods of Protocol are called
 _SAMPLING = 0.005  # seconds between two looks at the memory
 _AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough to fit in memory
@@ -46,6 +47,7 @@ def evaluate(
     *,
     scale: int,
     protocol: str | Protocol,
+    more: Mapping[str, Metric] | None = None,
     executor: Executor | None = None,
     progress_file: str | os.PathLike | None = None,
     on_progress: Progress | None = None,
@@ -59,6 +61,7 @@ def evaluate(
         pairs: The set: `Pair`s of HR, LR and a name.
         scale: The scale of the set.
         protocol: A name in PROTOCOLS, or a `Protocol` of your own.
+        more: Further metrics, functions of SR, HR and LR, by name.
         executor: From concurrent.futures, or one like it. For processes the upscalers must be
             picklable: `partial(upscale, model=model)`, not a lambda.
         progress_file: Grows by a line of JSON per image and method. After a kill, the same call
@@ -67,10 +70,10 @@ def evaluate(
         on_progress: Called with the number of images done and their total, None if that is unknown.
 
     Returns:
-        A table of image, method, metric ("psnr" in dB, or "ssim"), value, seconds (of the upscaler
-        on this image) and peak_memory (MiB, the most that the process held meanwhile, everything
-        included). An image that is too small for a metric has no row for it, and a warning names
-        it.
+        A table of image, method, metric ("psnr" in dB, "ssim", or one of `more`), value, seconds
+        (of the upscaler on this image) and peak_memory (MiB, the most that the process held
+        meanwhile, everything included). An image that is too small for a metric has no row for it,
+        and a warning names it.
 
     Raises:
         ValueError: The protocol is unknown, or two pairs have one name.
@@ -87,9 +90,11 @@ def evaluate(
     rules = find_protocol(protocol)
     known_name = PROTOCOLS.get(rules.name) == rules
     heading = {"protocol": rules.name if known_name else asdict(rules), "scale": scale}
+    more = dict(more or {})
+    metrics = [*_METRICS, *more]
     total = len(pairs) if isinstance(pairs, Sized) else None
     records: dict[str, dict[str, dict]] = {}  # by image and method
-    with _ledger(progress_file, heading | {"metrics": list(_METRICS)}) as ledger:
+    with _ledger(progress_file, heading | {"metrics": metrics}) as ledger:
 
         def tasks() -> Iterator[tuple[Pair, dict[str, Upscaler]]]:
             for pair in pairs:
@@ -102,7 +107,7 @@ def evaluate(
                 missing = [method for method in upscalers if method not in records[name]]
                 yield pair, {method: upscalers[method] for method in missing}
 
-        measure = partial(_measure, rules, scale)
+        measure = partial(_measure, rules, scale, more)
         for done, new_records in enumerate(_in_order(measure, tasks(), executor), 1):
             for record in new_records:
                 records[record["image"]][record["method"]] = record
@@ -117,7 +122,7 @@ def evaluate(
     ]
     columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
     table = pd.DataFrame(rows, columns=columns)
-    for metric in _METRICS:
+    for metric in metrics:
         measured = set(table["image"][table["metric"] == metric])
         if small := [image for image in records if upscalers and image not in measured]:
             names = ", ".join(small)
@@ -126,7 +131,7 @@ def evaluate(
 
 
 def _measure(
-    rules: Protocol, scale: int, task: tuple[Pair, dict[str, Upscaler]]
+    rules: Protocol, scale: int, more: dict[str, Metric], task: tuple[Pair, dict[str, Upscaler]]
 ) -> list[dict[str, Any]]:
     """The records of some upscalers on a pair."""
     (hr, lr, name), upscalers = task
@@ -140,6 +145,9 @@ def _measure(
         for metric in _METRICS:
             with suppress(ImageTooSmallError):
                 values[metric] = getattr(rules, metric)(sr, hr, scale=scale)
+        for metric, measure in more.items():
+            with suppress(ImageTooSmallError):
+                values[metric] = float(measure(sr, hr, lr))
         record = {"image": name, "method": method, "values": values}
         records.append(record | {"seconds": seconds, "peak_memory": memory.peak})
     return records

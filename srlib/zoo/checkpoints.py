@@ -83,7 +83,12 @@ def _official(name: str, scale: int) -> Checkpoint:
 _EMBEDDED = {
     "edsr-lite": (8, 32, SCALES, "small and quick, for clean pictures"),
     "edsr-lite-photo": (8, 32, SCALES, "small and quick, for JPEGs from phones and the web"),
-    "edsr-baseline-srlib": (16, 64, (2,), "EDSR-baseline as srlib trained it, for clean pictures"),
+    "edsr-baseline-srlib": (
+        16,
+        64,
+        SCALES,
+        "EDSR-baseline as srlib trained it, for clean pictures",
+    ),
 }
 # Weights of the paper's authors: config, title, name on the mirror, and SHA-256 and bytes by scale.
 _OFFICIAL = {

@@ -71,6 +71,13 @@ def test_evaluate_and_summarise(photo, noisy):
     assert np.isnan(summary.loc[("bicubic", "psnr"), "above_baseline"])
 
 
+def test_other_metrics_see_sr_hr_and_lr(pairs):
+    table = evaluate(METHODS, pairs, **RULES, more={"lr_psnr": lambda sr, hr, lr: lr_psnr(sr, lr)})
+    assert table["metric"].unique().tolist() == ["psnr", "ssim", "lr_psnr"]
+    rows = table.query("image == 'b' and method == 'bicubic' and metric == 'lr_psnr'")
+    assert rows["value"].item() == lr_psnr(imresize(pairs[1].lr, 4), pairs[1].lr)
+
+
 def test_memory_of_the_greedy(pairs):
     def greedy(lr):
         held = np.ones(2**28, np.uint8)  # 256 MiB, all of it touched
@@ -264,10 +271,12 @@ def test_an_exact_picture(pairs, tmp_path):
     white = np.full((48, 48, 3), 255, np.uint8)
     file = tmp_path / "set.jsonl"
     given = [*pairs, Pair(white, white[::4, ::4], "white")]
-    table = evaluate(METHODS, given, **RULES, progress_file=file)
+    odd = {"nan": lambda *_: np.nan, "minus": lambda *_: -np.inf}
+    table = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
     assert np.isinf(table.query("image == 'white' and metric == 'psnr'")["value"]).all()
     assert len([strict(line) for line in file.read_bytes().splitlines()]) == 9
-    pd.testing.assert_frame_equal(evaluate(METHODS, given, **RULES, progress_file=file), table)
+    again = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
+    pd.testing.assert_frame_equal(again, table)
     summary = summarise(evaluate(METHODS, given, **RULES))
     assert (
         summary.loc[("nearest", "psnr"), "exact"] == 1
