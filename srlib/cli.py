@@ -158,13 +158,13 @@ def enlarge(pictures, scale, width, height, model, output, kind, overwrite, quie
             output = f"{scratch}/standard output.{kind or 'png'}"
         if "-" in pictures:
             copy = Path(scratch, "standard input")
-            copy.write_bytes(click.get_binary_stream("stdin").read())
+            copy.write_bytes(sys.stdin.buffer.read())
             pictures = [str(copy) if picture == "-" else picture for picture in pictures]
         place = Path(output).expanduser() if output else None
         jobs = [job for picture in pictures for job in _jobs(picture, size, place, kind)]
         records = [run.attempt(job, jobs) for job in jobs]
         if to_stdout and "error" not in records[0]:
-            click.get_binary_stream("stdout").write(jobs[0].target.read_bytes())
+            sys.stdout.buffer.write(jobs[0].target.read_bytes())
     if as_json:
         _print_json(records)
     sys.exit(any("error" in record for record in records))

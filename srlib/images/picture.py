@@ -20,6 +20,7 @@ from srlib.files.whole import write_whole
 from srlib.images.codecs import encode_png, read_deep, tiff_kind, to_depth, write_tiff
 from srlib.images.metadata import exif_of, fields_of, with_dpi
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
+from srlib.images.quiet import quiet_pillow
 
 # The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
 # which runs Ghostscript, videos and icons. The last two need a plug-in.
@@ -156,8 +157,7 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
             raise ImageError(f"{name} has no pixels.")
 
     lacks_end = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of sizes below our limit and of broken EXIF
+    with quiet_pillow():
         if deep := read_deep(stream, check_size):
             return _picture(*deep)
         Image.init()

@@ -5,7 +5,9 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import imagecodecs
@@ -409,3 +411,22 @@ def test_the_limit_is_read_before_the_pixels(photo, monkeypatch):
     for kind in ("JPEG", "GIF", "WEBP", "AVIF"):
         with pytest.raises(ImageError, match="the limit is"):
             read_image(source(photo, kind))
+
+
+def test_threads_that_read_leave_the_warnings_as_they_were(tmp_path, photo):
+    """Two files in eight threads: one lacks its end marker, of which read_image warns."""
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    described = saved(Image.fromarray(photo), "TIFF", exif=exif)
+    (tmp_path / "whole.tif").write_bytes(described.getvalue())
+    jpeg = saved(Image.fromarray(photo), "JPEG")
+    (tmp_path / "open.jpg").write_bytes(jpeg.getvalue().removesuffix(b"\xff\xd9"))
+    before = warnings.filters[:]
+    shown = warnings.showwarning
+    files = [tmp_path / "whole.tif", tmp_path / "open.jpg"] * 40
+    with pytest.warns(UserWarning, match="open.jpg has no end marker") as caught:
+        with ThreadPoolExecutor(8) as threads:
+            pictures = list(threads.map(read_image, files))
+        warnings.warn("still heard", UserWarning, stacklevel=1)
+    assert len(pictures) == 80 and str(caught[-1].message) == "still heard"
+    assert warnings.filters == before and warnings.showwarning is shown

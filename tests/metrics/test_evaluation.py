@@ -19,7 +19,7 @@ from srlib.data.pairs import PairedImages
 from srlib.data.patches import Pair
 from srlib.images.picture import write_image
 from srlib.images.resize import imresize
-from srlib.metrics import ProgressFileError, Protocol, evaluate, summarise
+from srlib.metrics import ProgressFileError, Protocol, evaluate, lr_psnr, summarise
 
 METHODS = {
     "bicubic": partial(imresize, scale=4),
