@@ -450,3 +450,23 @@ def inspect(file: Path, as_json: bool) -> None:
     else:
         click.echo(str(passport))
     sys.exit(not passport.loads)
+
+
+@main.command()
+@click.argument("file", metavar="FILE.onnx", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "-n",
+    "--model",
+    default="edsr-lite",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A name of `image-wizard models`, or a weights file.",
+)
+@click.option("-s", "--scale", type=int, help="2, 3 or 4.  [default: 4, or the weights file's]")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@_with_sentences
+def export(file: Path, model: str, scale: int | None, overwrite: bool) -> None:
+    """Write a network as an ONNX file, for browsers, phones and other runtimes."""
+    from srlib.zoo import export_onnx, load_pretrained
+
+    export_onnx(load_pretrained(model, scale), file, overwrite=overwrite)

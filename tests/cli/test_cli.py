@@ -337,6 +337,16 @@ def test_inspect_shows_the_passport(tmp_path):
     assert broken.exit_code == 1 and "w.pth" in broken.stderr
 
 
+def test_export_writes_a_file_that_onnx_accepts(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx is a package of the extra `test`")
+    done = call("export", tmp_path / "net.onnx", "--model", "edsr-lite", "--scale", 2)
+    assert done.exit_code == 0, done.output
+    onnx.checker.check_model(tmp_path / "net.onnx")
+    again = call("export", tmp_path / "net.onnx")
+    assert again.exit_code == 1 and "net.onnx" in again.stderr
+    assert call("export", tmp_path / "x.onnx", "--model", "edsr-huge").exit_code == 1
+
+
 def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     for module in [name for name in sys.modules if name.startswith("srlib.data")]:
         monkeypatch.delitem(sys.modules, module)
