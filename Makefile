@@ -6,7 +6,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help course lab app book test fuzz render clean
+.PHONY: help course lab app book figures test fuzz render clean
 
 help:
 	@echo "make course   run notebooks 01 to 06 in about five minutes; results in runs/<time>/"
@@ -14,6 +14,7 @@ help:
 	@echo "make lab      open JupyterLab on the Image Wizard"
 	@echo "make app      the Image Wizard alone, as a web page on this machine"
 	@echo "make book     the course as a website to read, in site/"
+	@echo "make figures  the figures of the lessons as files for slides, in runs/figures/"
 	@echo "make test     all tests"
 	@echo "make fuzz     five minutes of random damage to files, folders and downloads; SECONDS=60"
 	@echo "make render   execute the notebooks and store their outputs (for maintainers)"
@@ -51,6 +52,9 @@ fuzz: .venv/test
 
 book: .venv/book
 	$(BIN)/python docs/book/build.py
+
+figures: .venv/course
+	$(BIN)/python tools/figures.py
 
 render: .venv/test
 	$(BIN)/python tools/render.py

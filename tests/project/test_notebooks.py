@@ -80,6 +80,11 @@ def test_lesson_has_checks_and_working_links(path):
         assert (path.parent / target).exists(), target
 
 
+def test_lesson_00_shows_the_wizard_and_not_its_code():
+    for cell in cells(NOTEBOOKS[0], "code"):
+        assert cell.metadata.get("jupyter", {}).get("source_hidden"), cell.id
+
+
 def execute(path, out, **parameters):
     known = set(papermill.inspect_notebook(str(path)))
     chosen = {k: v for k, v in parameters.items() if k in known}
