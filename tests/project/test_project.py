@@ -25,7 +25,7 @@ ROOMS = [
     "widgets",
 ]
 MOST_LINES = 11600
-MOST_LINES_OF_CLI = 480
+MOST_LINES_OF_CLI = 520
 
 
 def names_of(requirements: list[str]) -> set[str]:
