@@ -57,6 +57,8 @@ def _with_sentences(command: Callable) -> Callable:
             with warnings.catch_warnings():
                 warnings.showwarning = show
                 command(**arguments)
+        except BrokenPipeError:  # `| head` has read enough; click ends quietly
+            raise
         except (SRError, OSError, ValueError, TypeError, MemoryError, ImportError) as error:
             raise click.ClickException(_sentence(error)) from error
 

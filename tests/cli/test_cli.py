@@ -233,6 +233,19 @@ def test_pipes_carry_the_picture_and_nothing_else(pictures):
     assert (done.exit_code, done.stdout) == (1, "") and "standard input" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+def test_a_reader_that_has_enough_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "models", "--json"],
+        stdout=write, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )  # fmt: skip
+    os.close(write)
+    assert done.stderr == b""
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
 def test_a_terminal_shows_the_network_the_reason_and_a_bar(pictures):
     ours, theirs = os.openpty()
