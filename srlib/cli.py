@@ -31,6 +31,7 @@ MAX_SCALE = 8
 PROTOCOLS = ("benchmark-y", "benchmark-y-matlab", "div2k-rgb", "rgb", "skimage-rgb")
 _BAR = 30  # characters
 _CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
+_HELP = ["-h", "--help"]
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _shown = click.format_filename  # prints any name of a file
 
@@ -56,22 +57,24 @@ def _with_sentences(command: Callable) -> Callable:
             with warnings.catch_warnings():
                 warnings.showwarning = show
                 command(**arguments)
+        except BrokenPipeError:  # `| head` has read enough; click ends quietly
+            raise
         except (SRError, OSError, ValueError, TypeError, MemoryError, ImportError) as error:
             raise click.ClickException(_sentence(error)) from error
 
     return run
 
 
-def _sentence(error: Exception) -> str:
-    """An exception as a sentence that is never empty."""
-    text = str(error).strip()
+def _sentence(error: Exception | str) -> str:
+    """An exception as a sentence that is never empty, and names options, not arguments."""
+    text = str(error).strip().replace("overwrite=True", "--overwrite")
     if isinstance(error, ModuleNotFoundError):
         return f"This needs the package {error.name}: pip install 'srlib[course]'."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{_shown(error.filename)}: {error.strerror}."
     if isinstance(error, MemoryError):
         return text or "The result does not fit into the free memory; --format tif needs less."
-    known = isinstance(error, SRError | ValueError | TypeError | OSError) and text
+    known = isinstance(error, str | SRError | ValueError | TypeError | OSError) and text
     return text if known else f"{type(error).__name__}: {text or 'no further explanation'}"
 
 
@@ -79,11 +82,23 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+class _Nameless(click.Context):
+    """The context of a command that shows itself by its group's name alone."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path
+
+
+class _Enlarge(click.Command):
+    context_class = _Nameless
+
+
 class _EnlargeByDefault(click.Group):
     """A group whose command `enlarge` needs no name, and whose help shows its options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+        if args and args[0] not in (*self.commands, *_HELP, "--version"):
             args = ["enlarge", *args]
         return super().parse_args(ctx, args)
 
@@ -95,7 +110,9 @@ class _EnlargeByDefault(click.Group):
         self.format_commands(ctx, formatter)
 
 
-@click.group(cls=_EnlargeByDefault, no_args_is_help=True)
+@click.group(
+    cls=_EnlargeByDefault, no_args_is_help=True, context_settings={"help_option_names": _HELP}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Enlarge photographs by a neural network.
@@ -108,8 +125,9 @@ def main() -> None:
     """
 
 
-@main.command(hidden=True)
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@main.command(cls=_Enlarge, hidden=True)
+@click.argument("pictures", nargs=-1, metavar="PICTURE...")
+@click.option("-i", "--input", "inputs", multiple=True, metavar="PICTURE", help="One more PICTURE.")
 @click.option(
     "-s",
     "--scale",
@@ -117,7 +135,7 @@ def main() -> None:
     metavar="FACTOR",
     help="1 to 8.  [default: 4, or that of the weights file]",
 )
-@click.option("--width", type=click.IntRange(1), metavar="PIXELS", help="Instead of --scale.")
+@click.option("-w", "--width", type=click.IntRange(1), metavar="PIXELS", help="Instead of --scale.")
 @click.option("--height", type=click.IntRange(1), metavar="PIXELS", help="Instead of --scale.")
 @click.option(
     "-n",
@@ -131,7 +149,7 @@ def main() -> None:
     "-f",
     "--format",
     "kind",
-    type=click.Choice(FORMATS),
+    type=click.Choice(FORMATS, case_sensitive=False),
     metavar="FORMAT",
     help=f"{', '.join(FORMATS)}.  [default: that of --output, or png]",
 )
@@ -139,11 +157,16 @@ def main() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only, as without a terminal.")
 @_as_json
 @_with_sentences
-def enlarge(pictures, scale, width, height, model, output, kind, overwrite, quiet, as_json) -> None:
+def enlarge(
+    pictures, inputs, scale, width, height, model, output, kind, overwrite, quiet, as_json
+) -> None:
     """Enlarge pictures: the command without a name."""
+    pictures = [*pictures, *inputs]
     sizes = {"scale": scale, "width": width, "height": height}
     given = [(name, value) for name, value in sizes.items() if value is not None]
     to_stdout = output == "-" or (output is None and "-" in pictures)
+    if not pictures:
+        raise click.UsageError("Give a picture, a folder, or - for standard input.")
     if len(given) > 1:
         raise click.UsageError("Give one of --scale, --width and --height.")
     if to_stdout and (len(pictures) > 1 or Path(pictures[0]).is_dir()):
@@ -210,14 +233,29 @@ def _jobs(
             target = (folder / file).with_suffix(f".{kind or 'png'}")
             yield _Job(path / file, target, in_folder=True)
         return
-    matches = [] if path.exists() else sorted(glob.glob(str(path)))
-    for source in map(Path, matches or [path]):
-        target = source.with_name(f"{source.stem}{ending}.{kind or 'png'}")
-        if place and (place.is_dir() or not place.suffix):
-            target = place / target.name
-        elif place:
-            target = place
-        yield _Job(source, target)
+    if not path.exists() and (matches := sorted(glob.glob(str(path)))):
+        for match in matches:
+            yield from _jobs(match, size, place, kind)
+        return
+    target = path.with_name(f"{path.stem}{ending}.{kind or 'png'}")
+    if place and (place.is_dir() or not place.suffix):
+        target = place / target.name
+    elif place:
+        target = place
+    yield _Job(path, target)
+
+
+def _frames(path: Path) -> int:
+    """Count the frames of an animation and the pages of a TIFF; photographs of phones have one."""
+    from PIL import Image
+
+    from srlib.images.quiet import quiet_pillow
+
+    try:
+        with quiet_pillow(), Image.open(path) as image:
+            return image.n_frames if image.format in ("GIF", "PNG", "TIFF", "WEBP") else 1
+    except Exception:  # read_image reads more than Pillow does
+        return 1
 
 
 @dataclass(frozen=True)
@@ -239,13 +277,16 @@ class _Run:
     def attempt(self, job: _Job, jobs: list[_Job]) -> dict[str, Any]:
         """Enlarge one picture of many; a record of the result, or of the error."""
         record = {"picture": str(job.source), "result": str(job.target)}
-        if job.in_folder and job.target.exists() and not self.overwrite:
-            self.say(f"{_shown(job.target)} is there already.")
-            return record | {"kept": True}
         try:
             first = next(other.source for other in jobs if other.target == job.target)
             if first != job.source:
-                raise FileExistsError(f"{job.source} and {first} would both become {job.target}.")
+                raise FileExistsError(
+                    f"{job.source} and {first} would both become {job.target}; enlarge them one "
+                    "by one, with --output."
+                )
+            if job.in_folder and job.target.exists() and not self.overwrite:
+                self.say(f"{_shown(job.target)} is there already.")
+                return record | {"kept": True}
             return record | self.enlarge(job)
         except Exception as error:  # one picture's trouble must not cost the others
             text = _sentence(error)
@@ -266,6 +307,8 @@ class _Run:
         if job.target.suffix[1:].lower() not in FORMATS:
             raise ValueError(f"{job.target}: the formats are {', '.join(FORMATS)}.")
         picture = read_image(job.source)
+        if (count := _frames(job.source)) > 1:
+            warnings.warn(f"{job.source} has {count} frames; the first is enlarged.", stacklevel=1)
         name, value = self.size
         height, width = picture.size
         factor = value / {"scale": 1, "width": width, "height": height}[name]
@@ -340,7 +383,7 @@ def lowres(source: Path, target: Path, scale: str, overwrite: bool, as_json: boo
 
     report = create_low_res_images_recursive(source, target, int(scale), overwrite=overwrite)
     for name, reason in report.failed.items():
-        click.echo(f"Error: {name}: {reason}", err=True)
+        click.echo(f"Error: {name}: {_sentence(reason)}", err=True)
     if as_json:
         _print_json(asdict(report))
     else:
@@ -428,9 +471,10 @@ def models(as_json: bool) -> None:
     if as_json:
         _print_json(found)
         return
+    longest = max(len(model["name"]) for model in found)
     for model in found:
         place = "here" if model["on_disk"] else f"{model['size'] / 1e6:.0f} MB"
-        click.echo(f"{model['name']:16} x{model['scale']}  {place:>7}  {model['title']}")
+        click.echo(f"{model['name']:{longest}} x{model['scale']}  {place:>7}  {model['title']}")
 
 
 @main.command()
@@ -469,4 +513,7 @@ def export(file: Path, model: str, scale: int | None, overwrite: bool) -> None:
     """Write a network as an ONNX file, for browsers, phones and other runtimes."""
     from srlib.zoo import export_onnx, load_pretrained
 
-    export_onnx(load_pretrained(model, scale), file, overwrite=overwrite)
+    network = load_pretrained(model, scale)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    export_onnx(network, file, overwrite=overwrite)
+    click.echo(f"{_shown(file)}, {file.stat().st_size / 1e6:.1f} MB")

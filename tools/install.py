@@ -2,7 +2,7 @@
 
     python tools/install.py course          what the lessons need; likewise test and book
 
-On Linux, PyTorch of the usual index brings 3 GB and more of CUDA libraries. Without an NVIDIA GPU, torch and torchvision
+On Linux, PyTorch of the usual index brings 4.6 GB of CUDA libraries. Without an NVIDIA GPU, torch and torchvision
 are taken from PyTorch's own index of CPU builds instead. TORCH=cuda or TORCH=cpu in the environment chooses; a PyTorch that
 is in .venv already stays. The versions are those of constraints.txt either way: 2.15.0+cpu is a 2.15.0 to pip and uv.
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -102,8 +103,12 @@ def comparison(name: str, lr: np.ndarray, hr: np.ndarray, models: list[str]) -> 
 
 
 def fill_index(place: str) -> None:
+    """Put the comparison and the README's table of the lessons into the first page."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [lessons] = re.findall(r"^\| \| notebook .*\n(?:\|.*\n)+", readme, re.M)
     index = SOURCE / "index.md"
-    index.write_text(index.read_text().replace("{comparison}", place.replace("{up}", "")))
+    text = index.read_text(encoding="utf-8").replace("{comparison}", place.replace("{up}", ""))
+    index.write_text(text.replace("{lessons}", lessons), encoding="utf-8")
 
 
 def add_comparison(number: str, place: str) -> None:

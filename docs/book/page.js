@@ -30,7 +30,10 @@ document.addEventListener("DOMContentLoaded", () => {
     el.replaceChildren(); // the still picture, for pages without scripts
     render({ model: storedModel(state), el, signal: new AbortController().signal });
   }
-  for (const box of document.querySelectorAll("pre, .output.text_html")) {
+  for (const corner of document.querySelectorAll("th")) {
+    if (!corner.textContent.trim()) corner.replaceWith(document.createElement("td")); // it heads nothing
+  }
+  for (const box of document.querySelectorAll("pre, .output.text_html, .table-wrapper")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // so that the arrow keys scroll it
   }
   for (const caption of document.querySelectorAll(".caption[role=heading]")) caption.ariaLevel = "2";

@@ -72,7 +72,17 @@ def test_a_comparison_slides_by_keyboard_without_a_kernel(site, offline, name):
     assert axe_violations(offline, ".comparison") == ""
 
 
-@pytest.mark.parametrize("name", ["index.html", "docs/command_line.html", "api/upscaling.html"])
+PAGES = [
+    "index.html",
+    "docs/command_line.html",
+    "docs/hosting.html",
+    "docs/RELIABILITY.html",
+    "notebooks/01_prepare_data.html",
+    "api/upscaling.html",
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_on_a_page(site, offline, name):
     offline.goto((site / name).as_uri())
     offline.locator("h1").first.wait_for()
@@ -88,9 +98,21 @@ def test_search_finds_a_lesson_and_dark_mode_is_dark(site, offline):
     assert max(map(int, re.findall(r"\d+", colour)[:3])) < 60
 
 
-def test_a_formula_is_drawn_by_the_browser_and_a_phone_needs_no_sideways_scroll(site, browser):
+def test_a_formula_is_drawn_by_the_browser(site, offline):
+    offline.goto((site / "notebooks" / "01_prepare_data.html").as_uri())
+    assert offline.locator("math").count() > 5
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_neither_a_page_nor_a_table_of_words_is_wider_than_a_phone(site, browser, name):
     with browser.new_context(viewport={"width": 390, "height": 844}) as phone:
         page = phone.new_page()
-        page.goto((site / "notebooks" / "01_prepare_data.html").as_uri())
-        assert page.locator("math").count() > 5
+        page.goto((site / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for table in page.locator(".table-wrapper").all():
+            assert table.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
+def test_the_first_page_leads_to_every_lesson(site, offline):
+    offline.goto((site / "index.html").as_uri())
+    assert offline.locator("article td a[href^=notebooks]").count() == 7

@@ -93,8 +93,8 @@ def test_a_picture_is_enlarged_as_python_does_it_by_the_recommended_network(pict
     ("options", "result", "size"),
     [
         (("--scale", 2), "clean_x2.png", (96, 80)),
-        (("-s", 2.5, "-f", "jpg"), "clean_x2.5.jpg", (120, 100)),
-        (("--width", 100), "clean_w100.png", (100, 84)),
+        (("-s", 2.5, "-f", "JPG"), "clean_x2.5.jpg", (120, 100)),
+        (("-w", 100), "clean_w100.png", (100, 84)),
         (("--height", 80, "-n", "edsr-lite"), "clean_h80.png", (96, 80)),
         (("--model", find("edsr-lite", 3).path), "clean_x3.png", (144, 120)),
         (("--format", "tif"), "clean_x4.tif", (192, 160)),
@@ -131,6 +131,41 @@ def test_a_folder_goes_beside_itself_and_on_after_a_stop(pictures, tmp_path):
     assert again.exit_code == 0
     assert kept == {"clean.png": True, "web.jpg": False, "deep.png": True}
     assert (tmp_path / "photos_x2" / "clean.png").stat().st_mtime_ns == before
+
+
+def test_the_habits_of_real_esrgan(pictures, tmp_path):
+    done = call("-i", pictures, "-o", tmp_path / "out", "-n", "edsr-lite", "-s", 2, "-f", "webp")
+    assert done.exit_code == 0
+    assert sorted(os.listdir(tmp_path / "out")) == ["clean.webp", "web.webp"]
+    assert call("-h").output == call("--help").output
+
+
+def test_no_usage_names_the_command_that_needs_no_name():
+    done = call("photo.jpg", "--no-such-option")
+    assert done.exit_code == 2
+    assert "[OPTIONS] PICTURE..." in done.stderr and "enlarge" not in done.stderr
+
+
+@pytest.mark.parametrize("place", [(), ("--output", "results")])
+def test_a_folder_with_two_pictures_of_one_name_is_an_error_each_time(pictures, place, monkeypatch):
+    monkeypatch.chdir(pictures.parent)
+    Image.open(pictures / "web.jpg").save(pictures / "clean.jpg")
+    for _ in range(2):
+        done = call("photos", "--scale", 2, *place)
+        assert done.exit_code == 1 and "clean.jpg" in done.stderr and "clean.png" in done.stderr
+
+
+def test_an_animation_is_enlarged_with_a_warning(pictures):
+    frames = [Image.open(pictures / "web.jpg").rotate(angle) for angle in (0, 90, 180)]
+    frames[0].save(pictures / "moving.gif", save_all=True, append_images=frames[1:])
+    done = call(pictures / "moving.gif", pictures / "clean.png")
+    assert done.exit_code == 0 and read_image(pictures / "moving_x4.png").size == (160, 192)
+    assert "moving.gif has 3 frames" in done.stderr and "clean" not in done.stderr
+
+
+def test_a_pattern_may_match_folders(pictures, tmp_path):
+    assert call(tmp_path / "ph*s", "--scale", 2).exit_code == 0
+    assert sorted(os.listdir(tmp_path / "photos_x2")) == ["clean.png", "web.png"]
 
 
 def test_a_pattern_that_the_shell_left_alone(pictures):
@@ -196,6 +231,19 @@ def test_pipes_carry_the_picture_and_nothing_else(pictures):
     assert read_image(pictures / "file.png").size == (160, 192)
     done = CliRunner().invoke(main, ["-"], input=b"no picture")
     assert (done.exit_code, done.stdout) == (1, "") and "standard input" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+def test_a_reader_that_has_enough_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "models", "--json"],
+        stdout=write, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )  # fmt: skip
+    os.close(write)
+    assert done.stderr == b""
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
@@ -339,11 +387,12 @@ def test_inspect_shows_the_passport(tmp_path):
 
 def test_export_writes_a_file_that_onnx_accepts(tmp_path):
     onnx = pytest.importorskip("onnx", reason="onnx is a package of the extra `test`")
-    done = call("export", tmp_path / "net.onnx", "--model", "edsr-lite", "--scale", 2)
-    assert done.exit_code == 0, done.output
-    onnx.checker.check_model(tmp_path / "net.onnx")
-    again = call("export", tmp_path / "net.onnx")
-    assert again.exit_code == 1 and "net.onnx" in again.stderr
+    file = tmp_path / "networks" / "net.onnx"
+    done = call("export", file, "--model", "edsr-lite", "--scale", 2)
+    assert done.exit_code == 0 and "net.onnx" in done.output
+    onnx.checker.check_model(file)
+    again = call("export", file)
+    assert again.exit_code == 1 and "net.onnx" in again.stderr and "--overwrite" in again.stderr
     assert call("export", tmp_path / "x.onnx", "--model", "edsr-huge").exit_code == 1
 
 
