@@ -1,4 +1,4 @@
-"""Evaluating a set: what the table holds, and that a kill, a worker or a torn file changes nothing in it."""
+"""Evaluating a set: what the table holds, and that neither a kill nor a torn file changes it."""
 
 import json
 import os
@@ -6,10 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -92,7 +89,7 @@ def test_memory_of_the_greedy(pairs):
 
 
 def test_pairs_are_read_as_they_are_needed(pairs):
-    """A set larger than the memory: the reader is never far ahead of the worker."""
+    """A set larger than the memory: no pair is read before the last one is done."""
     read, seen = [], []
 
     def reader():
@@ -104,29 +101,9 @@ def test_pairs_are_read_as_they_are_needed(pairs):
         assert total is None
         seen.append(len(read) - done)
 
-    with ThreadPoolExecutor(1) as executor:
-        for own in (None, executor):
-            read.clear()
-            evaluate(
-                {"blank": lambda lr: np.zeros_like(pairs[0].hr)},
-                reader(),
-                **RULES,
-                executor=own,
-                on_progress=look,
-            )
-    assert len(seen) == 200 and max(seen) <= 2 * os.cpu_count() and seen[:100] == [0] * 100
-
-
-def test_workers_change_nothing(pairs):
-    alone = evaluate(METHODS, pairs, **RULES)
-    with (
-        ThreadPoolExecutor(2) as threads,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes,
-    ):
-        for executor in (threads, processes):
-            pd.testing.assert_frame_equal(
-                evaluate(METHODS, pairs, **RULES, executor=executor)[VALUES], alone[VALUES]
-            )
+    blank = {"blank": lambda lr: np.zeros_like(pairs[0].hr)}
+    evaluate(blank, reader(), **RULES, on_progress=look)
+    assert seen == [0] * 100
 
 
 KILLED = """
@@ -244,7 +221,7 @@ def test_a_progress_file_that_is_no_file(pairs, tmp_path):
     """A FIFO would be waited for without end, a folder cannot be written."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(ProgressFileError, match="is no regular file"):
+        with pytest.raises(ProgressFileError, match="is not a regular file"):
             evaluate(METHODS, pairs, **RULES, progress_file=path)
 
 
@@ -342,9 +319,8 @@ def test_a_large_set_needs_no_more_memory_than_a_small_one(rng, tmp_path):
     assert peaks[1] * (2040 * 1356) / side**2 < 1e9
 
 
-@pytest.mark.parametrize("threads", [0, 2])
-def test_few_pictures_are_alive(tmp_path, photo, threads):
-    """Forty files: of the HR images read so far, only those of the next pairs are still there."""
+def test_few_pictures_are_alive(tmp_path, photo):
+    """Forty files: of the HR images read so far, only those in use are still there."""
     for number in range(40):
         write_image(tmp_path / f"{number:02}.png", photo)
     alive: list[weakref.ref] = []
@@ -358,10 +334,9 @@ def test_few_pictures_are_alive(tmp_path, photo, threads):
             return pair
 
     pairs = Watched(tmp_path, None, scale=4)
-    with ThreadPoolExecutor(threads) if threads else nullcontext() as executor:
-        table = evaluate(METHODS, pairs, **RULES, executor=executor)
+    table = evaluate(METHODS, pairs, **RULES)
     assert len(table) == 160 and len(counts) == 40
-    assert max(counts) <= (2 * os.cpu_count() + 2 if threads else 2)
+    assert max(counts) <= 2
 
 
 def test_says_what_is_wrong(pairs, tmp_path):
@@ -375,6 +350,6 @@ def test_says_what_is_wrong(pairs, tmp_path):
     assert file.read_bytes() == kept
     for content in (b"my diary\n", b"my diary", json.dumps({"a": 1}).encode()):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match="no progress file of evaluate"):
+        with pytest.raises(ValueError, match="not a progress file of evaluate"):
             evaluate(METHODS, pairs[:1], **RULES, progress_file=file)
         assert file.read_bytes() == content  # nothing of the user's is overwritten
