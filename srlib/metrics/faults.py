@@ -1,6 +1,6 @@
 """Faults of images, each with its cure: one list for the PSNR doctor and the check of pairs.
 
-A fault is found by trying: undo it and see how much nearer the image comes to its reference.
+A fault is found by undoing it and measuring how much nearer the image comes to its reference.
 Images here are float64 RGB (H, W, 3), values 0 to 255.
 """
 
@@ -18,7 +18,7 @@ from skimage.registration import phase_cross_correlation
 
 from srlib.metrics.protocols import unchecked_psnr
 
-_BEST_PSNR = 58.9  # dB of an error as small as rounding; better ones count as this
+_BEST_PSNR = 58.9  # dB of a rounding error; anything better counts as this
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Fault:
         name: The fault as the end of a sentence, such as "is mirrored".
         advice: The cure as an imperative.
         undo: Returns the cured image.
-        handicap: dB the cure must give back beyond others, for cures with free parameters.
+        handicap: dB that the cure must gain beyond others, since it has free parameters.
     """
 
     name: str
@@ -52,11 +52,11 @@ def best_fault(
         faults: The faults to try; one whose cure gives another shape than the reference is skipped.
         images: The images as they are.
         references: The images as they should be.
-        least: dB that the cure must give back on average.
+        least: dB that the cure must gain on average.
         border: Pixels per side that do not count.
 
     Returns:
-        The fault, or None, and the dB its cure gives back; infinity where the shapes did not fit.
+        The fault, or None, and the gain of its cure in dB; infinity where the shapes did not fit.
     """
     before = _mean_psnr(images, references, border)
     best = None
@@ -78,7 +78,7 @@ def capped_psnr(image: np.ndarray, reference: np.ndarray, border: int = 0) -> fl
 
 
 def correlation(image: np.ndarray, reference: np.ndarray) -> float:
-    """How alike two images are whatever their brightness: -1 to 1, and 1 if one is flat."""
+    """The correlation of two images, -1 to 1, whatever their brightness; 1 if one is flat."""
     if not (image.std() and reference.std()):
         return 1.0
     return float(np.corrcoef(image.ravel(), reference.ravel())[0, 1])
@@ -138,13 +138,13 @@ def common_faults(
     Args:
         images: Images of one set, which share their fault.
         references: What they should look like, of the same shapes.
-        pixel: HR pixels to a pixel of the images, for the advice.
+        pixel: HR pixels per pixel of the images, for the advice.
         steps_per_pixel: How finely a shift is measured.
         least_shift: Pixels beyond which a shift is a fault.
     """
     yield from CHANNEL_ORDERS
     yield from ORIENTATIONS
-    # A negative of a bright image may come nearer to a dark one, too.
+    # By PSNR alone, the negative of a bright image may come nearer to a dark one as well.
     if np.median(list(map(correlation, images, references))) < 0:
         yield NEGATIVE
     offsets = [

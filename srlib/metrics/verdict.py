@@ -1,4 +1,4 @@
-"""Means, tails and gains of a table of scores, and the verdict on one method against another."""
+"""Summaries of a table of scores, and the verdict on one method against another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
     """Summarise `evaluate`'s table by method and metric.
 
     Args:
-        table: As `evaluate` returns it; more is better in every metric.
+        table: As `evaluate` returns it; higher is better in every metric.
         baseline: The method that the others are compared with.
 
     Returns:
@@ -93,14 +93,14 @@ class Verdict:
         """One of "better", "worse", "no different" and "too few images to tell"."""
         if np.isfinite(self.gains).sum() < _ENOUGH:
             return "too few images to tell"
-        # By the numbers as they are printed, so that "better" never stands beside 0.00 dB.
+        # By the numbers as printed, so that "better" never stands beside 0.00 dB.
         if float(self._signed(self.low)) > 0:
             return "better"
         return "worse" if float(self._signed(self.high)) < 0 else "no different"
 
     @property
     def failed(self) -> bool:
-        """Whether the method is worse beyond doubt: the whole interval lies below zero."""
+        """Whether the method is clearly worse: the whole interval lies below zero."""
         return self.outcome == "worse"
 
     def __str__(self) -> str:
@@ -134,7 +134,7 @@ def compare(before: pd.Series, after: pd.Series, *, on: str = "", metric: str = 
             are a gain of zero. Images that neither method has a value for are left out.
         after: The scores of the other method.
         on: The input that was measured, for the sentence.
-        metric: "psnr", or the name of another metric in which more is better.
+        metric: "psnr", or the name of another metric in which higher is better.
 
     Returns:
         The verdict, from the finite gains.

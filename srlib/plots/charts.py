@@ -169,13 +169,13 @@ def curves(
     marks: Mapping[str, float] | None = None,
     width: float = 6,
 ) -> Figure:
-    """One line per method.
+    """Draw a line per method.
 
     Args:
         lines: (x, y) by method; x may be names. "HR", if it is among them, is drawn in black.
         xlabel: Name and unit of x.
         ylabel: Name and unit of y.
-        title: Of the figure.
+        title: Title of the figure.
         log: Whether the y axis is logarithmic.
         marks: Values of x, by name, at which vertical lines are drawn.
         width: Inches.
@@ -200,10 +200,10 @@ def curves(
 def training_curves(
     histories: dict[str, History], *, bicubic_loss: float | None = None, width: float = 10
 ) -> Figure:
-    """Losses and validation PSNR by epoch, the best epoch marked, with the lines to beat.
+    """Losses and validation PSNR by epoch, with the best epoch and the lines to beat.
 
-    These are bicubic and the model before the training; bicubic's loss is not in the history, and
-    is drawn if it is given.
+    The lines are bicubic and the model before training. Bicubic's loss is not in the history; it is
+    drawn if it is given.
     """
     best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
     alt = f"Loss and validation PSNR by epoch: {best}."

@@ -24,13 +24,13 @@ def show_images(
     columns: int | None = None,
     width: float = 10,
 ) -> Figure:
-    """Images side by side, pixels as they are; smaller ones are enlarged by repeating pixels.
+    """Show images side by side, the smaller ones enlarged by repeating pixels.
 
     Args:
         images: uint8 (H, W, 3) or gray.
         labels: A title for each.
         zoom_box: (left, top, width, height) in parts of the image, 0 to 1: the part to show.
-        overview: With a zoom_box, begin with the whole of the last image and the box in it.
+        overview: With a zoom_box, begin with the whole last image and the box in it.
         columns: Panels in a row.
         width: Inches.
     """
@@ -74,15 +74,15 @@ def close_up(
     name: str = "",
     overview: bool = False,
 ) -> Figure:
-    """The same square of several pictures, with the PSNR on Y inside it for those of HR's shape.
+    """Show one square of several pictures, with the PSNR on Y inside it for those of HR's shape.
 
     Args:
         pictures: By method, "HR" among them.
-        left: Of the square, in HR pixels, as are top and size.
-        top: Its upper edge.
-        size: Its side.
-        name: Of the photograph, for the titles.
-        overview: Begin with the whole of HR and the square in it.
+        left: Left edge of the square, in HR pixels.
+        top: Top edge of the square.
+        size: Side of the square.
+        name: Name of the photograph, for the titles.
+        overview: Begin with the whole HR image and the square in it.
     """
     hr = pictures["HR"]
     inside = np.s_[top : top + size, left : left + size]
@@ -108,7 +108,7 @@ def close_up(
 def error_maps(
     images: Sequence[np.ndarray], labels: Sequence[str], hr: np.ndarray, *, width: float = 10
 ) -> Figure:
-    """The absolute difference of each image from HR in grey levels of Y, from 0 to 40."""
+    """Show the absolute difference of each image from HR in grey levels of Y, from 0 to 40."""
     errors = [np.abs(_brightness(image) - _brightness(hr)) for image in images]
     titles = [
         f"{name}: {error.mean():.1f} levels on average"

@@ -24,7 +24,7 @@ ROOMS = [
     "plots",
     "widgets",
 ]
-MOST_LINES = 11600
+MOST_LINES = 11080
 MOST_LINES_OF_CLI = 480
 
 
