@@ -38,7 +38,7 @@ def diagnose(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray) -> list[str]:
     Each cure is applied, and its gain is measured against HR in RGB, without the outer 2 * scale
     pixels (on the whole picture for faults of the border). A cure is believed if it gains 0.3 dB
     and the cured picture comes near bicubic or above. Where a fault destroyed values, bicubic's
-    stand in, so the gain is a lower bound. Faults of LR are measured on bicubic, also a lower bound.
+    stand in, so the gain is a lower bound. Faults of LR are measured on bicubic.
 
     Args:
         sr: (H, W, 3) or (H, W), uint8 or float.

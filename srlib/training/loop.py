@@ -212,8 +212,8 @@ class _Run:
         exact = np.flatnonzero(np.isinf(bicubic[:, 0])).tolist()
         if len(exact) == len(bicubic):
             raise TrainingError(
-                "Bicubic restores all validation images exactly, which leaves nothing to gain: take "
-                "photographs."
+                "Bicubic restores all validation images exactly, which leaves nothing to gain: "
+                "take photographs."
             )
         start = self._measure(0, self._loss_on(self.patches), exact)
         if not math.isfinite(start.valid_loss):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import weakref
 from functools import partial
 
@@ -85,7 +86,7 @@ def test_memory_of_the_greedy(pairs):
         .groupby("method")["peak_memory"]
         .max()
     )
-    assert peaks["greedy"] - peaks["modest"] > 200
+    assert 200 < peaks["greedy"] - peaks["modest"] < 400
 
 
 def test_pairs_are_read_as_they_are_needed(pairs):
@@ -160,7 +161,9 @@ def test_goes_on_after_a_kill(pairs, tmp_path, request):
 def test_other_pixels_are_measured_again(pairs, tmp_path):
     file = tmp_path / "set.jsonl"
     evaluate(METHODS, pairs, **RULES, progress_file=file)
-    changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]]
+    last_row = pairs[2].hr.copy()
+    last_row[-1] //= 2
+    changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]._replace(hr=last_row)]
     table = evaluate(METHODS, changed, **RULES, progress_file=file)
     pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, changed, **RULES)[VALUES])
 
@@ -215,6 +218,12 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
     evaluate({"bicubic": intruding}, pairs[:2], **RULES, progress_file=file)
     assert refused == [True]
     assert len(evaluate(METHODS, pairs, **RULES, progress_file=file)) == 12
+
+
+def test_no_methods_make_an_empty_table_and_no_warning(pairs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate({}, pairs, **RULES).empty
 
 
 def test_a_progress_file_that_is_no_file(pairs, tmp_path):
