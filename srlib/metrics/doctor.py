@@ -1,4 +1,4 @@
-"""The PSNR doctor: traces too low a score to its cause by trying the cures."""
+"""The PSNR doctor: traces a low score to its cause by trying the cures."""
 
 from __future__ import annotations
 
@@ -20,52 +20,43 @@ from srlib.metrics.faults import (
     common_faults,
     sr_faults,
 )
-from srlib.metrics.protocols import check_shape, lr_psnr
+from srlib.metrics.protocols import check_shape, check_uint8, lr_psnr
 
 _CLEAR = 0.3  # dB a cure must give back; less may be chance
-_CLEAR_BESIDE_LR = 1.0  # dB where faults of LR explain a bad picture already
-_PLAUSIBLE = 2.0  # dB below bicubic that a cured picture may stay, as some faults destroy a little
-_CONSISTENT = 30.0  # dB from LR of a right SR shrunk again, at least; so far they have 40 and more
+_CLEAR_BESIDE_LR = 1.0  # dB where faults of LR already explain a bad picture
+_PLAUSIBLE = 2.0  # dB by which a cured picture may stay below bicubic: some faults destroy a little
+_CONSISTENT = 30.0  # dB that a right SR, shrunk again, has against LR at least; most have 40
 _ROUNDS = 3  # faults that may lie on top of each other
 _ORDINARY = ("matlab", "matlab-replicate", "matlab-unrounded")  # what published models expect
 
 _Finding = tuple[float, str]  # the dB given back, and the sentence
 
 
-def diagnose(
-    sr: np.ndarray,
-    hr: np.ndarray,
-    lr: np.ndarray | None = None,
-    *,
-    scale: int | None = None,
-) -> list[str]:
+def diagnose(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray) -> list[str]:
     """Find out why the PSNR of an SR image is too low.
 
-    Each cure is applied, and the dB it gives back are measured against HR in RGB, 2 * scale pixels
-    from the edge (on the whole picture for faults of the border). A cure is believed from 0.3 dB
-    on, if the cured picture ends near bicubic or above. Where a fault destroyed values, bicubic's
-    stand in, so the dB are a lower bound; for faults of LR, which are measured on bicubic, too.
+    Each cure is applied, and its gain is measured against HR in RGB, without the outer 2 * scale
+    pixels (on the whole picture for faults of the border). A cure is believed if it gains 0.3 dB
+    and the cured picture comes near bicubic or above. Where a fault destroyed values, bicubic's
+    stand in, so the gain is a lower bound. Faults of LR are measured on bicubic.
 
     Args:
         sr: (H, W, 3) or (H, W), uint8 or float.
         hr: uint8 (H, W, 3) or (H, W); it is cropped to a multiple of the scale.
-        lr: The model's input, uint8. Without it faults of LR cannot be seen, and HR shrunk by
-            MATLAB's bicubic stands in for it.
-        scale: Only needed without lr.
+        lr: The model's input, uint8.
 
     Returns:
         One sentence per fault, with the cure and the dB it gives back, the largest first. An empty
         list if no fault was found.
 
     Raises:
-        ValueError: The scale is unknown, HR and LR do not fit together, or SR is not finite.
+        ValueError: HR and LR do not fit together, or SR is not finite.
         TypeError: HR or LR is not uint8.
     """
-    scale = _checked_scale(sr, hr, lr, scale)
+    scale = _checked_scale(sr, hr, lr)
     hr = crop_to_multiple(hr, scale)
-    shrunk = imresize(hr, 1 / scale, border="replicate")
-    lr_faults = [] if lr is None else _lr_faults(lr, hr, shrunk, scale)
-    lr = as_rgb(shrunk if lr is None else lr).astype(np.uint8)
+    lr_faults = _lr_faults(lr, hr, scale)
+    lr = as_rgb(lr).astype(np.uint8)
     hr = as_rgb(hr)
     picture = as_rgb(sr)
     bicubic = imresize(lr, scale, border="replicate").astype(np.float64)
@@ -77,25 +68,24 @@ def diagnose(
     if behind > (_PLAUSIBLE if findings else _CLEAR) and not explained:
         # Such gains are chance, apart from those of a wrong shape.
         findings = [(gain, text) for gain, text in findings if gain == math.inf]
-        findings.append((behind, _worse_than_bicubic(behind, consistency)))
+        worse = (
+            f"SR is worse than bicubic, and shrunk again it is {consistency:.1f} dB from LR: check "
+            "res_scale (32 x 256 needs 0.1), the model's scale and whether all weights were "
+            f"loaded; bicubic alone gives back {behind:.2f} dB."
+        )
+        findings.append((behind, worse))
     findings += lr_faults
     return [text for _, text in sorted(findings, key=lambda finding: -finding[0])]
 
 
-def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray | None, scale: int | None) -> int:
-    """The scale, once the images are known to fit together."""
+def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray) -> int:
+    """The scale, after a check that the images fit together."""
     check_shape("SR", sr)
     if not np.isfinite(sr).all():
         raise ValueError("SR has values that are not finite (NaN or infinity).")
-    for name, image in (("HR", hr), ("LR", lr)):
-        if image is not None:
-            check_shape(name, image)
-            if image.dtype != np.uint8:
-                raise TypeError(f"{name} has {image.dtype} values, not uint8.")
-    if lr is None and scale is None:
-        raise ValueError("The scale is unknown without the LR image: give lr, or scale.")
-    scale = scale or round(hr.shape[0] / lr.shape[0])
-    if lr is not None and lr.shape != (hr.shape[0] // scale, hr.shape[1] // scale, *hr.shape[2:]):
+    check_uint8(HR=hr, LR=lr)
+    scale = round(hr.shape[0] / lr.shape[0])
+    if scale < 1 or lr.shape != (hr.shape[0] // scale, hr.shape[1] // scale, *hr.shape[2:]):
         raise ValueError(
             f"An LR image {lr.shape} is not an HR image {hr.shape} shrunk by {scale}; "
             "are they one picture?"
@@ -106,14 +96,14 @@ def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray | None, scale:
 def _cure(
     picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray, scale: int, least: float
 ) -> tuple[list[_Finding], np.ndarray]:
-    """Apply the best cure, then the best to the outcome, while one clearly helps."""
+    """Apply the best cure, then the best one to the result, as long as one clearly helps."""
     findings = []
     while len(findings) < _ROUNDS:
         if picture.shape != hr.shape:
             faults = _shape_faults(picture, hr, scale)
             fault, gain = best_fault(faults, [picture], [hr], least=least)
         else:
-            faults = [*common_faults([picture], [hr]), *sr_faults(picture, hr, bicubic, scale)]
+            faults = [*common_faults([picture], [hr]), *sr_faults(picture, hr, bicubic)]
             fault, gain = best_fault(faults, [picture], [hr], least=least, border=2 * scale)
         if fault is None:  # the border comes last, since every other fault is there too
             faults = border_faults(picture, bicubic, scale)
@@ -137,15 +127,7 @@ def _shape_faults(picture: np.ndarray, hr: np.ndarray, scale: int) -> Iterator[F
     )
 
 
-def _worse_than_bicubic(behind: float, consistency: float) -> str:
-    return (
-        f"SR is worse than bicubic, and shrunk again it is {consistency:.1f} dB from LR: check "
-        "res_scale (32 x 256 needs 0.1), the model's scale and whether all weights were loaded; "
-        f"bicubic alone gives back {behind:.2f} dB."
-    )
-
-
-def _lr_faults(lr: np.ndarray, hr: np.ndarray, shrunk: np.ndarray, scale: int) -> list[_Finding]:
+def _lr_faults(lr: np.ndarray, hr: np.ndarray, scale: int) -> list[_Finding]:
     """The faults of LR, with their price for bicubic; a model pays more."""
     program, _, jpeg = identify_downscaler(lr, hr, scale=scale).partition(" + ")
     quality = jpeg_quality([lr]) if jpeg or program == "unknown" else None
@@ -156,6 +138,7 @@ def _lr_faults(lr: np.ndarray, hr: np.ndarray, shrunk: np.ndarray, scale: int) -
         faults.append(f"LR was stored as JPEG (quality {quality})")
     if not faults:
         return []
+    shrunk = imresize(hr, 1 / scale, border="replicate")
     right, wrong = (
         capped_psnr(imresize(image, scale, border="replicate"), hr, 2 * scale)
         for image in (shrunk, lr)

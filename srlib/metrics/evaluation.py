@@ -1,17 +1,16 @@
-"""Measure methods on a set: streaming, in parallel, and going on after a kill."""
+"""Measure methods on a set, pair by pair, and go on after a kill."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import threading
 import time
 import warnings
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -30,15 +29,15 @@ from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, fin
 if TYPE_CHECKING:
     from srlib.data import Pair
 
+_Key = tuple[str, str, str]  # image, its pixels, method
+_Progress = tuple[dict[_Key, dict], Callable[[dict], None]]
 Upscaler = Callable[[np.ndarray], np.ndarray]  # LR to SR, uint8
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and LR, uint8
-_METRICS = ("psnr", "ssim")  # as the methods of Protocol are called
-_SAMPLING = 0.005  # seconds between two looks at the memory
-_AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough to fit in memory
+_SAMPLING = 0.005  # seconds between two readings of the memory
 
 
 class ProgressFileError(SRError, ValueError):
-    """The progress file is no such file, belongs to other settings, or is in use."""
+    """The progress file belongs to other settings, is in use, or is some other file."""
 
 
 def evaluate(
@@ -48,22 +47,19 @@ def evaluate(
     scale: int,
     protocol: str | Protocol,
     more: Mapping[str, Metric] | None = None,
-    executor: Executor | None = None,
     progress_file: str | os.PathLike | None = None,
     on_progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Run every upscaler on every pair and measure the results.
 
-    Pairs are read one by one as they are needed and not kept, so a set may be larger than memory.
+    Pairs are read one by one and not kept, so a set may be larger than memory.
 
     Args:
         upscalers: By method, functions from LR to SR, uint8.
         pairs: The set: `Pair`s of HR, LR and a name.
         scale: The scale of the set.
         protocol: A name in PROTOCOLS, or a `Protocol` of your own.
-        more: Further metrics, functions of SR, HR and LR, by name.
-        executor: From concurrent.futures, or one like it. For processes the upscalers must be
-            picklable: `partial(upscale, model=model)`, not a lambda.
+        more: Further metrics by name, functions of SR, HR and LR.
         progress_file: Grows by a line of JSON per image and method. After a kill, the same call
             computes only what is missing. A pair with other pixels counts as missing; a method
             with other weights does not, so give it another name or another file.
@@ -71,13 +67,13 @@ def evaluate(
 
     Returns:
         A table of image, method, metric ("psnr" in dB, "ssim", or one of `more`), value, seconds
-        (of the upscaler on this image) and peak_memory (MiB, the most that the process held
-        meanwhile, everything included). An image that is too small for a metric has no row for it,
-        and a warning names it.
+        (of the upscaler on this image) and peak_memory (MiB, the most that the whole process held
+        meanwhile). An image that is too small for a metric has no row for it, and a warning names
+        it.
 
     Raises:
         ValueError: The protocol is unknown, or two pairs have one name.
-        ProgressFileError: The progress file belongs to other settings, is something else, or
+        ProgressFileError: The progress file belongs to other settings, is some other file, or
             another evaluation is using it.
 
     Example:
@@ -88,89 +84,60 @@ def evaluate(
         ['psnr', 'ssim']
     """
     rules = find_protocol(protocol)
-    known_name = PROTOCOLS.get(rules.name) == rules
-    heading = {"protocol": rules.name if known_name else asdict(rules), "scale": scale}
-    more = dict(more or {})
-    metrics = [*_METRICS, *more]
+    metrics = {
+        "psnr": lambda sr, hr, lr: rules.psnr(sr, hr, scale=scale),
+        "ssim": lambda sr, hr, lr: rules.ssim(sr, hr, scale=scale),
+    }
+    metrics |= more or {}
+    heading = {
+        "protocol": rules.name if rules in PROTOCOLS.values() else asdict(rules),
+        "scale": scale,
+        "metrics": list(metrics),
+    }
     total = len(pairs) if isinstance(pairs, Sized) else None
-    records: dict[str, dict[str, dict]] = {}  # by image and method
-    with _ledger(progress_file, heading | {"metrics": metrics}) as ledger:
-
-        def tasks() -> Iterator[tuple[Pair, dict[str, Upscaler]]]:
-            for pair in pairs:
-                name = pair[2]
-                if name in records:
-                    raise ValueError(
-                        f"Two pairs are called {name}: give each picture a name of its own."
-                    )
-                records[name] = ledger.known(pair)
-                missing = [method for method in upscalers if method not in records[name]]
-                yield pair, {method: upscalers[method] for method in missing}
-
-        measure = partial(_measure, rules, scale, more)
-        for done, new_records in enumerate(_in_order(measure, tasks(), executor), 1):
-            for record in new_records:
-                records[record["image"]][record["method"]] = record
-                ledger.write(record)
+    rows = []
+    measured: dict[str, set[str]] = {}  # metrics by image
+    with _open_progress(progress_file, heading) as (known, keep):
+        for done, pair in enumerate(pairs, 1):
+            name = pair[2]
+            if name in measured:
+                raise ValueError(
+                    f"Two pairs are called {name}: give each picture a name of its own."
+                )
+            measured[name] = set()
+            pixels = _digest(pair) if progress_file else ""
+            for method, upscaler in upscalers.items():
+                record = known.get((name, pixels, method))
+                if record is None:
+                    record = {"image": name, "pair": pixels, "method": method}
+                    record |= _measure(upscaler, pair, metrics)
+                    keep(record)
+                cost = (record["seconds"], record["peak_memory"])
+                rows += [(name, method, *item, *cost) for item in record["values"].items()]
+                measured[name] |= set(record["values"])
             if on_progress:
                 on_progress(done, total)
-    rows = [
-        (image, method, metric, value, record["seconds"], record["peak_memory"])
-        for image, by_method in records.items()
-        for method, record in ((method, by_method[method]) for method in upscalers)
-        for metric, value in record["values"].items()
-    ]
-    columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
-    table = pd.DataFrame(rows, columns=columns)
     for metric in metrics:
-        measured = set(table["image"][table["metric"] == metric])
-        if small := [image for image in records if upscalers and image not in measured]:
+        small = [name for name, found in measured.items() if upscalers and metric not in found]
+        if small:
             names = ", ".join(small)
             warnings.warn(f"Too small for {metric}, and left out: {names}.", stacklevel=2)
-    return table
+    columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _measure(
-    rules: Protocol, scale: int, more: dict[str, Metric], task: tuple[Pair, dict[str, Upscaler]]
-) -> list[dict[str, Any]]:
-    """The records of some upscalers on a pair."""
-    (hr, lr, name), upscalers = task
-    records = []
-    for method, upscaler in upscalers.items():
-        with _PeakMemory() as memory:
-            start = time.perf_counter()
-            sr = upscaler(lr)
-            seconds = time.perf_counter() - start
-        values = {}
-        for metric in _METRICS:
-            with suppress(ImageTooSmallError):
-                values[metric] = getattr(rules, metric)(sr, hr, scale=scale)
-        for metric, measure in more.items():
-            with suppress(ImageTooSmallError):
-                values[metric] = float(measure(sr, hr, lr))
-        record = {"image": name, "method": method, "values": values}
-        records.append(record | {"seconds": seconds, "peak_memory": memory.peak})
-    return records
-
-
-def _in_order(
-    measure: Callable, tasks: Iterator, executor: Executor | None
-) -> Iterator[list[dict]]:
-    """The records of each task in order, with a few tasks ahead if there is an executor."""
-    if executor is None:
-        yield from map(measure, tasks)
-        return
-    ahead: deque = deque()
-    try:
-        for task in tasks:
-            ahead.append(executor.submit(measure, task))
-            if len(ahead) > _AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        for future in ahead:
-            future.cancel()
+def _measure(upscaler: Upscaler, pair: Pair, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    """The values of an upscaler on a pair, with its time and memory."""
+    hr, lr, _ = pair
+    with _PeakMemory() as memory:
+        start = time.perf_counter()
+        sr = upscaler(lr)
+        seconds = time.perf_counter() - start
+    values = {}
+    for name, metric in metrics.items():
+        with suppress(ImageTooSmallError):
+            values[name] = float(metric(sr, hr, lr))
+    return {"values": values, "seconds": seconds, "peak_memory": memory.peak}
 
 
 class _PeakMemory:
@@ -199,102 +166,75 @@ class _PeakMemory:
 
 
 @contextmanager
-def _ledger(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger]:
-    """The ledger of a progress file, which no other evaluation may use meanwhile."""
+def _open_progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_Progress]:
+    """The records of a progress file, and a function that appends one.
+
+    The file is a heading, then a line of JSON per image and method, each with a checksum. No other
+    evaluation may use it meanwhile.
+    """
     if path is None:
-        yield _Ledger()
+        yield {}, lambda record: None
         return
     path = Path(path).expanduser()
     if path.exists() and not path.is_file():
-        raise ProgressFileError(f"{path} is no regular file: name another progress file.")
+        raise ProgressFileError(f"{path} is not a regular file: name another progress file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with (
-            FileLock(path.with_name(f".{path.name}.lock"), timeout=0),
-            path.open("a+b") as file,
-        ):
-            ledger = _Ledger(file)
-            ledger.read(path, heading)
-            yield ledger
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0), path.open("a+b") as file:
+            yield _read_records(file, path, heading), partial(_append_record, file)
     except Timeout:
         raise ProgressFileError(
             f"Another evaluation is using {path}: wait for its end, or name another file."
         ) from None
 
 
-class _Ledger:
-    """The records of a progress file: a heading, and then a line of JSON per image and method.
-
-    A line reaches the disk as soon as it is known. Values that JSON has no number for, such as the
-    infinite PSNR of equal pictures, are stored as text.
-    """
-
-    def __init__(self, file: BinaryIO | None = None):
-        self._file = file
-        self._records: dict[tuple[str, str], dict[str, dict]] = {}  # by image and pixels
-        self._digests: dict[str, str] = {}
-
-    def read(self, path: Path, heading: dict) -> None:
-        """Read the records, skip damaged lines with a warning, and drop a line cut by a kill."""
-        self._file.seek(0)
-        whole, newline, torn = self._file.read().rpartition(b"\n")
-        if not newline and json.dumps(heading).encode().startswith(torn):
-            self._file.truncate(0)
-            self._append(heading)
-            return
-        first, *lines = whole.split(b"\n")
-        begun_with = _parsed(first)
-        if begun_with.keys() != heading.keys():
-            raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
-        if begun_with != heading:
-            raise ProgressFileError(
-                f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
-            )
-        self._file.truncate(len(whole) + 1)
-        damaged = [str(number) for number, line in enumerate(lines, 2) if not self._keep(line)]
-        if damaged:
-            warnings.warn(
-                f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
-                "without a record is measured again.",
-                stacklevel=5,
-            )
-
-    def _keep(self, line: bytes) -> bool:
-        """Keep the record in a line; False if it is damaged."""
+def _read_records(file: BinaryIO, path: Path, heading: dict) -> dict[_Key, dict]:
+    """Read the records, skip damaged lines with a warning, and drop a line cut short by a kill."""
+    file.seek(0)
+    whole, newline, torn = file.read().rpartition(b"\n")
+    if not newline and json.dumps(heading).encode().startswith(torn):
+        file.truncate(0)
+        _append(file, heading)
+        return {}
+    first, *lines = whole.split(b"\n")
+    begun_with = _parsed(first)
+    if begun_with.keys() != heading.keys():
+        raise ProgressFileError(f"{path} is not a progress file of evaluate: name another file.")
+    if begun_with != heading:
+        raise ProgressFileError(
+            f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
+        )
+    file.truncate(len(whole) + 1)
+    records = {}
+    damaged = []
+    for number, line in enumerate(lines, 2):
         record = _parsed(line)
         if record.pop("checksum", None) != _checksum(record):
-            return False
-        try:
-            record["values"] = {name: float(value) for name, value in record["values"].items()}
-            record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
-            known = self._records.setdefault((record["image"], record["pair"]), {})
-            known[record["method"]] = record
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return False
-        return True
+            damaged.append(str(number))
+            continue
+        record["values"] = {name: float(value) for name, value in record["values"].items()}
+        records[record["image"], record["pair"], record["method"]] = record
+    if damaged:
+        warnings.warn(
+            f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
+            "without a record is measured again.",
+            stacklevel=5,
+        )
+    return records
 
-    def known(self, pair: Pair) -> dict[str, dict]:
-        """The records of this very pair by method."""
-        if self._file is None:
-            return {}
-        self._digests[pair[2]] = _digest(pair)
-        return dict(self._records.get((pair[2], self._digests[pair[2]]), {}))
 
-    def write(self, record: dict) -> None:
-        """Append a record, if there is a file."""
-        if self._file is None:
-            return
-        values = {
-            metric: value if np.isfinite(value) else str(value)
-            for metric, value in record["values"].items()
-        }
-        record = record | {"values": values, "pair": self._digests[record["image"]]}
-        self._append(record | {"checksum": _checksum(record)})
+def _append_record(file: BinaryIO, record: dict) -> None:
+    """Append a record; JSON has no number for an infinite PSNR, so that is stored as text."""
+    values = {name: v if math.isfinite(v) else str(v) for name, v in record["values"].items()}
+    record = record | {"values": values}
+    _append(file, record | {"checksum": _checksum(record)})
 
-    def _append(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+
+def _append(file: BinaryIO, entry: dict) -> None:
+    """Append a line; it is on the disk when this returns."""
+    file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _parsed(line: bytes) -> dict:

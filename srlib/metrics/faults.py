@@ -1,6 +1,6 @@
 """Faults of images, each with its cure: one list for the PSNR doctor and the check of pairs.
 
-A fault is found by trying: undo it and see how much nearer the image comes to its reference.
+A fault is found by undoing it and measuring how much nearer the image comes to its reference.
 Images here are float64 RGB (H, W, 3), values 0 to 255.
 """
 
@@ -16,11 +16,9 @@ from scipy.ndimage import shift
 from skimage.color import rgb2ycbcr, ycbcr2rgb
 from skimage.registration import phase_cross_correlation
 
-from srlib.images.resize import imresize
 from srlib.metrics.protocols import unchecked_psnr
 
-_BEST_PSNR = 58.9  # dB of an error as small as rounding; better ones count as this
-_FEW_LEVELS = 64  # values that occur in an image that was quantised twice, at most
+_BEST_PSNR = 58.9  # dB of a rounding error; anything better counts as this
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Fault:
         name: The fault as the end of a sentence, such as "is mirrored".
         advice: The cure as an imperative.
         undo: Returns the cured image.
-        handicap: dB the cure must give back beyond others, for cures with free parameters.
+        handicap: dB that the cure must gain beyond others, since it has free parameters.
     """
 
     name: str
@@ -54,11 +52,11 @@ def best_fault(
         faults: The faults to try; one whose cure gives another shape than the reference is skipped.
         images: The images as they are.
         references: The images as they should be.
-        least: dB that the cure must give back on average.
+        least: dB that the cure must gain on average.
         border: Pixels per side that do not count.
 
     Returns:
-        The fault, or None, and the dB its cure gives back; infinity where the shapes did not fit.
+        The fault, or None, and the gain of its cure in dB; infinity where the shapes did not fit.
     """
     before = _mean_psnr(images, references, border)
     best = None
@@ -80,7 +78,7 @@ def capped_psnr(image: np.ndarray, reference: np.ndarray, border: int = 0) -> fl
 
 
 def correlation(image: np.ndarray, reference: np.ndarray) -> float:
-    """How alike two images are whatever their brightness: -1 to 1, and 1 if one is flat."""
+    """The correlation of two images, -1 to 1, whatever their brightness; 1 if one is flat."""
     if not (image.std() and reference.std()):
         return 1.0
     return float(np.corrcoef(image.ravel(), reference.ravel())[0, 1])
@@ -95,18 +93,6 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 def ends_at_one(image: np.ndarray, reference: np.ndarray) -> bool:
     """Whether the image has values from 0 to 1 where the reference has more."""
     return image.max() <= 1 < reference.max()
-
-
-def _to_linear(image: np.ndarray) -> np.ndarray:
-    """Linear light from sRGB (IEC 61966-2-1), both 0 to 255."""
-    values = image.clip(0, 255) / 255
-    return 255 * np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def _from_linear(image: np.ndarray) -> np.ndarray:
-    """SRGB from linear light, both 0 to 255."""
-    values = image.clip(0, 255) / 255
-    return 255 * np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
 
 
 ORIENTATIONS = (
@@ -135,8 +121,6 @@ _RANGES = (
     Fault(
         "has the range 16 to 235", "expand it to 0 to 255", lambda image: (image - 16) * 255 / 219
     ),
-    Fault("is in linear light, unlike HR", "apply the gamma of sRGB", _from_linear),
-    Fault("had the gamma of sRGB applied twice", "apply it once", _to_linear),
     Fault("is YCbCr taken for RGB", "convert it to RGB", lambda image: 255 * ycbcr2rgb(image)),
 )
 
@@ -154,13 +138,13 @@ def common_faults(
     Args:
         images: Images of one set, which share their fault.
         references: What they should look like, of the same shapes.
-        pixel: HR pixels to a pixel of the images, for the advice.
+        pixel: HR pixels per pixel of the images, for the advice.
         steps_per_pixel: How finely a shift is measured.
         least_shift: Pixels beyond which a shift is a fault.
     """
     yield from CHANNEL_ORDERS
     yield from ORIENTATIONS
-    # A negative of a bright image may come nearer to a dark one, too.
+    # By PSNR alone, the negative of a bright image may come nearer to a dark one as well.
     if np.median(list(map(correlation, images, references))) < 0:
         yield NEGATIVE
     offsets = [
@@ -176,9 +160,7 @@ def common_faults(
         )
 
 
-def sr_faults(
-    picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray, scale: int
-) -> Iterator[Fault]:
+def sr_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Iterator[Fault]:
     """The faults of SR images alone; in LR images, a network may learn to undo most of them.
 
     Bicubic, LR enlarged, stands in for values that a fault destroyed.
@@ -202,8 +184,14 @@ def sr_faults(
         lambda image: _beyond_clipped(image * 219 / 255 + 16, image, bicubic),
     )
     yield from _gray_faults(picture, hr, bicubic)
-    yield from _repeated_pixels(picture, scale)
-    yield from _level_faults(picture, hr, bicubic)
+    kept = (picture > 0) & (picture < 255)
+    offset = ((hr - picture) * kept).sum((0, 1)) / np.maximum(kept.sum((0, 1)), 1)
+    yield Fault(
+        "is too dark or too bright, as without the mean shift",
+        f"add {', '.join(f'{value:+.0f}' for value in offset)} levels to R, G, B",
+        lambda image: _beyond_clipped(image + offset, image, bicubic),
+        handicap=0.2,
+    )
 
 
 def border_faults(picture: np.ndarray, bicubic: np.ndarray, scale: int) -> Iterator[Fault]:
@@ -236,45 +224,6 @@ def _gray_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> It
         advice,
         lambda image: coloured(image[..., :1] * 219 / 255 + 16),
     )
-
-
-def _repeated_pixels(picture: np.ndarray, scale: int) -> Iterator[Fault]:
-    height, width = picture.shape[:2]
-    for times in range(2, scale + 1):
-        small = picture[::times, ::times]
-        if np.array_equal(small.repeat(times, 0).repeat(times, 1)[:height, :width], picture):
-            larger = imresize(small.clip(0, 255).astype(np.uint8), times)[:height, :width]
-            yield Fault(
-                f"was enlarged by repeating each pixel {times} times",
-                f"take a model of x{scale} instead of resizing",
-                lambda image, larger=larger: larger.astype(np.float64),
-            )
-
-
-def _level_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Iterator[Fault]:
-    levels = _levels(picture)
-    if 2 < len(levels) <= _FEW_LEVELS < len(_levels(hr)):
-        step = np.median(np.diff(levels))
-        for below in (0, step / 2):  # cut to these levels, or rounded to them
-            yield Fault(
-                f"has only {len(levels)} levels",
-                "round once, to uint8, at the very end",
-                lambda image, below=below: bicubic.clip(image - below, image - below + step),
-            )
-        return
-    kept = (picture > 0) & (picture < 255)
-    offset = ((hr - picture) * kept).sum((0, 1)) / np.maximum(kept.sum((0, 1)), 1)
-    yield Fault(
-        "is too dark or too bright, as without the mean shift",
-        f"add {', '.join(f'{value:+.0f}' for value in offset)} levels to R, G, B",
-        lambda image: _beyond_clipped(image + offset, image, bicubic),
-        handicap=0.2,
-    )
-
-
-def _levels(image: np.ndarray) -> np.ndarray:
-    """The integers 0 to 255 that occur in it."""
-    return np.unique(image.clip(0, 255).round().astype(np.uint8))
 
 
 def _beyond_clipped(cured: np.ndarray, image: np.ndarray, bicubic: np.ndarray) -> np.ndarray:

@@ -13,8 +13,7 @@ from srlib.images.resize import imresize
 
 _LUMA = np.array([65.481, 128.553, 24.966]) / 255  # BT.601, from full-range RGB to 16..235
 _GAUSSIAN = np.exp(-((np.arange(-5, 6) / 1.5) ** 2) / 2)
-# Each SSIM window: its weights along one axis, and the factor from population to sample covariance.
-_WINDOWS = {
+_WINDOWS = {  # see _weights
     "gaussian": (_GAUSSIAN / _GAUSSIAN.sum(), 1.0),
     "uniform": (np.full(7, 1 / 7), 49 / 48),
 }
@@ -27,9 +26,11 @@ class ImageTooSmallError(SRError, ValueError):
     """Too few pixels are left inside the border for a metric."""
 
 
-def _check_window(window: str) -> None:
+def _weights(window: str) -> tuple[np.ndarray, float]:
+    """The weights of an SSIM window, and the factor from population to sample covariance."""
     if window not in _WINDOWS:
         raise ValueError(f'window is "gaussian" or "uniform", not {window!r}.')
+    return _WINDOWS[window]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Protocol:
     window: str = "gaussian"
 
     def __post_init__(self):
-        _check_window(self.window)
+        _weights(self.window)  # raises ValueError for a window that does not exist
 
     def border(self, scale: int) -> int:
         """The number of HR pixels dropped per side."""
@@ -66,12 +67,12 @@ class Protocol:
 
     def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
         """PSNR in dB of two uint8 images by this protocol, see `psnr`."""
-        _check_uint8(SR=sr, HR=hr)
+        check_uint8(SR=sr, HR=hr)
         return psnr(sr, hr, **self._options(scale))
 
     def ssim(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
         """SSIM of two uint8 images by this protocol, see `ssim`."""
-        _check_uint8(SR=sr, HR=hr)
+        check_uint8(SR=sr, HR=hr)
         return ssim(sr, hr, window=self.window, **self._options(scale))
 
     def _options(self, scale: int) -> dict[str, Any]:
@@ -188,9 +189,9 @@ def ssim(
         >>> round(ssim(hr // 2, hr, border=0, luma=False), 4)
         0.6574
     """
-    _check_window(window)
     sr, hr = _inside(sr, hr, border)
-    size = len(_WINDOWS[window][0])
+    weights, sample = _weights(window)
+    size = len(weights)
     if min(sr.shape[:2]) < size:
         raise ImageTooSmallError(
             f"SSIM needs {size} x {size} pixels inside the border, and only "
@@ -198,17 +199,16 @@ def ssim(
         )
     x = np.atleast_3d(_compared(sr, luma, round_luma))
     y = np.atleast_3d(_compared(hr, luma, round_luma))
-    channels = [_mean_ssim(x[..., c], y[..., c], window) for c in range(x.shape[2])]
+    channels = [_mean_ssim(x[..., c], y[..., c], weights, sample) for c in range(x.shape[2])]
     return float(np.mean(channels))
 
 
-def _mean_ssim(x: np.ndarray, y: np.ndarray, window: str) -> float:
+def _mean_ssim(x: np.ndarray, y: np.ndarray, weights: np.ndarray, sample: float) -> float:
     """The mean SSIM of two float64 (H, W) arrays.
 
     The window is separable, and each direction is a product with a matrix that has the weights
     along its diagonal. That multiplies many zeros and still takes half the time of scipy's filters.
     """
-    weights, sample = _WINDOWS[window]
     reach = len(weights) - 1
     band = sum(w * np.eye(_STRIP, _STRIP + reach, place) for place, w in enumerate(weights))
     total = 0.0
@@ -234,7 +234,7 @@ def _mean_ssim(x: np.ndarray, y: np.ndarray, window: str) -> float:
 def lr_psnr(sr: np.ndarray, lr: np.ndarray) -> float:
     """PSNR in dB between LR and the SR image shrunk again by MATLAB's bicubic.
 
-    It needs no HR image, so it can be had for any photograph. SR images that could be the truth
+    It needs no HR image, so any photograph can be measured. SR images that could be the truth
     reach 45 dB and more (LR-PSNR in Lugmayr et al., NTIRE 2021 challenge on learning the
     super-resolution space). RGB, without the two outermost LR pixels per side, where the versions
     of MATLAB differ.
@@ -246,7 +246,7 @@ def lr_psnr(sr: np.ndarray, lr: np.ndarray) -> float:
     Raises:
         ValueError: SR is not a whole multiple of LR.
     """
-    _check_uint8(SR=sr, LR=lr)
+    check_uint8(SR=sr, LR=lr)
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, *lr.shape[2:]) or scale < 1:
         raise ValueError(
@@ -263,7 +263,7 @@ def _compared(image: np.ndarray, use_luma: bool, round_luma: bool) -> np.ndarray
 
 
 def _inside(sr: np.ndarray, hr: np.ndarray, border: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both images without their border, once it is clear that they can be compared."""
+    """Both images without their border, after a check that they can be compared."""
     for name, image in (("SR", sr), ("HR", hr)):
         _check_image(name, image)
     if sr.shape != hr.shape:
@@ -286,9 +286,7 @@ def check_shape(name: str, image: np.ndarray) -> None:
     """Raise TypeError or ValueError unless the image is a gray or RGB array; name is its role."""
     takes = "metrics take NumPy arrays of shape (H, W) or (H, W, 3)"
     if not isinstance(image, np.ndarray):
-        raise TypeError(
-            f"{name} is a {type(image).__module__}.{type(image).__name__}, and {takes}."
-        )
+        raise TypeError(f"{name} is a {type(image).__module__}.{type(image).__name__}; {takes}.")
     if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
         cures = {1: ": drop the last axis", 4: ": drop the alpha channel"}
         cure = cures.get(image.shape[2], "") if image.ndim == 3 else ""
@@ -301,23 +299,20 @@ def _check_image(name: str, image: np.ndarray) -> None:
     if image.dtype == np.uint8:
         return
     if not np.issubdtype(image.dtype, np.floating):
-        raise TypeError(
-            f"{name} has {image.dtype} values, and metrics take uint8 or floats in 0 to 255."
-        )
+        raise TypeError(f"{name} has {image.dtype} values; metrics take uint8 or floats in 0..255.")
     if not np.isfinite(image).all():
         raise ValueError(f"{name} has values that are not finite (NaN or infinity).")
-    if image.max(initial=0) <= 1:
+    if (top := image.max(initial=0)) <= 1:
         raise ValueError(
-            f"Floats are compared in 0 to 255, but {name} ends at {image.max(initial=0):.3g}: "
-            "multiply it by 255."
+            f"{name} ends at {top:.3g}, but floats are compared in 0 to 255: multiply it by 255."
         )
 
 
-def _check_uint8(**images: np.ndarray) -> None:
+def check_uint8(**images: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless all are gray or RGB images of uint8."""
     for name, image in images.items():
-        if isinstance(image, np.ndarray) and image.dtype != np.uint8:
+        check_shape(name, image)
+        if image.dtype != np.uint8:
             raise TypeError(
-                f"Protocols compare uint8 images, and {name} has {image.dtype} values: "
-                "clamp them to 0..255 and round first."
+                f"{name} has {image.dtype} values, not uint8: clamp them to 0..255 and round first."
             )
-        _check_image(name, image)

@@ -24,24 +24,22 @@ class Published:
 
     Attributes:
         psnr: In dB.
-        ssim: None on DIV2K, where the paper computed it across the channels.
+        ssim: NaN on DIV2K, where the paper computed it across the channels.
         protocol: A name in PROTOCOLS.
         source: Where the numbers come from.
     """
 
     psnr: float
-    ssim: float | None
+    ssim: float
     protocol: str
     source: str
 
 
 def _read(file: Path) -> dict[tuple[str, str, int], Published]:
     cells = {}
-    for method, set_name, scale, psnr, ssim, protocol, source in pd.read_csv(file).itertuples(
-        False
-    ):
-        compared = None if math.isnan(ssim) else ssim
-        cells[method, set_name, scale] = Published(psnr, compared, protocol, source)
+    for row in pd.read_csv(file).to_dict("records"):
+        key = (row.pop("method"), row.pop("set"), row.pop("scale"))
+        cells[key] = Published(**row)
     return cells
 
 
@@ -56,21 +54,21 @@ def protocol_sheet(
 
     Args:
         upscaler: LR to SR, uint8.
-        pairs: Of the set; they are read one by one. One that is too small for a protocol is left
-            out with a warning.
+        pairs: The pairs of the set, which are read one by one. One that is too small for a
+            protocol is left out with a warning.
         scale: The scale of the model.
         published: The cell to compare with. Without one, the difference is to "benchmark-y" on the
             same pictures.
 
     Returns:
         One row per protocol: colour, border, psnr, ssim, published, difference (dB) and why. The
-        last takes the difference apart in dB that add up to it: each choice of the cell's protocol
-        is exchanged for this one's and measured. The rest, by the same protocol, is the share of
-        the model, or of LR images made otherwise.
+        last splits the difference into parts in dB that add up to it: each rule of the cell's
+        protocol is exchanged for this one's, and the change measured. What is left, by the same
+        protocol, comes from the model, or from LR images made in another way.
     """
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])
     steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
-    needed = {start} | {rules for row in steps.values() for rules in row.values()}
+    needed = {start, *(rules for row in steps.values() for rules in row.values())}
     scores: dict[Any, list[float]] = {key: [] for key in [*needed, *PROTOCOLS]}
     for hr, lr, picture in pairs:
         sr = upscaler(lr)
@@ -87,25 +85,23 @@ def protocol_sheet(
         key: pd.Series(values, dtype=float).replace(math.inf, math.nan).mean()
         for key, values in scores.items()
     }
+    reference = published.psnr if published else mean[start]
     rows = {}
     for name, rules in PROTOCOLS.items():
-        psnr = mean[_psnr_rules(rules)]
+        before = mean[start]
         reasons = []
         if published:
-            reasons.append(
-                f"same protocol, model and LR images {mean[start] - published.psnr:+.2f}"
-            )
-        before = mean[start]
+            reasons.append(f"same protocol, model and LR images {before - reference:+.2f}")
         for change, changed_rules in steps[name].items():
             reasons.append(f"{change} {mean[changed_rules] - before:+.2f}")
             before = mean[changed_rules]
         rows[name] = {
             "colour": "Y" if rules.luma else "RGB",
             "border": rules.border(scale),
-            "psnr": psnr,
+            "psnr": before,
             "ssim": mean[name],
             "published": published.psnr if published else math.nan,
-            "difference": psnr - (published.psnr if published else mean[start]),
+            "difference": before - reference,
             "why": "; ".join(reasons) or "the one to compare with",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("protocol")

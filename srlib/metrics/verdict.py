@@ -1,4 +1,4 @@
-"""Means, tails and gains of a table of scores, and the verdict on one method against another."""
+"""Summaries of a table of scores, and the verdict on one method against another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
     """Summarise `evaluate`'s table by method and metric.
 
     Args:
-        table: As `evaluate` returns it; more is better in every metric.
+        table: As `evaluate` returns it; higher is better in every metric.
         baseline: The method that the others are compared with.
 
     Returns:
@@ -58,12 +58,11 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
             "exact": int(np.isinf(values).sum()),
             **dict(zip(("above_baseline", "gain", "gain_low", "gain_high"), gains, strict=True)),
         }
-    summary = pd.DataFrame.from_dict(rows, orient="index")
-    return summary.rename_axis(["method", "metric"])
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["method", "metric"])
 
 
 def tail_size(images: int) -> int:
-    """The number of images that makes 5 %, at least one."""
+    """The number of images in the best or the worst 5 %, at least one."""
     return max(1, round(_TAIL * images))
 
 
@@ -94,14 +93,14 @@ class Verdict:
         """One of "better", "worse", "no different" and "too few images to tell"."""
         if np.isfinite(self.gains).sum() < _ENOUGH:
             return "too few images to tell"
-        # By the numbers as they are printed, so that "better" never stands beside 0.00 dB.
+        # By the numbers as printed, so that "better" never stands beside 0.00 dB.
         if float(self._signed(self.low)) > 0:
             return "better"
         return "worse" if float(self._signed(self.high)) < 0 else "no different"
 
     @property
     def failed(self) -> bool:
-        """Whether the method is worse beyond doubt: the whole interval lies below zero."""
+        """Whether the method is clearly worse: the whole interval lies below zero."""
         return self.outcome == "worse"
 
     def __str__(self) -> str:
@@ -110,17 +109,12 @@ class Verdict:
         on = f" on {self.on}" if self.on else ""
         few = self.outcome.startswith("too few")
         spread = f"from {low} to {high}" if few else f"95 % interval {low} to {high}"
-        improved = int((self.gains > 0).sum())
-        infinite = int(np.isinf(self.gains).sum())
-        if infinite:
+        if infinite := np.isinf(self.gains).sum():
             spread += f", {infinite} left out as exact"
-        gain = f"{mean} {unit} on average ({spread})"
-        if math.isnan(self.mean):
-            gain = "no gain is finite"
-        return (
-            f"{self.outcome.capitalize()}{on}: {gain}, "
-            f"{improved} of {len(self.gains)} images improved."
-        )
+        finite = not math.isnan(self.mean)
+        gain = f"{mean} {unit} on average ({spread})" if finite else "no gain is finite"
+        improved = f"{(self.gains > 0).sum()} of {len(self.gains)} images improved"
+        return f"{self.outcome.capitalize()}{on}: {gain}, {improved}."
 
     def _signed(self, gain: float) -> str:
         decimals = 2 if self.metric == "psnr" else 4
@@ -128,9 +122,7 @@ class Verdict:
         return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
 
 
-def compare(
-    before: pd.Series, after: pd.Series, *, on: str = "", metric: str = "psnr", seed: int = 0
-) -> Verdict:
+def compare(before: pd.Series, after: pd.Series, *, on: str = "", metric: str = "psnr") -> Verdict:
     """Compare two methods on the same images by 10,000 bootstrap resamples of the gains.
 
     The interval is the expanded percentile interval (Hesterberg 2015, What Teachers Should Know
@@ -142,8 +134,7 @@ def compare(
             are a gain of zero. Images that neither method has a value for are left out.
         after: The scores of the other method.
         on: The input that was measured, for the sentence.
-        metric: "psnr", or the name of another metric in which more is better.
-        seed: Of the resamples.
+        metric: "psnr", or the name of another metric in which higher is better.
 
     Returns:
         The verdict, from the finite gains.
@@ -173,14 +164,14 @@ def compare(
         )
     finite = gains[np.isfinite(gains)].to_numpy()
     if len(finite) >= _ENOUGH:
-        low, high = _interval(finite, seed)
+        low, high = _interval(finite)
     else:
         low, high = (finite.min(), finite.max()) if len(finite) else (math.nan, math.nan)
     mean = finite.mean() if len(finite) else math.nan
     return Verdict(gains, float(mean), float(low), float(high), on, metric)
 
 
-def _interval(gains: np.ndarray, seed: int) -> np.ndarray:
+def _interval(gains: np.ndarray) -> np.ndarray:
     """The expanded percentiles of the resampled means.
 
     They lie further out than 2.5 % and 97.5 %, by as much as Student's t is wider than the normal
@@ -188,5 +179,5 @@ def _interval(gains: np.ndarray, seed: int) -> np.ndarray:
     """
     count = len(gains)
     tail = ndtr(math.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.025))
-    picks = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
+    picks = np.random.default_rng(0).integers(0, count, (_RESAMPLES, count))
     return np.quantile(gains[picks].mean(axis=1), [tail, 1 - tail], method="inverted_cdf")

@@ -1,16 +1,21 @@
 """Figures of the lessons and the report; most functions return a figure (lessons 04 to 06)."""
 
-from srlib.plots.charts import agreement, distributions, gain_by_texture, gains, quality_by_cost
-from srlib.plots.figures import STYLES, TextFigure, new_figure
+from srlib.plots.charts import (
+    agreement,
+    costs,
+    curves,
+    distributions,
+    gain_by_texture,
+    gains,
+    quality_by_cost,
+    training_curves,
+)
 from srlib.plots.maps import network_chain, show_maps
-from srlib.plots.pictures import close_up, curves, error_maps, show_images, training_curves
+from srlib.plots.pictures import close_up, error_maps, show_images
 from srlib.plots.report import summary_text, write_report
 from srlib.plots.squares import best_square
-from srlib.plots.training_figures import costs, plane
 
 __all__ = [
-    "STYLES",
-    "TextFigure",
     "agreement",
     "best_square",
     "close_up",
@@ -21,8 +26,6 @@ __all__ = [
     "gain_by_texture",
     "gains",
     "network_chain",
-    "new_figure",
-    "plane",
     "quality_by_cost",
     "show_images",
     "show_maps",

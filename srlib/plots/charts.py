@@ -1,13 +1,24 @@
-"""Charts of `evaluate`'s table and of the zoo; each function returns a figure and shows nothing."""
+"""Charts of `evaluate`'s table, of costs and of a training; each function returns a figure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from srlib.metrics.verdict import tail_size
 from srlib.plots.figures import STYLES, finish, label, new_figure
+
+if TYPE_CHECKING:
+    from srlib.training.history import History
 
 _MANY = 30  # images; names and single points of more cannot be read
 _UNITS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
@@ -38,15 +49,15 @@ def distributions(table: pd.DataFrame, *, width: float = 10) -> Figure:
     return figure
 
 
-def gains(table: pd.DataFrame, *, baseline: str = "bicubic", width: float = 10) -> Figure:
-    """The PSNR that each method gains over the baseline, sorted by the last method's gain.
+def gains(table: pd.DataFrame, *, width: float = 10) -> Figure:
+    """The PSNR that each method gains over bicubic, sorted by the last method's gain.
 
     Bars with names; for many images a line per method, from its least gain to its largest.
     """
-    gain = _gain(table, baseline)
+    gain = _gain(table)
     gain = gain.sort_values(gain.columns[-1])
     shares = ", ".join(f"{method} gains on {(gain[method] > 0).mean():.0%}" for method in gain)
-    alt = f"PSNR gained over {baseline} on each of {len(gain)} images: {shares}."
+    alt = f"PSNR gained over bicubic on each of {len(gain)} images: {shares}."
     many = len(gain) > _MANY
     count = len(gain.columns)
     height = 3.2 if many else 0.6 + 0.32 * len(gain) * max(1, count / 2)
@@ -65,19 +76,19 @@ def gains(table: pd.DataFrame, *, baseline: str = "bicubic", width: float = 10) 
     else:
         axis.set_yticks(places, map(label, gain.index))
     axis.axvline(0, color="black", lw=0.8)
-    axis.set(xlabel=f"PSNR gained over {label(baseline)}, dB")
+    axis.set(xlabel="PSNR gained over bicubic, dB")
     axis.legend(fontsize=8)
     return figure
 
 
-def agreement(table: pd.DataFrame, *, width: float = 5) -> Figure:
+def agreement(table: pd.DataFrame) -> Figure:
     """PSNR against SSIM, a point for each image and method, with their rank correlation."""
     psnr = _wide(table, "psnr")
     ssim = _wide(table, "ssim")
     ranks = {m: psnr[m].corr(ssim[m], method="spearman") for m in _methods(table)}
     numbers = ", ".join(f"{method} {rank:.2f}" for method, rank in ranks.items())
     alt = f"SSIM against PSNR. Rank correlation over the images: {numbers}."
-    figure, ((axis,),) = new_figure(width, 0.6 * width, alt=alt)
+    figure, ((axis,),) = new_figure(5, 3, alt=alt)
     for (method, rank), (colour, _, marker) in zip(ranks.items(), STYLES, strict=False):
         name = f"{label(method)}, rank correlation {rank:.2f}"
         axis.plot(psnr[method], ssim[method], marker, color=colour, ms=5, alpha=0.8, label=name)
@@ -85,19 +96,17 @@ def agreement(table: pd.DataFrame, *, width: float = 5) -> Figure:
     return figure
 
 
-def gain_by_texture(
-    table: pd.DataFrame, texture: pd.Series, *, baseline: str = "bicubic", width: float = 6
-) -> Figure:
-    """The PSNR that each method gains over the baseline, against the texture of the images.
+def gain_by_texture(table: pd.DataFrame, texture: pd.Series) -> Figure:
+    """The PSNR that each method gains over bicubic, against the texture of the images.
 
     texture: a number for each image, indexed by name; the name of the series labels the axis.
     """
-    gain = _gain(table, baseline)
+    gain = _gain(table)
     x = texture.reindex(gain.index)
     related = {method: x.corr(gain[method]) for method in gain}
     numbers = ", ".join(f"{method} {value:.2f}" for method, value in related.items())
-    alt = f"PSNR gained over {baseline} against {texture.name}. Correlation: {numbers}."
-    figure, ((axis,),) = new_figure(width, 0.5 * width, alt=alt)
+    alt = f"PSNR gained over bicubic against {texture.name}. Correlation: {numbers}."
+    figure, ((axis,),) = new_figure(6, 3, alt=alt)
     for (method, value), (colour, _, marker) in zip(related.items(), STYLES[1:], strict=False):
         name = f"{label(method)}, correlation {value:.2f}"
         axis.plot(x, gain[method], marker, color=colour, ms=5, label=name)
@@ -106,39 +115,136 @@ def gain_by_texture(
             _annotate(axis, name, (x[name], gain.loc[name].max()), offset=(5, 3))
     axis.axhline(0, color="black", lw=0.8)
     axis.margins(0.12)
-    finish(axis, xlabel=label(texture.name), ylabel=f"gain over {label(baseline)}, dB")
+    finish(axis, xlabel=label(texture.name), ylabel="gain over bicubic, dB")
     return figure
 
 
-def quality_by_cost(
-    published: pd.DataFrame, measured: pd.DataFrame, *, title: str, width: float = 6
-) -> Figure:
-    """Cost against quality: hollow points as published, filled ones as measured here.
+def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
+    """Quality against cost, a point for each model.
 
-    A model of unknown quality is a line. Both tables are indexed by the model's name, with `cost`
-    (multiplications, on a logarithmic axis) and `psnr` (dB or NaN).
+    models: indexed by name, with `cost` (multiplications for each pixel of the result, drawn on a
+    logarithmic axis) and `psnr` (dB).
     """
-    known = pd.concat([published, measured]).dropna()
-    points = ", ".join(f"{name} {row.psnr:.2f} dB" for name, row in known.iterrows())
-    alt = f"PSNR against cost, {title}: {points}."
-    figure, ((axis,),) = new_figure(width, 0.5 * width, alt=alt)
-    for table, colour, name in (
-        (published, "white", "published"),
-        (measured, STYLES[1][0], "measured here"),
-    ):
-        points = table.dropna()
-        look = {"ms": 8, "color": colour, "mec": "black", "label": name if len(points) else None}
-        axis.plot(points["cost"], points["psnr"], "o", **look)
-        for model, row in table.iterrows():
-            if np.isnan(row.psnr):
-                cost = f"{label(model)}: its cost"
-                axis.axvline(row.cost, color=STYLES[1][0], ls="--", lw=1.2, label=cost)
-            else:
-                _annotate(axis, model, (row.cost, row.psnr), offset=(8, -3))
+    listed = ", ".join(f"{name} {psnr:.2f} dB" for name, psnr in models["psnr"].items())
+    alt = f"PSNR against cost, {title}: {listed}."
+    figure, ((axis,),) = new_figure(6, 3, alt=alt)
+    axis.plot(models["cost"], models["psnr"], "o", ms=8, color=STYLES[1][0], mec="black")
+    for name, row in models.iterrows():
+        _annotate(axis, name, (row.cost, row.psnr), offset=(8, -3))
     axis.margins(0.2)
     unit = "multiplications for each pixel of the result"
-    finish(axis, xscale="log", xlabel=unit, ylabel=_UNITS["psnr"], title=label(title))
+    look = {"xscale": "log", "xlabel": unit, "ylabel": _UNITS["psnr"], "title": label(title)}
+    finish(axis, legend=False, **look)
     return figure
+
+
+def costs(values: pd.Series, *, mark: float, mark_label: str, width: float = 7) -> Figure:
+    """Bars for values in dB by name, from zero, with a vertical line to compare them with.
+
+    Args:
+        values: dB by name; the name of the series labels the axis.
+        mark: The place of the line, in dB.
+        mark_label: The meaning of the line.
+        width: Inches.
+    """
+    listed = ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
+    alt = f"Bars of {values.name}: {listed}. A line at {mark:.1f} dB: {mark_label}."
+    figure, ((axis,),) = new_figure(width, 0.8 + 0.3 * len(values), alt=alt)
+    places = np.arange(len(values))[::-1]
+    axis.barh(places, values, 0.6, color=STYLES[1][0], edgecolor="black", lw=0.4)
+    axis.set_yticks(places, map(label, values.index))
+    axis.axvline(mark, color=STYLES[2][0], ls="--", lw=1.5, label=label(mark_label))
+    axis.axvline(0, color="black", lw=0.8)
+    finish(axis, xlabel=label(values.name))
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence, Sequence]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: bool = False,
+    marks: Mapping[str, float] | None = None,
+    width: float = 6,
+) -> Figure:
+    """Draw a line per method.
+
+    Args:
+        lines: (x, y) by method; x may be names. "HR", if it is among them, is drawn in black.
+        xlabel: Name and unit of x.
+        ylabel: Name and unit of y.
+        title: Title of the figure.
+        log: Whether the y axis is logarithmic.
+        marks: Values of x, by name, at which vertical lines are drawn.
+        width: Inches.
+    """
+    alt = f"{title or ylabel} over {xlabel}, for {', '.join(lines)}."
+    figure, ((axis,),) = new_figure(width, 0.45 * width, alt=alt)
+    styles = iter(STYLES)
+    for method, (x, y) in lines.items():
+        colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
+        look = {"color": colour, "ls": line, "lw": 1.4, "ms": 4}
+        axis.plot(x, y, marker=marker if len(x) <= _MANY else "", label=label(method), **look)
+    for name, x in (marks or {}).items():
+        axis.axvline(x, color="0.4", lw=0.8, label=label(name))
+    xs = [np.asarray(x) for x, _ in lines.values()]
+    if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    yscale = "log" if log else "linear"
+    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
+    return figure
+
+
+def training_curves(
+    histories: dict[str, History], *, bicubic_loss: float | None = None, width: float = 10
+) -> Figure:
+    """Losses and validation PSNR by epoch, with the best epoch and the lines to beat.
+
+    The lines are bicubic and the model before training. Bicubic's loss is not in the history; it is
+    drawn if it is given.
+    """
+    best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
+    alt = f"Loss and validation PSNR by epoch: {best}."
+    figure, ((left, right),) = new_figure(width, 3.6, 1, 2, alt=alt)
+    for (name, history), (colour, line, marker) in zip(histories.items(), STYLES[1:], strict=False):
+        name = label(name)
+        epochs = [e.epoch for e in history.epochs]
+        losses = [e.train_loss for e in history.epochs[1:]]
+        look = {"color": colour, "ls": line, "marker": marker, "ms": 4}
+        left.plot(epochs[1:], losses, color=colour, ls=line, lw=1, label=f"{name}, training")
+        left.plot(
+            epochs, [e.valid_loss for e in history.epochs], label=f"{name}, validation", **look
+        )
+        right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **look)
+    kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
+    _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
+    _star(right, [(epoch.epoch, epoch.valid_psnr, colour) for epoch, colour in kept])
+    if bicubic_loss is not None:
+        left.axhline(bicubic_loss, color="#888888", ls=":", label="bicubic, validation")
+    first = next(iter(histories.values()))
+    right.axhline(first.bicubic_psnr, color="#888888", ls=":", label="bicubic")
+    right.axhline(first.start.valid_psnr, color="black", lw=0.8, label="before fine-tuning")
+    titles = {left: ("loss", "Loss (star: epoch kept)"), right: ("PSNR, dB", "Validation PSNR")}
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "frameon": False}
+    for axis, (ylabel, title) in titles.items():
+        finish(axis, legend=False, xlabel="epoch", ylabel=ylabel, title=title)
+        axis.legend(fontsize=8, **below)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
+    """A star at each (epoch, value, colour); those of one epoch are moved apart up and down."""
+    axis.margins(y=0.14)
+    look = {"ms": 14, "mec": "white", "clip_on": False, "zorder": 3}
+    for epoch, group in groupby(sorted(points), key=itemgetter(0)):
+        same = list(group)
+        for number, (_, value, colour) in enumerate(same):
+            inches = 0.14 * (number - (len(same) - 1) / 2)
+            apart = ScaledTranslation(0, inches, axis.figure.dpi_scale_trans)
+            axis.plot(epoch, value, "*", color=colour, transform=axis.transData + apart, **look)
 
 
 def _annotate(axis, name, point: tuple[float, float], *, offset: tuple[int, int]) -> None:
@@ -158,7 +264,7 @@ def _wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return wide.reindex(columns=_methods(table)).replace([np.inf, -np.inf], np.nan)
 
 
-def _gain(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """PSNR above the baseline's, images by methods, in the table's order."""
+def _gain(table: pd.DataFrame) -> pd.DataFrame:
+    """PSNR above bicubic's, images by methods, in the table's order."""
     wide = _wide(table, "psnr")
-    return wide.drop(columns=baseline).sub(wide[baseline], axis=0)
+    return wide.drop(columns="bicubic").sub(wide["bicubic"], axis=0)

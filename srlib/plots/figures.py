@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from srlib.errors import printable
+
 # Colour, line and marker by method; they differ in greyscale too.
 STYLES = [
     ("#888888", ":", "s"),
@@ -77,11 +79,6 @@ def finish(axis: Axes, *, legend: bool = True, **settings) -> None:
         axis.legend(fontsize=8)
 
 
-def printable(text: str) -> str:
-    """Escape the bytes of file names that are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def label(name: object) -> str:
     """Escape a name for matplotlib, which reads dollar signs as the marks of a formula."""
-    return printable(str(name)).replace("$", r"\$")
+    return printable(name).replace("$", r"\$")

@@ -34,17 +34,17 @@ def show_maps(
     columns: int | None = None,
     width: float = 8,
 ) -> Figure:
-    """Maps of numbers and pictures side by side, a square of colour for each value.
+    """Show maps of numbers and pictures side by side, a coloured square for each value.
 
     Args:
         maps: Arrays of numbers (H, W), drawn in colours, and pictures, uint8 (H, W, 3).
         titles: One for each.
-        limits: Values of the first and the last colour. None takes plus and minus the largest
-            magnitude of each map, without its last 2 %.
-        colours: Name of matplotlib's scale of colours: "RdBu_r" for values of both signs, "magma"
-            for magnitudes, "gray".
+        limits: Values of the first and the last colour. None takes plus and minus the 98th
+            percentile of each map's magnitudes.
+        colours: A colormap of matplotlib: "RdBu_r" for values of both signs, "magma" for
+            magnitudes, "gray".
         unit: Label of a colour bar, drawn if there are limits.
-        number_format: For example ".2f" to write each value into its square.
+        number_format: A format such as ".2f", to write each value into its square.
         box: (left, top, width, height) in pixels, drawn in each panel.
         columns: Panels in a row; by default all.
         width: Inches.
@@ -89,7 +89,7 @@ def _write_numbers(axis: Axes, values: np.ndarray, number_format: str) -> None:
 
 
 def network_chain(config: EDSRConfig, height: int, width: int) -> Figure:
-    """An EDSR as a chain of its layers, with the shape behind each of them.
+    """Draw an EDSR as a chain of its layers, with the shape after each.
 
     Args:
         config: The shape of the network.

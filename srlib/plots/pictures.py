@@ -1,25 +1,16 @@
-"""Figures of images, and of a training; each function returns a figure and shows nothing."""
+"""Figures of images; each function returns a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import ScaledTranslation
 
 from srlib.metrics.protocols import luma, psnr
-from srlib.plots.figures import STYLES, finish, label, new_figure, panels
+from srlib.plots.figures import panels
 from srlib.plots.maps import show_maps
-
-if TYPE_CHECKING:
-    from srlib.training.history import History
 
 Box = tuple[float, float, float, float]  # left, top, width, height in parts of the image, 0 to 1
 
@@ -33,13 +24,13 @@ def show_images(
     columns: int | None = None,
     width: float = 10,
 ) -> Figure:
-    """Images side by side, pixels as they are; smaller ones are enlarged by repeating pixels.
+    """Show images side by side, the smaller ones enlarged by repeating pixels.
 
     Args:
         images: uint8 (H, W, 3) or gray.
         labels: A title for each.
         zoom_box: (left, top, width, height) in parts of the image, 0 to 1: the part to show.
-        overview: With a zoom_box, begin with the whole of the last image and the box in it.
+        overview: With a zoom_box, begin with the whole last image and the box in it.
         columns: Panels in a row.
         width: Inches.
     """
@@ -81,19 +72,17 @@ def close_up(
     size: int,
     *,
     name: str = "",
-    columns: int | None = None,
     overview: bool = False,
 ) -> Figure:
-    """The same square of several pictures, with the PSNR on Y inside it for those of HR's shape.
+    """Show one square of several pictures, with the PSNR on Y inside it for those of HR's shape.
 
     Args:
         pictures: By method, "HR" among them.
-        left: Of the square, in HR pixels, as are top and size.
-        top: Its upper edge.
-        size: Its side.
-        name: Of the photograph, for the titles.
-        columns: Panels in a row; by default all.
-        overview: Begin with the whole of HR and the square in it.
+        left: Left edge of the square, in HR pixels.
+        top: Top edge of the square.
+        size: Side of the square.
+        name: Name of the photograph, for the titles.
+        overview: Begin with the whole HR image and the square in it.
     """
     hr = pictures["HR"]
     inside = np.s_[top : top + size, left : left + size]
@@ -105,7 +94,7 @@ def close_up(
             score = psnr(image[inside], hr[inside], border=0, luma=True)
             labels.append(f"{method}\n{score:.1f} dB here")
     height, width = hr.shape[:2]
-    columns = columns or len(labels) + overview
+    columns = len(labels) + overview
     return show_images(
         list(pictures.values()),
         labels,
@@ -117,20 +106,15 @@ def close_up(
 
 
 def error_maps(
-    images: Sequence[np.ndarray],
-    labels: Sequence[str],
-    hr: np.ndarray,
-    *,
-    limit: float = 40,
-    width: float = 10,
+    images: Sequence[np.ndarray], labels: Sequence[str], hr: np.ndarray, *, width: float = 10
 ) -> Figure:
-    """The absolute difference of each image from HR in grey levels of Y, from 0 to `limit`."""
+    """Show the absolute difference of each image from HR in grey levels of Y, from 0 to 40."""
     errors = [np.abs(_brightness(image) - _brightness(hr)) for image in images]
     titles = [
         f"{name}: {error.mean():.1f} levels on average"
         for name, error in zip(labels, errors, strict=True)
     ]
-    look = {"limits": (0, limit), "colours": "magma", "unit": "grey levels", "width": width}
+    look = {"limits": (0, 40), "colours": "magma", "unit": "grey levels", "width": width}
     figure = show_maps(errors, titles, **look)
     figure.alt = figure.alt.replace("Maps side by side:", "Maps of the difference from HR.")
     return figure
@@ -138,91 +122,3 @@ def error_maps(
 
 def _brightness(image: np.ndarray) -> np.ndarray:
     return luma(image) if image.ndim == 3 else image.astype(np.float64)
-
-
-def curves(
-    lines: Mapping[str, tuple[Sequence, Sequence]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    title: str = "",
-    log: bool = False,
-    marks: Mapping[str, float] | None = None,
-    width: float = 6,
-) -> Figure:
-    """One line per method.
-
-    Args:
-        lines: (x, y) by method; x may be names. "HR", if it is among them, is drawn in black.
-        xlabel: Name and unit of x.
-        ylabel: Name and unit of y.
-        title: Of the figure.
-        log: Whether the y axis is logarithmic.
-        marks: Values of x, by name, at which vertical lines are drawn.
-        width: Inches.
-    """
-    alt = f"{title or ylabel} over {xlabel}, for {', '.join(lines)}."
-    figure, ((axis,),) = new_figure(width, 0.45 * width, alt=alt)
-    styles = iter(STYLES)
-    for method, (x, y) in lines.items():
-        colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
-        look = {"color": colour, "ls": line, "lw": 1.4, "ms": 4}
-        axis.plot(x, y, marker=marker if len(x) <= 30 else "", label=label(method), **look)
-    for name, x in (marks or {}).items():
-        axis.axvline(x, color="0.4", lw=0.8, label=label(name))
-    xs = [np.asarray(x) for x, _ in lines.values()]
-    if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    yscale = "log" if log else "linear"
-    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
-    return figure
-
-
-def training_curves(
-    histories: dict[str, History], *, bicubic_loss: float | None = None, width: float = 10
-) -> Figure:
-    """Losses and validation PSNR by epoch, the best epoch marked, with the lines to beat.
-
-    These are bicubic and the model before the training; bicubic's loss is not in the history, and
-    is drawn if it is given.
-    """
-    best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
-    alt = f"Loss and validation PSNR by epoch: {best}."
-    figure, ((left, right),) = new_figure(width, 3.6, 1, 2, alt=alt)
-    for (name, history), (colour, line, marker) in zip(histories.items(), STYLES[1:], strict=False):
-        name = label(name)
-        epochs = [e.epoch for e in history.epochs]
-        losses = [e.train_loss for e in history.epochs[1:]]
-        look = {"color": colour, "ls": line, "marker": marker, "ms": 4}
-        left.plot(epochs[1:], losses, color=colour, ls=line, lw=1, label=f"{name}, training")
-        left.plot(
-            epochs, [e.valid_loss for e in history.epochs], label=f"{name}, validation", **look
-        )
-        right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **look)
-    kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
-    _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
-    _star(right, [(epoch.epoch, epoch.valid_psnr, colour) for epoch, colour in kept])
-    if bicubic_loss is not None:
-        left.axhline(bicubic_loss, color="#888888", ls=":", label="bicubic, validation")
-    first = next(iter(histories.values()))
-    right.axhline(first.bicubic_psnr, color="#888888", ls=":", label="bicubic")
-    right.axhline(first.start.valid_psnr, color="black", lw=0.8, label="before fine-tuning")
-    titles = {left: ("loss", "Loss (star: epoch kept)"), right: ("PSNR, dB", "Validation PSNR")}
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "frameon": False}
-    for axis, (ylabel, title) in titles.items():
-        finish(axis, legend=False, xlabel="epoch", ylabel=ylabel, title=title)
-        axis.legend(fontsize=8, **below)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure
-
-
-def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
-    """A star at each (epoch, value, colour); those of one epoch are moved apart up and down."""
-    axis.margins(y=0.14)
-    look = {"ms": 14, "mec": "white", "clip_on": False, "zorder": 3}
-    for epoch, group in groupby(sorted(points), key=itemgetter(0)):
-        same = list(group)
-        for number, (_, value, colour) in enumerate(same):
-            inches = 0.14 * (number - (len(same) - 1) / 2)
-            apart = ScaledTranslation(0, inches, axis.figure.dpi_scale_trans)
-            axis.plot(epoch, value, "*", color=colour, transform=axis.transData + apart, **look)

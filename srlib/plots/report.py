@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from srlib.errors import printable
 from srlib.files.whole import write_whole
 from srlib.metrics.verdict import compare, summarise
-from srlib.plots.figures import TextFigure, printable
+from srlib.plots.figures import TextFigure
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -46,7 +47,6 @@ def write_report(
     title: str,
     protocol: str,
     figures: Mapping[str, TextFigure] | None = None,
-    baseline: str = "bicubic",
 ) -> Path:
     """Write `evaluate`'s tables as one HTML file: verdicts, summaries, figures and every value.
 
@@ -56,13 +56,12 @@ def write_report(
         title: The heading of the page.
         protocol: The protocol of the numbers.
         figures: By caption; their alt texts go with them.
-        baseline: The method that the verdicts compare with.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The baseline is not in a table.
+        ValueError: "bicubic" is not in a table.
         OSError: The file cannot be written.
     """
     parts = [
@@ -70,8 +69,8 @@ def write_report(
         f"<p>Protocol: <strong>{html.escape(protocol)}</strong>.</p>",
     ]
     for name, table in tables.items():
-        summary = _wide(summary_text(table, baseline=baseline))
-        parts += [f"<h2>{html.escape(name)}</h2>", _verdicts(table, baseline), summary]
+        summary = _wide(summary_text(table))
+        parts += [f"<h2>{html.escape(name)}</h2>", _verdicts(table), summary]
     for caption, figure in (figures or {}).items():
         source = "data:image/png;base64," + base64.b64encode(figure.png()).decode()
         image = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
@@ -90,23 +89,23 @@ def write_report(
     return write_whole(Path(path), printable(page).encode())
 
 
-def summary_text(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame:
+def summary_text(table: pd.DataFrame) -> pd.DataFrame:
     """`summarise(table)` as text: PSNR with two decimals, SSIM with four, gains with intervals.
 
     The number of pictures that are restored exactly has a column if there are any.
     """
-    summary = summarise(table, baseline=baseline)
+    summary = summarise(table)
     rows = {}
     for (method, metric), row in summary.iterrows():
         cells = {shown: _number(row[name], metric) for name, shown in _STATISTICS.items()}
         if summary["exact"].any():
             cells["exact, left out"] = f"{row['exact']:.0f}"
-        own = method == baseline
+        own = method == "bicubic"
         gain, low, high = (
             _number(row[name], metric, sign="+") for name in ("gain", "gain_low", "gain_high")
         )
-        cells[f"above {baseline}"] = "" if own else f"{row['above_baseline']:.0%}"
-        cells[f"gain over {baseline}, 95 % interval"] = "" if own else f"{gain} ({low} to {high})"
+        cells["above bicubic"] = "" if own else f"{row['above_baseline']:.0%}"
+        cells["gain over bicubic, 95 % interval"] = "" if own else f"{gain} ({low} to {high})"
         rows[method, metric] = cells
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(summary.index.names)
 
@@ -117,16 +116,16 @@ def _number(value: float, metric: str, sign: str = "") -> str:
     return f"{value:{sign}.{4 if metric == 'ssim' else 2}f}"
 
 
-def _verdicts(table: pd.DataFrame, baseline: str) -> str:
-    """A list of sentences: every method against the baseline, by PSNR and by SSIM."""
+def _verdicts(table: pd.DataFrame) -> str:
+    """A list of sentences: every method against bicubic, by PSNR and by SSIM."""
     lines = []
     for metric in ("psnr", "ssim"):
         rows = table[table["metric"] == metric]
         values = rows.pivot(index="image", columns="method", values="value")
         for method in dict.fromkeys(rows["method"]):
-            if method != baseline:
-                verdict = compare(values[baseline], values[method], metric=metric)
-                lines.append(f"{method} against {baseline}, {metric.upper()}: {verdict}")
+            if method != "bicubic":
+                verdict = compare(values["bicubic"], values[method], metric=metric)
+                lines.append(f"{method} against bicubic, {metric.upper()}: {verdict}")
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 

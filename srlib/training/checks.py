@@ -1,4 +1,4 @@
-"""Checks of the image pairs before the first step, for mistakes that a falling loss would hide."""
+"""Checks of the pairs before the first step, for mistakes that a falling loss would hide."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from srlib.metrics.faults import (
     ends_at_one,
 )
 
-_SAMPLES = 6  # pairs of a set that are looked at, spread over it
-_CLEAR = 2.0  # dB that a cure must give back on average; no cure helps against JPEG, noise or blur
-_LIKENESS = 0.5  # least correlation of LR with HR shrunk: unrelated photographs so far stay below
-# 0.4, and very noisy ones above 0.7
-_TOLERATED_SHIFT = 0.44  # LR pixels; cameras and simple downscalers shift as much
+_SAMPLES = 6  # pairs that are checked, spread over the set
+_CLEAR = 2.0  # dB that a cure must gain on average; none gains as much against JPEG, noise or blur
+_LIKENESS = 0.5  # least correlation of LR with HR shrunk: below 0.4 for unrelated photographs and
+# above 0.7 for very noisy pairs, in our tests
+_TOLERATED_SHIFT = 0.44  # LR pixels, as cameras and simple downscalers shift them
 
 
 class TrainingError(SRError, RuntimeError):
-    """Training cannot begin or go on; the message is a finished sentence."""
+    """Training cannot begin or continue; the message says why."""
 
 
 def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     """Check that LR images look like their HR images shrunk, in a few pairs spread over the set.
 
-    Found are values that end at 1, wrong sizes, LR and HR exchanged, channels in another order,
-    negatives, images that are mirrored, turned or shifted by half an LR pixel or more, and pictures
-    of something else. Blur, noise, JPEG and other brightness pass: a network may learn to undo
-    them, and each LR image is compared with itself.
+    It finds values that end at 1, wrong sizes, LR and HR exchanged, channels in another order,
+    negatives, images that are mirrored, turned or shifted by half an LR pixel or more, and LR
+    images of another scene. Blur, noise, JPEG and a change of brightness pass, since a network may
+    learn to undo them.
 
     Args:
         pairs: The pairs of a training.

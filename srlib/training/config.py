@@ -1,10 +1,9 @@
-"""The settings of a training, its learning rate schedule, and the start from another scale."""
+"""The settings of a training, its learning rate, and the start from another scale."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
@@ -27,9 +26,6 @@ _CHOICES = {
 class TrainConfig:
     """The settings of a training.
 
-    Numbers may be given as text ("1e-4") and whole numbers as floats (4.0), as they arrive from
-    command lines and JSON; `layers` may be a list of (name, weight) pairs.
-
     Attributes:
         patch_size: Side of the training patches in HR pixels, a multiple of the scale.
         batch_size: Patches per step, summed over all processes.
@@ -49,10 +45,10 @@ class TrainConfig:
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
         distance: The pixel loss: "l1" or "mse".
-        protocol: Name of the protocol for the PSNR and SSIM of the validation.
-        precision: Precision of the body in training: "float32", "bfloat16", or "auto". On a CPU
+        protocol: The protocol of the PSNR and SSIM in the validation, a name in PROTOCOLS.
+        precision: Precision of the network's body: "float32", "bfloat16", or "auto". On a CPU
             "auto" times both before the first step and takes the faster one; on a GPU it takes
-            bfloat16 if the GPU supports it. All the rest is computed in float32.
+            bfloat16 if the GPU supports it. Everything else is computed in float32.
         optimizer: "adam", or "muon" for Muon on the body's convolutions and Adam on the rest.
         compile: Compile the training step by torch.compile. This needs a C++ compiler and a
             minute at the start, so it only pays for long runs on a GPU.
@@ -62,8 +58,8 @@ class TrainConfig:
         ValueError: If a setting is out of range or of the wrong type.
 
     Example:
-        >>> TrainConfig(learning_rate="1e-3", max_epochs=4.0).max_epochs
-        4
+        >>> TrainConfig(learning_rate=1e-3, max_epochs=4).batch_size
+        16
     """
 
     patch_size: int = 96
@@ -94,47 +90,31 @@ class TrainConfig:
             value = getattr(self, name)
             if setting.type in ("int", "float"):
                 least = 1 if name in _AT_LEAST_ONE else 0
-                value = _number(name, value, whole=setting.type == "int", least=least)
-                object.__setattr__(self, name, value)
+                number = _number(name, value, whole=setting.type == "int", least=least)
+                object.__setattr__(self, name, number)
             elif not isinstance(value, bool) and setting.type == "bool":
                 raise ValueError(f"{name} must be True or False, not {value!r}.")
             elif name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(f"{name} must be {_or(_CHOICES[name])}, not {value!r}.")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}."
+                )
         if self.ema_decay >= 1:
             raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")
         if self.layers is not None:
-            object.__setattr__(self, "layers", _weights_by_name(self.layers))
+            if not (isinstance(self.layers, Mapping) and self.layers):
+                example = '{"relu2_2": 1.0}'
+                raise ValueError(f"layers must be weights by name, {example}, not {self.layers!r}.")
+            weights = {name: _number(f"layers: {name}", w) for name, w in self.layers.items()}
+            object.__setattr__(self, "layers", weights)
 
 
 def _number(name: str, value: Any, *, whole: bool = False, least: int = 0) -> int | float:
-    """The setting as an int or a float. Raises ValueError if it is not such a number."""
-    number = math.nan
-    if isinstance(value, str | Real) and not isinstance(value, bool):
-        with suppress(ValueError):
-            number = float(value)
-    if not math.isfinite(number) or (whole and number != int(number)):
-        kind = "a whole number" if whole else "a finite number"
-        raise ValueError(f"{name} must be {kind}, not {value!r}.")
-    if number < least:
-        raise ValueError(f"{name} must be {least} or more, not {value}.")
-    if not whole:
-        return number
-    return int(value) if isinstance(value, Integral) else int(number)  # a float holds 53 bits
-
-
-def _weights_by_name(layers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> dict[str, float]:
-    try:
-        pairs = dict(layers).items()
-    except (TypeError, ValueError):
-        pairs = ()
-    if not pairs:
-        example = '{"relu2_2": 1.0}'
-        raise ValueError(f"layers must be weights by name, {example}, not {layers!r}.")
-    return {str(name): _number(f"layers: {name}", weight) for name, weight in pairs}
-
-
-def _or(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    """The setting as an int or a float, whichever of NumPy's types it came in."""
+    kind = Integral if whole else Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
+        numbers = "a whole number" if whole else "a finite number"
+        raise ValueError(f"{name} must be {numbers}, {least} or more, not {value!r}.")
+    return int(value) if whole else float(value)
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:

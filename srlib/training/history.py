@@ -1,9 +1,9 @@
-"""The record of a training: one entry per epoch, the scores to beat, the steps undone."""
+"""The record of a training: its epochs, the scores to beat, and the steps that were undone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import pandas as pd
 
@@ -15,15 +15,15 @@ class Epoch:
     Attributes:
         epoch: Number of the epoch.
         train_loss: Mean loss of the epoch's batches; for epoch 0, the loss on 32 fixed training
-            patches. None in histories of older versions.
+            patches.
         valid_loss: Loss on 32 validation patches, the same ones for every epoch.
-        valid_psnr: Mean PSNR of the validation images in dB, by the history's protocol.
+        valid_psnr: Mean PSNR of the validation images in dB, by the protocol of the settings.
         valid_ssim: Mean SSIM of the validation images.
         seconds: Time since the start of the training.
     """
 
     epoch: int
-    train_loss: float | None
+    train_loss: float
     valid_loss: float
     valid_psnr: float
     valid_ssim: float
@@ -36,8 +36,7 @@ class RollBack:
 
     Attributes:
         step: Number of the step, from 0.
-        loss: The loss that exploded, of the step's batch or of the validation after it. In
-            history.json it is null if it was not finite.
+        loss: The loss that exploded, of the step's batch or of the validation after it.
         learning_rate: The learning rate of the step.
         images: Names of the images in the batch; empty if the validation loss exploded.
     """
@@ -55,22 +54,18 @@ class History:
     Attributes:
         bicubic_psnr: Mean PSNR of bicubic interpolation on the validation images, in dB.
         bicubic_ssim: Mean SSIM of bicubic interpolation on the validation images.
-        backbone: Backbone of the perceptual loss, "" without one.
-        protocol: Name of the protocol of PSNR and SSIM.
         precision: Precision of the network's body in training, "float32" or "bfloat16".
         epochs: One entry for each epoch, and one for the start.
         rollbacks: The steps that were undone.
         ended: Why the training ended: "complete", "early" (no progress for `patience` epochs) or
             "stopped" (by `on_event`); "" while it runs.
-        running: Losses of the unfinished epoch, one a step.
+        running: The loss of each step of the unfinished epoch.
         exact: Positions of the validation images that bicubic restores exactly, such as a white
             page. Their PSNR is infinite, so all means leave them out.
     """
 
     bicubic_psnr: float
     bicubic_ssim: float
-    backbone: str = ""
-    protocol: str = ""
     epochs: list[Epoch] = field(default_factory=list)
     rollbacks: list[RollBack] = field(default_factory=list)
     ended: str = ""
@@ -89,14 +84,14 @@ class History:
         return self.epochs[0]
 
     def stalled(self, patience: int, min_delta: float = 0.0) -> bool:
-        """Whether the last `patience` epochs brought no validation loss lower by `min_delta`."""
+        """Whether the last `patience` epochs lowered the validation loss by `min_delta` or less."""
         losses = [epoch.valid_loss for epoch in self.epochs]
         if len(losses) <= patience:
             return False
         return min(losses[-patience:]) >= min(losses[:-patience]) - min_delta
 
     def verdict(self) -> str:
-        """One sentence on the PSNR of the best epoch beside bicubic and the start."""
+        """Compare the PSNR of the best epoch with bicubic and the start, in one sentence."""
         best = self.best
         start = self.start
         left_out = f" ({len(self.exact)} left out as exact)" if self.exact else ""
@@ -121,4 +116,6 @@ class History:
         """Restore a history from `dataclasses.asdict`, as history.json holds it."""
         epochs = [Epoch(**epoch) for epoch in stored["epochs"]]
         rollbacks = [RollBack(**rollback) for rollback in stored["rollbacks"]]
-        return cls(**{**stored, "epochs": epochs, "rollbacks": rollbacks})
+        # Histories of older versions have fields that are not read any more.
+        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        return cls(**{**known, "epochs": epochs, "rollbacks": rollbacks})

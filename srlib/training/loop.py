@@ -1,4 +1,4 @@
-"""The training loop: it stops early, keeps the best weights, and resumes to the bit."""
+"""The training loop: it stops early, keeps the best weights, and resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SLOWER = 0.25  # factor of the learning rate after each roll-back
 
 
 class StopTraining(Exception):
-    """Raised by `on_event` to end a training; `fine_tune` then returns the best model so far."""
+    """Raise it in `on_event` to end a training; `fine_tune` returns the best model so far."""
 
 
 def fine_tune(
@@ -61,10 +61,10 @@ def fine_tune(
 ) -> tuple[EDSR, History]:
     """Train a model and return the best one, by validation loss, with the history.
 
-    Bicubic and the model as it came are measured before the first step. After each epoch the
-    state is saved, so that a run that was killed can be resumed with the same result, to the bit
-    on a CPU. A step whose loss explodes is undone: training goes back to the last epoch and on
-    with a quarter of the learning rate, and the batch is kept as rolled_back_<step>.png.
+    Bicubic and the model are measured before the first step. After each epoch the state is saved.
+    A run that was killed can be resumed, and ends with the same weights, bit for bit on a CPU. A
+    step whose loss explodes is undone: training goes back to the last epoch and continues with a
+    quarter of the learning rate, and the batch is kept as rolled_back_<step>.png.
 
     Args:
         model: The network to train. It is changed. Parameters with `requires_grad=False` stay.
@@ -73,8 +73,8 @@ def fine_tune(
         config: The settings.
         run_dir: Folder for best.safetensors, last.pt, history.json and history.csv, each written
             whole or not at all. A best.safetensors of another training is kept under another name.
-        resume: Go on with the run in run_dir, if there is one.
-        device: "auto" for CUDA, MPS or the CPU, whichever there is first, or a device.
+        resume: Continue the run in run_dir, if there is one.
+        device: A device, or "auto" for the first of CUDA, MPS and the CPU that is there.
         accelerator: An Accelerator of Hugging Face Accelerate, to train with all its processes.
             Each of them makes the same call.
         on_event: Called with "start", "step", "epoch" or "rollback", the number of finished steps
@@ -107,6 +107,16 @@ def fine_tune(
     if not isinstance(config, TrainConfig):
         kind = type(config).__name__
         raise ValueError(f"config must be a TrainConfig, not a {kind}: TrainConfig(**settings).")
+    if config.patch_size < (least := _least_patch_size(config, model.config.scale)):
+        raise ValueError(
+            f"patch_size counts HR pixels and must be at least {least} at x{model.config.scale}, "
+            f"not {config.patch_size}."
+        )
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise TrainingError(
+            "All parameters of the model are frozen: call requires_grad_(True) on the parts to "
+            "train."
+        )
     folder = RunFolder(run_dir)
     team = Processes(accelerator, device)
     if check_pairs:
@@ -167,41 +177,24 @@ class _Run:
         folder: RunFolder,
         team: Processes,
     ):
-        _check_settings(config, model.config.scale)
         self.config = config
         self.folder = folder
         self.team = team
-        cut = partial(
-            PairedPatches,
-            scale=model.config.scale,
-            patch_size=config.patch_size,
-            device=team.device,
-        )
+        size = {"scale": model.config.scale, "patch_size": config.patch_size}
+        cut = partial(PairedPatches, **size, device=team.device)
         self.patches = cut(for_gpu(train_pairs, team.device), seed=config.seed)
         self.valid_patches = cut(for_gpu(valid_pairs, team.device), augment=False)
         self.valid_pairs = valid_pairs
-        loss = SRLoss(
-            pixel=config.pixel,
-            perceptual=config.perceptual,
-            backbone=config.backbone,
-            layers=config.layers,
-            distance=config.distance,
-            ssim=config.ssim,
-        ).to(team.device)
+        names = ("pixel", "perceptual", "backbone", "layers", "distance", "ssim")
+        loss = SRLoss(**{name: getattr(config, name) for name in names}).to(team.device)
         self.model = model.to(team.device, memory_format=torch.channels_last)
         self.validated = deepcopy(model) if config.ema_decay else model
         self.objective = Objective(model, loss)
-        self.trained = [weight for weight in model.parameters() if weight.requires_grad]
-        if not self.trained:
-            raise TrainingError(
-                "All parameters of the model are frozen: call requires_grad_(True) on the parts "
-                "to train."
-            )
+        self.trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
         self.optimizers = make_optimizers(model, config)
-        names = [name for name, weight in model.named_parameters() if weight.requires_grad]
         self.identity = {  # a resume must find the same, besides the same config
             "model": asdict(model.config),
-            "trained parameters": ", ".join(names),
+            "trained parameters": ", ".join(self.trained),
             "perceptual backbone": loss.backbone or "none",
             "training pairs": self.patches.fingerprint,
             "validation pairs": self.valid_patches.fingerprint,
@@ -210,7 +203,7 @@ class _Run:
         self.started = time.monotonic()
 
     def start(self) -> History:
-        """Measure bicubic and the model as it came, and save epoch 0."""
+        """Measure bicubic and the untrained model, and save that as epoch 0."""
         config = self.config
         batch = self.team.share(self.patches.batch(0, config.batch_size))
         precision = choose_precision(self.objective, batch, config, self.team)
@@ -219,7 +212,7 @@ class _Run:
         exact = np.flatnonzero(np.isinf(bicubic[:, 0])).tolist()
         if len(exact) == len(bicubic):
             raise TrainingError(
-                "Bicubic restores all validation images exactly, so that there is nothing to gain: "
+                "Bicubic restores all validation images exactly, which leaves nothing to gain: "
                 "take photographs."
             )
         start = self._measure(0, self._loss_on(self.patches), exact)
@@ -230,8 +223,6 @@ class _Run:
             )
         history = History(
             *_means(bicubic, exact),
-            backbone=self.objective.loss.backbone,
-            protocol=config.protocol,
             epochs=[start],
             precision=precision,
             exact=exact,
@@ -240,7 +231,7 @@ class _Run:
         return history
 
     def resume(self) -> History:
-        """Restore the last epoch, and write again the files that a kill may have left behind."""
+        """Restore the last epoch, and rewrite the files, of which a kill may have left old ones."""
         history = self.restore()
         self._prepare(history.precision)
         self._publish(history)
@@ -258,7 +249,6 @@ class _Run:
         epoch = len(history.epochs)
         steps = range((epoch - 1) * config.steps_per_epoch, epoch * config.steps_per_epoch)
         start = history.start
-        limit = EXPLODED * (start.train_loss or start.valid_loss)
         history.running.clear()
         for step in steps:
             rate = learning_rate_at(step, config) * SLOWER ** len(history.rollbacks)
@@ -268,9 +258,11 @@ class _Run:
                 optimizer.param_groups[0]["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm or math.inf)
+            norm = torch.nn.utils.clip_grad_norm_(
+                self.trained.values(), config.max_grad_norm or math.inf
+            )
             mean_loss = self.team.mean(loss.item())
-            if not (mean_loss < limit and torch.isfinite(norm)):
+            if not (mean_loss < EXPLODED * start.train_loss and torch.isfinite(norm)):
                 if self.team.first:
                     self.folder.write_batch(f"rolled_back_{step}.png", lr, hr)
                 return RollBack(step, mean_loss, rate, self.patches.names(step, config.batch_size))
@@ -357,14 +349,9 @@ def _means(scores: np.ndarray, exact: list[int]) -> list[float]:
     return judged[np.isfinite(judged[:, 0])].mean(axis=0).tolist()
 
 
-def _check_settings(config: TrainConfig, scale: int) -> None:
-    """Raise ValueError for settings that do not fit the task."""
-    least = 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
-    if config.patch_size < least:
-        raise ValueError(
-            f"patch_size counts HR pixels and must be at least {least} at x{scale}, "
-            f"not {config.patch_size}."
-        )
+def _least_patch_size(config: TrainConfig, scale: int) -> int:
+    """The HR pixels that the loss needs, besides those that the network's reach takes away."""
+    return 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
 
 
 def _gave_up(history: History, folder: RunFolder) -> str:

@@ -1,4 +1,4 @@
-"""The losses: pixel differences, SSIM, and a perceptual loss on the features of VGG."""
+"""The losses: pixel differences, SSIM, and a perceptual loss on features of VGG."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ class PerceptualLoss(nn.Module):
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")
         self.backbone = backbone
-        self.layers = dict(layers or {BACKBONES[backbone]: 1.0})
+        layers = layers or {BACKBONES[backbone]: 1.0}
         features = _vgg_features(backbone)
         indices = _relu_indices(features)
-        if unknown := self.layers.keys() - indices.keys():
+        if unknown := layers.keys() - indices.keys():
             names = ", ".join(sorted(unknown))
             raise ValueError(f"{backbone} has no layer {names}; it has {', '.join(indices)}.")
-        self._taps = {indices[name]: weight for name, weight in self.layers.items()}
+        self._weights = {indices[name]: weight for name, weight in layers.items()}  # by index
         features.load_state_dict(_vgg_weights(backbone), assign=True)
-        self.features = features[: max(self._taps) + 1].eval().requires_grad_(False)
+        self.features = features[: max(self._weights) + 1].eval().requires_grad_(False)
         mean, std, self._unit = _INPUT[backbone]
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
@@ -99,22 +99,22 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
-            hr_features = self._tapped(hr)
-        losses = map(l1_loss, self._tapped(sr), hr_features)
-        weights = [self._taps[index] for index in sorted(self._taps)]
-        return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
+            hr_features = self._features(hr)
+        sr_features = self._features(sr)
+        losses = [w * l1_loss(sr_features[i], hr_features[i]) for i, w in self._weights.items()]
+        return sum(losses)
 
-    def _tapped(self, rgb: Tensor) -> list[Tensor]:
-        """The features of the chosen layers, from the first to the last."""
+    def _features(self, rgb: Tensor) -> dict[int, Tensor]:
+        """The features of the chosen layers, by index."""
         x = (rgb - self.mean) / self.std
         if self.backbone == "vgg16-lite":
             x = x.flip(1)  # Caffe's networks take BGR
-        tapped = []
+        chosen = {}
         for index, layer in enumerate(self.features):
             x = layer(x)
-            if index in self._taps:
-                tapped.append(x * self._unit)
-        return tapped
+            if index in self._weights:
+                chosen[index] = x * self._unit
+        return chosen
 
 
 def _vgg_features(backbone: str) -> nn.Sequential:
@@ -123,6 +123,16 @@ def _vgg_features(backbone: str) -> nn.Sequential:
 
     with torch.device("meta"):  # without memory for the classifier, and without random weights
         return vgg19().features if backbone == "vgg19" else vgg16().features[:16]
+
+
+def _vgg_weights(backbone: str) -> dict[str, Tensor]:
+    if backbone == "vgg16-lite":
+        weights = load_file(str(files("srlib.zoo") / "weights" / "vgg16_lite.safetensors"))
+    else:
+        weights = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
+    prefix = "features."
+    kept = {key: value for key, value in weights.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): value.float() for key, value in kept.items()}
 
 
 def _relu_indices(features: nn.Sequential) -> dict[str, int]:
@@ -138,15 +148,6 @@ def _relu_indices(features: nn.Sequential) -> dict[str, int]:
             block += 1
             number = 0
     return indices
-
-
-def _vgg_weights(backbone: str) -> dict[str, Tensor]:
-    if backbone == "vgg16-lite":
-        weights = load_file(str(files("srlib.zoo") / "weights" / "vgg16_lite.safetensors"))
-    else:
-        weights = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
-    kept = {key: value for key, value in weights.items() if key.startswith("features.")}
-    return {key.removeprefix("features."): value.float() for key, value in kept.items()}
 
 
 def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:

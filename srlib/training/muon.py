@@ -51,22 +51,17 @@ class Muon(torch.optim.Optimizer):
         return weight.grad.lerp(state["momentum"], MOMENTUM)
 
 
-def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Bring all singular values near 1, by a Newton-Schulz iteration.
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Bring all singular values near 1, by five steps of a Newton-Schulz iteration.
 
-    Args:
-        matrices: (B, rows, columns).
-        steps: Number of iterations. Five bring all singular values above a hundredth of the
-            Frobenius norm to between 0.68 and 1.2.
-
-    Returns:
-        Matrices of the same shape with the same singular vectors.
+    Those above a hundredth of the Frobenius norm come to lie between 0.68 and 1.2; the singular
+    vectors stay. matrices: (B, rows, columns).
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-12)
     a, b, c = NEWTON_SCHULZ
-    for _ in range(steps):
+    for _ in range(5):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.mT

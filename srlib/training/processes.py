@@ -1,4 +1,4 @@
-"""Training with one process or several: everything that differs between the two."""
+"""Training with several processes, by Hugging Face Accelerate, or with this one alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # an optional package: pip install accelerate
 
 
 class Processes:
-    """The processes that train together: this one alone, or all those that accelerate launched.
+    """The processes that train together: this one alone, or all that accelerate launched.
 
     All processes draw the same batch, and each takes its share of the patches. A step therefore
     has the same gradient with any number of processes, up to rounding.
@@ -28,7 +28,7 @@ class Processes:
         device: The device of this process.
         rank: Number of this process, from 0.
         count: Number of processes.
-        first: Whether this is process 0, which alone writes files.
+        first: Whether this is process 0, the only one that writes files.
     """
 
     def __init__(self, accelerator: Accelerator | None, device: str | torch.device):
@@ -54,7 +54,7 @@ class Processes:
         return lr[self.rank :: self.count], hr[self.rank :: self.count]
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Sum each value over the processes. All get the same sums, so that they decide alike."""
+        """Sum each value over the processes. All get the same sums, and so decide alike."""
         if self.count == 1:
             return [float(value) for value in values]
         summands = torch.tensor(values, dtype=torch.float64, device=self.device)

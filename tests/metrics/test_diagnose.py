@@ -36,13 +36,6 @@ def framed(sr: np.ndarray) -> np.ndarray:
     return black
 
 
-def in_linear_light(sr: np.ndarray) -> np.ndarray:
-    values = sr / 255
-    return rounded(
-        255 * np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    )
-
-
 # the start of the sentence -> what was done to a right SR picture
 FAULTS = {
     "SR has its channels in the order BGR": lambda sr: sr[..., ::-1],
@@ -63,16 +56,13 @@ FAULTS = {
     "SR is YCbCr taken for RGB": lambda sr: rounded(rgb2ycbcr(sr)),
     "SR has the range 16 to 235": lambda sr: rounded(sr * (219 / 255) + 16),
     "SR was expanded from 16 to 235": lambda sr: rounded((sr - 16.0) * 255 / 219),
-    "SR is in linear light": in_linear_light,
     "SR is turned by 180 degrees": lambda sr: np.rot90(sr, 2),
     "SR has its rows and columns exchanged": lambda sr: sr.swapaxes(0, 1),
-    "SR has only": lambda sr: sr // 16 * 16,
     "SR is too dark or too bright": lambda sr: rounded(
         sr - 255 * np.array([0.4488, 0.4371, 0.404])
     ),
 }
 DESTRUCTIVE = (
-    "SR has only",
     "SR is too dark",
     "SR has values that wrapped",
 )  # of these little noise may be left to be named
@@ -129,12 +119,11 @@ def test_two_faults_are_both_named_largest_first(triple):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("with_lr", [True, False])
-def test_silent_on_a_right_picture(photo, scale, with_lr):
+def test_silent_on_a_right_picture(photo, scale):
     hr = photo[: 96 // scale * scale]
     lr = imresize(hr, 1 / scale)
     for sr in (imresize(lr, scale), super_resolve(lr, load_pretrained("edsr-lite", scale))):
-        assert diagnose(sr, hr, lr if with_lr else None, scale=scale) == []
+        assert diagnose(sr, hr, lr) == []
     assert diagnose(hr, hr, lr) == []
 
 
@@ -175,9 +164,6 @@ def test_a_model_of_another_scale(triple):
     _, hr, lr = triple
     half = super_resolve(lr, load_pretrained("edsr-lite", 2))
     assert diagnose(half, hr, lr)[0].startswith("SR is 2 times LR, not 4 times")
-    assert diagnose(half.repeat(2, 0).repeat(2, 1), hr, lr)[0].startswith(
-        "SR was enlarged by repeating each pixel 2"
-    )
 
 
 def test_gray_sr_of_a_colour_picture_and_the_other_way_round(triple):
@@ -238,7 +224,6 @@ def test_gray(triple):
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"lr": None}, ValueError, "give lr, or scale"),
         ({"lr": np.zeros((20, 9, 3), np.uint8)}, ValueError, "are they one picture"),
         ({"hr": np.zeros((144, 200, 3))}, TypeError, "HR has float64 values, not uint8"),
         ({"sr": np.zeros((144, 200, 4))}, ValueError, r"SR has the shape \(144, 200, 4\)"),

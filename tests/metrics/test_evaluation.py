@@ -1,15 +1,13 @@
-"""Evaluating a set: what the table holds, and that a kill, a worker or a torn file changes nothing in it."""
+"""Evaluating a set: what the table holds, and that neither a kill nor a torn file changes it."""
 
 import json
 import os
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import weakref
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -88,11 +86,11 @@ def test_memory_of_the_greedy(pairs):
         .groupby("method")["peak_memory"]
         .max()
     )
-    assert peaks["greedy"] - peaks["modest"] > 200
+    assert 200 < peaks["greedy"] - peaks["modest"] < 400
 
 
 def test_pairs_are_read_as_they_are_needed(pairs):
-    """A set larger than the memory: the reader is never far ahead of the worker."""
+    """A set larger than the memory: no pair is read before the last one is done."""
     read, seen = [], []
 
     def reader():
@@ -104,29 +102,9 @@ def test_pairs_are_read_as_they_are_needed(pairs):
         assert total is None
         seen.append(len(read) - done)
 
-    with ThreadPoolExecutor(1) as executor:
-        for own in (None, executor):
-            read.clear()
-            evaluate(
-                {"blank": lambda lr: np.zeros_like(pairs[0].hr)},
-                reader(),
-                **RULES,
-                executor=own,
-                on_progress=look,
-            )
-    assert len(seen) == 200 and max(seen) <= 2 * os.cpu_count() and seen[:100] == [0] * 100
-
-
-def test_workers_change_nothing(pairs):
-    alone = evaluate(METHODS, pairs, **RULES)
-    with (
-        ThreadPoolExecutor(2) as threads,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes,
-    ):
-        for executor in (threads, processes):
-            pd.testing.assert_frame_equal(
-                evaluate(METHODS, pairs, **RULES, executor=executor)[VALUES], alone[VALUES]
-            )
+    blank = {"blank": lambda lr: np.zeros_like(pairs[0].hr)}
+    evaluate(blank, reader(), **RULES, on_progress=look)
+    assert seen == [0] * 100
 
 
 KILLED = """
@@ -183,7 +161,9 @@ def test_goes_on_after_a_kill(pairs, tmp_path, request):
 def test_other_pixels_are_measured_again(pairs, tmp_path):
     file = tmp_path / "set.jsonl"
     evaluate(METHODS, pairs, **RULES, progress_file=file)
-    changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]]
+    last_row = pairs[2].hr.copy()
+    last_row[-1] //= 2
+    changed = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2), pairs[2]._replace(hr=last_row)]
     table = evaluate(METHODS, changed, **RULES, progress_file=file)
     pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, changed, **RULES)[VALUES])
 
@@ -240,11 +220,17 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
     assert len(evaluate(METHODS, pairs, **RULES, progress_file=file)) == 12
 
 
+def test_no_methods_make_an_empty_table_and_no_warning(pairs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate({}, pairs, **RULES).empty
+
+
 def test_a_progress_file_that_is_no_file(pairs, tmp_path):
     """A FIFO would be waited for without end, a folder cannot be written."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(ProgressFileError, match="is no regular file"):
+        with pytest.raises(ProgressFileError, match="is not a regular file"):
             evaluate(METHODS, pairs, **RULES, progress_file=path)
 
 
@@ -342,9 +328,8 @@ def test_a_large_set_needs_no_more_memory_than_a_small_one(rng, tmp_path):
     assert peaks[1] * (2040 * 1356) / side**2 < 1e9
 
 
-@pytest.mark.parametrize("threads", [0, 2])
-def test_few_pictures_are_alive(tmp_path, photo, threads):
-    """Forty files: of the HR images read so far, only those of the next pairs are still there."""
+def test_few_pictures_are_alive(tmp_path, photo):
+    """Forty files: of the HR images read so far, only those in use are still there."""
     for number in range(40):
         write_image(tmp_path / f"{number:02}.png", photo)
     alive: list[weakref.ref] = []
@@ -358,10 +343,9 @@ def test_few_pictures_are_alive(tmp_path, photo, threads):
             return pair
 
     pairs = Watched(tmp_path, None, scale=4)
-    with ThreadPoolExecutor(threads) if threads else nullcontext() as executor:
-        table = evaluate(METHODS, pairs, **RULES, executor=executor)
+    table = evaluate(METHODS, pairs, **RULES)
     assert len(table) == 160 and len(counts) == 40
-    assert max(counts) <= (2 * os.cpu_count() + 2 if threads else 2)
+    assert max(counts) <= 2
 
 
 def test_says_what_is_wrong(pairs, tmp_path):
@@ -375,6 +359,6 @@ def test_says_what_is_wrong(pairs, tmp_path):
     assert file.read_bytes() == kept
     for content in (b"my diary\n", b"my diary", json.dumps({"a": 1}).encode()):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match="no progress file of evaluate"):
+        with pytest.raises(ValueError, match="not a progress file of evaluate"):
             evaluate(METHODS, pairs[:1], **RULES, progress_file=file)
         assert file.read_bytes() == content  # nothing of the user's is overwritten

@@ -66,7 +66,8 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(table, tmp_path):
     path = tmp_path / "report.html"
     path.write_text("the old one")
     with pytest.raises(ValueError, match="baseline"):
-        write_report(path, {"clean": table}, title="A run", protocol="rgb", baseline="nearest")
+        ours = table[table["method"] != "bicubic"]
+        write_report(path, {"clean": ours}, title="A run", protocol="rgb")
     assert path.read_text() == "the old one" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -88,13 +89,6 @@ def test_there_is_a_verdict_on_every_method_but_the_baseline(tmp_path):
     assert worse.startswith("worse against bicubic, PSNR: Worse: -1.00 dB")
     assert ours_ssim.startswith("ours against bicubic, SSIM: Better: +0.0250 in SSIM")
     assert worse_ssim.startswith("worse against bicubic, SSIM: Worse: -0.0250 in SSIM")
-    other = write_report(
-        tmp_path / "other.html", {"clean": table}, title="A run", protocol="rgb", baseline="ours"
-    )
-    assert [line.split(",")[0] for line in verdict_lines(other)] == [
-        "bicubic against ours",
-        "worse against ours",
-    ] * 2
 
 
 def test_a_page_with_an_exact_picture_says_so_and_has_no_infinity(tmp_path):

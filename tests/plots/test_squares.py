@@ -45,3 +45,8 @@ def test_values_that_are_no_numbers_do_not_win():
     values[5, 5] = 1
     left, top = best_square(values, 2)
     assert left <= 5 < left + 2 and top <= 5 < top + 2
+
+
+def test_the_margin_is_kept_at_the_far_ends():
+    rising = np.add.outer(np.arange(20), np.arange(30))
+    assert best_square(rising, 4, margin=3) == (23, 13)

@@ -16,9 +16,9 @@ def test_costs_are_bars_from_zero_with_a_line():
     assert "shift -4.0 dB" in figure.alt and "the write-up" in figure.alt
 
 
-def test_a_plane_joins_the_points_of_a_series_in_their_order():
+def test_curves_join_the_points_of_a_series_in_their_order():
     series = {"noise": ([0.2, 0.9, 0.5], [25, 23, 24]), "sharp": ([0.2], [25])}
-    figure = plots.plane(series, xlabel="fine variation", ylabel="PSNR, dB")
+    figure = plots.curves(series, xlabel="fine variation", ylabel="PSNR, dB")
     first, second = figure.axes[0].lines
     assert first.get_xdata().tolist() == [0.2, 0.9, 0.5]
     assert second.get_ydata().tolist() == [25]

@@ -148,7 +148,7 @@ def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name
 def test_a_state_comes_back_as_it_was(tmp_path):
     folder = RunFolder(tmp_path)
     history, identity = (
-        History(30.0, 0.9, epochs=[Epoch(0, None, 0.1, 29.0, 0.8, 1.5)]),
+        History(30.0, 0.9, epochs=[Epoch(0, 0.1, 0.1, 29.0, 0.8, 1.5)]),
         {"model": "small"},
     )
     folder.save_state(CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})

@@ -1,4 +1,4 @@
-"""Settings as people write them: taken, or refused in a sentence."""
+"""Settings are taken, or refused in a sentence."""
 
 import numpy as np
 import pytest
@@ -9,22 +9,14 @@ from srlib.training.config import TrainConfig
 @pytest.mark.parametrize(
     ("settings", "same"),
     [
-        ({"learning_rate": "1e-4"}, {"learning_rate": 1e-4}),
         ({"learning_rate": 1}, {"learning_rate": 1.0}),
-        ({"batch_size": 4.0}, {"batch_size": 4}),
-        ({"batch_size": "4"}, {"batch_size": 4}),
         ({"max_epochs": np.int64(4)}, {"max_epochs": 4}),
         ({"ema_decay": np.float32(0.5)}, {"ema_decay": 0.5}),
-        ({"seed": "7"}, {"seed": 7}),
         ({"seed": np.int64(2**60 + 1)}, {"seed": 2**60 + 1}),
-        (
-            {"layers": [("relu1_2", 1), ("relu2_2", "0.5")]},
-            {"layers": {"relu1_2": 1.0, "relu2_2": 0.5}},
-        ),
-        ({"layers": [["relu1_2", 1.0]]}, {"layers": {"relu1_2": 1.0}}),
+        ({"layers": {"relu1_2": np.float64(1)}}, {"layers": {"relu1_2": 1.0}}),
     ],
 )
-def test_other_spellings_of_the_same(settings, same):
+def test_numbers_of_other_types(settings, same):
     config = TrainConfig(**settings)
     assert config == TrainConfig(**same) and repr(config) == repr(TrainConfig(**same))
     for name, value in same.items():
@@ -38,8 +30,9 @@ def test_other_spellings_of_the_same(settings, same):
         {"learning_rate": None},
         {"learning_rate": [1e-4]},
         {"learning_rate": True},
-        {"learning_rate": "inf"},
+        {"learning_rate": float("inf")},
         {"learning_rate": -1e-4},
+        {"learning_rate": float("nan")},
         {"batch_size": 4.5},
         {"batch_size": "4 patches"},
         {"seed": -1},

@@ -9,7 +9,7 @@ from srlib.training.history import Epoch, History, RollBack
 
 def history_of(losses) -> History:
     return History(
-        30.0, 0.9, epochs=[Epoch(i, None, v, 30.0 + i, 0.9, 0.0) for i, v in enumerate(losses)]
+        30.0, 0.9, epochs=[Epoch(i, v, v, 30.0 + i, 0.9, 0.0) for i, v in enumerate(losses)]
     )
 
 
@@ -62,4 +62,6 @@ def test_a_lower_loss_alone_is_no_gain():
 def test_it_survives_json():
     history = history_of([5, 3])
     history.rollbacks.append(RollBack(7, 12.0, 1e-3, ["0001", "0004"]))
-    assert History.from_dict(json.loads(json.dumps(asdict(history)))) == history
+    stored = json.loads(json.dumps(asdict(history)))
+    assert History.from_dict(stored) == history
+    assert History.from_dict(stored | {"protocol": "rgb"}) == history  # as older versions wrote it

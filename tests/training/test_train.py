@@ -32,7 +32,6 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     stored = json.loads((tmp_path / "history.json").read_text())
     assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
     assert stored["bicubic_psnr"] == history.bicubic_psnr > 20
-    assert (stored["backbone"], stored["protocol"]) == ("", "rgb")
     table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
@@ -268,7 +267,7 @@ def test_perceptual_training_runs(tmp_path):
         CONFIG, perceptual=0.1, backbone="vgg16-lite", layers={"relu1_2": 1.0}, max_epochs=2
     )
     _, history = run(tmp_path, config)
-    assert history.best.valid_loss < history.start.valid_loss and history.backbone == "vgg16-lite"
+    assert history.best.valid_loss < history.start.valid_loss
 
 
 def first_loss(run_dir, **settings):
