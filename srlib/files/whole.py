@@ -70,12 +70,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        if error.filename == str(part):  # the user knows the file by its own name
-            error.filename = str(path)
-            error.filename2 = None
-        raise
+        if error.filename != str(part):
+            raise
+        # The user knows the file by its own name.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is the file now, or was never there
+            part.unlink()
 
 
 @contextmanager

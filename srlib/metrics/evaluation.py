@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,11 +13,12 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
+from srlib.files.whole import need_folder, short_name
 from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, find_protocol
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ _AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough t
 
 
 class ProgressFileError(SRError, ValueError):
-    """The progress file is no such file, belongs to other settings, or is in use."""
+    """The progress file is no such file, belongs to other settings, is in use, or cannot be written."""
 
 
 def evaluate(
@@ -143,8 +146,12 @@ def _measure(
             seconds = time.perf_counter() - start
         values = {}
         for metric in _METRICS:
-            with suppress(ImageTooSmallError):
+            try:
                 values[metric] = getattr(rules, metric)(sr, hr, scale=scale)
+            except ImageTooSmallError:
+                continue
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name}, as {method} makes it: {error}") from error
         for metric, measure in more.items():
             with suppress(ImageTooSmallError):
                 values[metric] = float(measure(sr, hr, lr))
@@ -202,24 +209,29 @@ class _PeakMemory:
 def _ledger(path: str | os.PathLike | None, heading: dict) -> Iterator[_Ledger]:
     """The ledger of a progress file, which no other evaluation may use meanwhile."""
     if path is None:
-        yield _Ledger()
+        yield _Ledger(None, None)
         return
     path = Path(path).expanduser()
     if path.exists() and not path.is_file():
         raise ProgressFileError(f"{path} is no regular file: name another progress file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            FileLock(path.with_name(f".{path.name}.lock"), timeout=0),
-            path.open("a+b") as file,
-        ):
-            ledger = _Ledger(file)
-            ledger.read(path, heading)
-            yield ledger
-    except Timeout:
-        raise ProgressFileError(
-            f"Another evaluation is using {path}: wait for its end, or name another file."
-        ) from None
+    need_folder(path.parent, ProgressFileError)
+    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"))
+    with ExitStack() as stack:
+        try:
+            lock.acquire(timeout=0)
+            stack.callback(lock.release)
+            file = stack.enter_context(path.open("a+b", buffering=0))
+        except Timeout:
+            raise ProgressFileError(
+                f"Another evaluation is using {path}: wait for its end, or name another file."
+            ) from None
+        except OSError as error:
+            raise ProgressFileError(
+                f"{path} cannot be written ({error.strerror}): name another progress file."
+            ) from error
+        ledger = _Ledger(path, file)
+        ledger.read(heading)
+        yield ledger
 
 
 class _Ledger:
@@ -229,12 +241,13 @@ class _Ledger:
     infinite PSNR of equal pictures, are stored as text.
     """
 
-    def __init__(self, file: BinaryIO | None = None):
+    def __init__(self, path: Path | None, file: FileIO | None):
+        self._path = path
         self._file = file
         self._records: dict[tuple[str, str], dict[str, dict]] = {}  # by image and pixels
         self._digests: dict[str, str] = {}
 
-    def read(self, path: Path, heading: dict) -> None:
+    def read(self, heading: dict) -> None:
         """Read the records, skip damaged lines with a warning, and drop a line cut by a kill."""
         self._file.seek(0)
         whole, newline, torn = self._file.read().rpartition(b"\n")
@@ -245,16 +258,19 @@ class _Ledger:
         first, *lines = whole.split(b"\n")
         begun_with = _parsed(first)
         if begun_with.keys() != heading.keys():
-            raise ProgressFileError(f"{path} is no progress file of evaluate: name another one.")
+            raise ProgressFileError(
+                f"{self._path} is no progress file of evaluate: name another one."
+            )
         if begun_with != heading:
             raise ProgressFileError(
-                f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
+                f"{self._path} was begun with {begun_with}, and now it is {heading}: name another "
+                "file."
             )
         self._file.truncate(len(whole) + 1)
         damaged = [str(number) for number, line in enumerate(lines, 2) if not self._keep(line)]
         if damaged:
             warnings.warn(
-                f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
+                f"{self._path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
                 "without a record is measured again.",
                 stacklevel=5,
             )
@@ -292,16 +308,23 @@ class _Ledger:
         self._append(record | {"checksum": _checksum(record)})
 
     def _append(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(entry, allow_nan=False).encode() + b"\n"
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise ProgressFileError(
+                f"{self._path} cannot be written ({error.strerror}): make room on its disk and "
+                "call again; what was measured before is kept."
+            ) from error
 
 
 def _parsed(line: bytes) -> dict:
     """The object in a line of JSON; an empty one if there is none."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

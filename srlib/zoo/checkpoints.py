@@ -213,7 +213,7 @@ def _is_path(name: str | os.PathLike) -> bool:
     """Tell a path from a name: a bare word is a path only if a file has it and no checkpoint."""
     if isinstance(name, os.PathLike) or not re.fullmatch(r"[\w-]*", name):
         return True
-    return name not in {checkpoint.name for checkpoint in CHECKPOINTS} and Path(name).exists()
+    return name not in {checkpoint.name for checkpoint in CHECKPOINTS} and os.path.exists(name)
 
 
 def _download(checkpoint: Checkpoint, on_progress: Progress | None) -> Path:

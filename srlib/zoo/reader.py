@@ -106,7 +106,7 @@ def read_file(path: str | os.PathLike) -> StoredWeights:
             fields = dict(json.loads(stated))
             stored_checksum = fields.pop("checksum", None)
             config = EDSRConfig(**fields)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise WeightsError(
                 f"{path.name} has an unusable config in its metadata: {error}"
             ) from error
