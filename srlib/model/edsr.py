@@ -6,10 +6,10 @@ of the authors' own program, EDSR-PyTorch, so that their checkpoints load strict
 
 from __future__ import annotations
 
-from numbers import Real
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
