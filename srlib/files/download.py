@@ -36,7 +36,7 @@ def fetch(
 
     Args:
         urls: The mirrors, tried in order.
-        target: Where the file will be. A file that is there with another hash is replaced.
+        target: Where the file will be. A file that is there with another hash is kept beside it.
         sha256: The file's SHA-256 in hex.
         md5: The file's MD5 in hex.
         size: Bytes of the file, if known; a mirror that sends more is given up at once.
@@ -78,6 +78,9 @@ def fetch(
                 except Refused as error:
                     answers.append(f"{url}: {error}")
                     continue
+                if target.exists() and not _is_there(target, hashes):
+                    other = f"{short_name(target.name)}.{hash_of(target)[:8]}.other"
+                    os.replace(target, target.with_name(other))
                 part.becomes_target()
                 return target
     raise DownloadError("\n  ".join(answers))

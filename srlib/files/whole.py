@@ -167,7 +167,7 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
     except OSError as error:
         raise error_class(
             f"Nothing can be written to {folder} ({error.strerror}): "
-            "make it a folder that you may write to, or choose another one."
+            "choose another folder, or get the permission to write to this one."
         ) from error
 
 

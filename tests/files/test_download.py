@@ -111,6 +111,8 @@ def test_another_file_under_the_final_name_stays_until_the_right_one_is_there(se
         get(server, "html", tmp_path)
     assert target.read_bytes() == b"older"
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    (kept,) = tmp_path.glob("a.bin.*")
+    assert kept.read_bytes() == b"older"
 
 
 @pytest.mark.parametrize("cut_after", [100_000, 1 << 18, 700_001])
@@ -351,7 +353,7 @@ def test_a_folder_that_cannot_be_written(server, tmp_path, kind):
     place = places.get(kind, folder)
     with pytest.raises(
         DownloadError,
-        match=rf"Nothing can be written to {place} \(.*\): make it .* or choose another one\.",
+        match=rf"Nothing can be written to {place} \(.*\): choose another folder",
     ):
         get(server, "good", place)
     assert server.asked == []
