@@ -435,15 +435,6 @@ def test_an_exception_of_the_callers_is_no_mirrors(server, tmp_path, error):
     assert get(server, "good", tmp_path).read_bytes() == CONTENT  # in the rest of the file
 
 
-def test_a_description_that_fails_costs_nothing(server, tmp_path):
-    def describe(path):
-        raise MemoryError
-
-    urls = [f"{server.url}/{name}/a.bin" for name in ("wrong", "good")]
-    target = tmp_path / "a.bin"
-    assert fetch(urls, target, sha256=SHA256, describe=describe, patience=FAST) == target
-
-
 FETCH = """
 import sys
 from srlib.files import fetch
