@@ -41,7 +41,7 @@ _AHEAD = 2 * (os.cpu_count() or 1)  # pairs that wait for a worker; few enough t
 
 
 class ProgressFileError(SRError, ValueError):
-    """The progress file is no such file, belongs to other settings, is in use, or cannot be written."""
+    """The progress file cannot be written, is in use, belongs to other settings, or is none."""
 
 
 def evaluate(
