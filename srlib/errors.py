@@ -12,9 +12,18 @@ class SRError(Exception):
         return printable(super().__str__())
 
 
+# Control characters but the tab and the line feed: they would steer a terminal.
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"
+}
+
+
 def printable(text: object) -> str:
-    """A text such as a path with the bytes escaped that are no UTF-8, which no page could show."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
+    """A text of a stranger's, such as a path, that any page or terminal can show.
+
+    Bytes that are no UTF-8 and control characters are escaped.
+    """
+    return str(text).encode("utf-8", "backslashreplace").decode().translate(_CONTROLS)
 
 
 class DataError(SRError, ValueError):

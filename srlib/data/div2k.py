@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from srlib.files.download import fetch, lock
 from srlib.files.progress import Progress
 from srlib.files.transfer import PATIENCE, DownloadError, Patience, need_room
-from srlib.files.whole import scratch_folder
+from srlib.files.whole import hash_of, need_folder, scratch_folder
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")
 _IMAGE_NUMBERS = {"train": range(1, 801), "valid": range(801, 901)}
@@ -112,8 +112,8 @@ def download_div2k(
         ValueError: The subset or a track is unknown.
     """
     archives = _select(subset, tracks)
-    root = Path(root)
-    root.mkdir(parents=True, exist_ok=True)
+    root = Path(root).expanduser()
+    need_folder(root, DownloadError)
     missing = [archive for archive in archives if not _is_unpacked(archive, root)]
     total = sum(archive.size for archive in missing)
     need_room(root, _disk_needed(missing, root, keep_archives), "DIV2K")
@@ -126,7 +126,8 @@ def download_div2k(
 
         path = root / archive.name
         with lock(root / archive.folder):  # a second process waits, then finds the folder complete
-            if not _is_unpacked(archive, root):
+            is_new = not _is_unpacked(archive, root)
+            if is_new:
                 fetch(
                     [f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors],
                     path,
@@ -136,8 +137,10 @@ def download_div2k(
                     patience=patience,
                 )
                 _unpack(path, archive, root, on_image=report)
-            if not keep_archives:
-                path.unlink(missing_ok=True)
+            # Another file of that name is the user's.
+            is_ours = is_new or (path.is_file() and hash_of(path, "md5") == archive.md5)
+            if is_ours and not keep_archives:
+                path.unlink()
         if archive in missing:
             done_before += archive.size
     return [root / archive.folder for archive in archives]
@@ -189,7 +192,7 @@ def _unpack(path: Path, archive: Archive, root: Path, on_image: Progress) -> Non
                 if size > archive.unpacked_size:
                     raise zipfile.BadZipFile(f"it claims to unpack to {size:,} bytes")
                 for image in archive.images:
-                    (unfinished / image.name).write_bytes(file.read(str(image)))
+                    _write(unfinished / image.name, file.read(str(image)), target)
                     on_image(archive.size, archive.size)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
             raise DownloadError(
@@ -201,3 +204,13 @@ def _unpack(path: Path, archive: Archive, root: Path, on_image: Progress) -> Non
         except OSError:  # a process that the lock did not stop may have been quicker
             if not _is_unpacked(archive, root):
                 raise
+
+
+def _write(path: Path, content: bytes, folder: Path) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder} cannot be written ({error.strerror}): make room on its disk, then call "
+            "again; the archive is kept."
+        ) from error

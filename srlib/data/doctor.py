@@ -19,7 +19,7 @@ import pandas as pd
 from srlib.data.facts import Facts, difference, examine
 from srlib.data.pairing import NameRule, PairedGroup, name_rule, pair_files, split_of, split_sides
 from srlib.data.pairs import size_fault
-from srlib.errors import DataError
+from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler
 from srlib.images.finder import find_images, list_pictures
@@ -69,7 +69,7 @@ class DatasetReport:
         errors = severities.count("error")
         warnings = severities.count("warning")
         return (
-            f"{self.root}, scale {self.scale}: {self.pictures} images; "
+            f"{printable(self.root)}, scale {self.scale}: {self.pictures} images; "
             f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}, "
             f"{severities.count('info')} info."
         )
@@ -92,8 +92,9 @@ class DatasetReport:
         return f"<p>{html.escape(self.summary)}</p>{left_aligned}"
 
     def _shown(self) -> pd.DataFrame:
-        """The findings with the first three files of each."""
-        return self.findings.assign(files=self.findings["files"].map(_first_three))
+        """The findings with the first three files of each, as text that can be shown."""
+        findings = self.findings.assign(files=self.findings["files"].map(_first_three))
+        return findings.map(printable)
 
 
 def _first_three(files: tuple[str, ...]) -> str:

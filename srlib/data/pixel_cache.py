@@ -134,7 +134,7 @@ def _hash(content: list) -> str:
 
 
 def _open(folder: Path) -> PixelStore | None:
-    with contextlib.suppress(OSError, ValueError):  # missing or incomplete
+    with contextlib.suppress(Exception):  # missing, incomplete, or damaged in any way
         return PixelStore.open(folder)
     return None
 

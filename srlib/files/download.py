@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,6 @@ def fetch(
     md5: str | None = None,
     size: int | None = None,
     on_progress: Progress | None = None,
-    describe: Callable[[Path], str] | None = None,
     patience: Patience = PATIENCE,
 ) -> Path:
     """Fetch a file from the first mirror that has it, unless it is there already.
@@ -36,13 +35,12 @@ def fetch(
 
     Args:
         urls: The mirrors, tried in order.
-        target: Where the file will be. A file that is there with another hash is replaced.
+        target: Where the file will be. A file that is there with another hash is kept beside it.
         sha256: The file's SHA-256 in hex.
         md5: The file's MD5 in hex.
         size: Bytes of the file, if known; a mirror that sends more is given up at once.
         on_progress: Called with the bytes so far and in all. The number of bytes falls when a
             transfer has to start over.
-        describe: Says what a file with another hash seems to be; joins the mirror's answer.
         patience: How long to wait, and how often to ask again.
 
     Returns:
@@ -68,7 +66,7 @@ def fetch(
     with lock(target), requests.Session() as session:
         if _is_there(target, hashes):  # another process has fetched it meanwhile
             return target
-        with Part(target, hashes, size, describe) as part:
+        with Part(target, hashes, size) as part:
             if size:
                 need_room(target.parent, size - part.done, target.name)
             for url in urls:
@@ -78,6 +76,9 @@ def fetch(
                 except Refused as error:
                     answers.append(f"{url}: {error}")
                     continue
+                if target.exists() and not _is_there(target, hashes):
+                    other = f"{short_name(target.name)}.{hash_of(target)[:8]}.other"
+                    os.replace(target, target.with_name(other))
                 part.becomes_target()
                 return target
     raise DownloadError("\n  ".join(answers))

@@ -54,7 +54,7 @@ def read_recipe(path: Path) -> Recipe | None:
     bare = content[: max(0, mark - 4)]
     try:
         steps = dict(json.loads(content[mark + len(_MARK) :])["steps"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Recipe({}, False)
     return Recipe(steps, content == bare + _packed(steps, bare))
 

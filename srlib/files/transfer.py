@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -119,13 +119,11 @@ class Part:
         target: Where the file will be.
         hashes: The right hashes in hex, by the algorithm's name: sha256, md5.
         size: Bytes of the whole file, if known.
-        describe: Says what a file with another hash seems to be.
     """
 
     target: Path
     hashes: dict[str, str]
     size: int | None
-    describe: Callable[[Path], str] | None
 
     def __post_init__(self):
         self.name = f"{short_name(self.target.name)}.{next(iter(self.hashes.values()))[:8]}"
@@ -178,11 +176,7 @@ class Part:
             found = hash_of(self.path, algorithm)
             if found != right:
                 label = {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
-                fault = f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
-                with contextlib.suppress(Exception):  # the bytes of a wrong file may cause any
-                    if self.describe and (text := self.describe(self.path)):
-                        fault += f": {text}"
-                return fault
+                return f"gave another file ({label} {found[:8]}…, expected {right[:8]}…)"
         return None
 
     def becomes_target(self) -> None:

@@ -70,12 +70,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        if error.filename == str(part):  # the user knows the file by its own name
-            error.filename = str(path)
-            error.filename2 = None
-        raise
+        if error.filename != str(part):
+            raise
+        # The user knows the file by its own name.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is the file now, or was never there
+            part.unlink()
 
 
 @contextmanager
@@ -166,7 +167,7 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
     except OSError as error:
         raise error_class(
             f"Nothing can be written to {folder} ({error.strerror}): "
-            "make it a folder that you may write to, or choose another one."
+            "choose another folder, or get the permission to write to this one."
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -11,11 +12,12 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
+from srlib.files.whole import need_folder, short_name
 from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, find_protocol
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ _SAMPLING = 0.005  # seconds between two readings of the memory
 
 
 class ProgressFileError(SRError, ValueError):
-    """The progress file belongs to other settings, is in use, or is some other file."""
+    """The progress file cannot be written, is in use, belongs to other settings, or is none."""
 
 
 def evaluate(
@@ -110,7 +113,7 @@ def evaluate(
                 record = known.get((name, pixels, method))
                 if record is None:
                     record = {"image": name, "pair": pixels, "method": method}
-                    record |= _measure(upscaler, pair, metrics)
+                    record |= _measure(method, upscaler, pair, metrics)
                     keep(record)
                 cost = (record["seconds"], record["peak_memory"])
                 rows += [(name, method, *item, *cost) for item in record["values"].items()]
@@ -126,17 +129,23 @@ def evaluate(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _measure(upscaler: Upscaler, pair: Pair, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+def _measure(
+    method: str, upscaler: Upscaler, pair: Pair, metrics: Mapping[str, Metric]
+) -> dict[str, Any]:
     """The values of an upscaler on a pair, with its time and memory."""
-    hr, lr, _ = pair
+    hr, lr, name = pair
     with _PeakMemory() as memory:
         start = time.perf_counter()
         sr = upscaler(lr)
         seconds = time.perf_counter() - start
     values = {}
-    for name, metric in metrics.items():
-        with suppress(ImageTooSmallError):
-            values[name] = float(metric(sr, hr, lr))
+    for metric, measure in metrics.items():
+        try:
+            values[metric] = float(measure(sr, hr, lr))
+        except ImageTooSmallError:
+            continue
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}, as {method} makes it: {error}") from error
     return {"values": values, "seconds": seconds, "peak_memory": memory.peak}
 
 
@@ -178,23 +187,34 @@ def _open_progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_P
     path = Path(path).expanduser()
     if path.exists() and not path.is_file():
         raise ProgressFileError(f"{path} is not a regular file: name another progress file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0), path.open("a+b") as file:
-            yield _read_records(file, path, heading), partial(_append_record, file)
-    except Timeout:
-        raise ProgressFileError(
-            f"Another evaluation is using {path}: wait for its end, or name another file."
-        ) from None
+    need_folder(path.parent, ProgressFileError)
+    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"))
+    with ExitStack() as stack:
+        try:
+            lock.acquire(timeout=0)
+            stack.callback(lock.release)
+            file = stack.enter_context(path.open("a+b", buffering=0))
+        except Timeout:
+            raise ProgressFileError(
+                f"Another evaluation is using {path}: wait for its end, or name another file."
+            ) from None
+        except OSError as error:
+            raise ProgressFileError(
+                f"{path} cannot be written ({error.strerror}): name another progress file."
+            ) from error
+        append = partial(_append, file, path)
+        yield _read_records(file, path, heading, append), partial(_append_record, append)
 
 
-def _read_records(file: BinaryIO, path: Path, heading: dict) -> dict[_Key, dict]:
+def _read_records(
+    file: FileIO, path: Path, heading: dict, append: Callable[[dict], None]
+) -> dict[_Key, dict]:
     """Read the records, skip damaged lines with a warning, and drop a line cut short by a kill."""
     file.seek(0)
     whole, newline, torn = file.read().rpartition(b"\n")
     if not newline and json.dumps(heading).encode().startswith(torn):
         file.truncate(0)
-        _append(file, heading)
+        append(heading)
         return {}
     first, *lines = whole.split(b"\n")
     begun_with = _parsed(first)
@@ -212,8 +232,12 @@ def _read_records(file: BinaryIO, path: Path, heading: dict) -> dict[_Key, dict]
         if record.pop("checksum", None) != _checksum(record):
             damaged.append(str(number))
             continue
-        record["values"] = {name: float(value) for name, value in record["values"].items()}
-        records[record["image"], record["pair"], record["method"]] = record
+        try:
+            record["values"] = {name: float(value) for name, value in record["values"].items()}
+            record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
+            records[record["image"], record["pair"], record["method"]] = record
+        except (ValueError, TypeError, KeyError, AttributeError):
+            damaged.append(str(number))
     if damaged:
         warnings.warn(
             f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "
@@ -223,25 +247,32 @@ def _read_records(file: BinaryIO, path: Path, heading: dict) -> dict[_Key, dict]
     return records
 
 
-def _append_record(file: BinaryIO, record: dict) -> None:
+def _append_record(append: Callable[[dict], None], record: dict) -> None:
     """Append a record; JSON has no number for an infinite PSNR, so that is stored as text."""
     values = {name: v if math.isfinite(v) else str(v) for name, v in record["values"].items()}
     record = record | {"values": values}
-    _append(file, record | {"checksum": _checksum(record)})
+    append(record | {"checksum": _checksum(record)})
 
 
-def _append(file: BinaryIO, entry: dict) -> None:
+def _append(file: FileIO, path: Path, entry: dict) -> None:
     """Append a line; it is on the disk when this returns."""
-    file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-    file.flush()
-    os.fsync(file.fileno())
+    line = json.dumps(entry, allow_nan=False).encode() + b"\n"
+    try:
+        if file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise ProgressFileError(
+            f"{path} cannot be written ({error.strerror}): make room on its disk and call again; "
+            "what was measured before is kept."
+        ) from error
 
 
 def _parsed(line: bytes) -> dict:
     """The object in a line of JSON; an empty one if there is none."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -247,7 +247,7 @@ def lr_psnr(sr: np.ndarray, lr: np.ndarray) -> float:
         ValueError: SR is not a whole multiple of LR.
     """
     check_uint8(SR=sr, LR=lr)
-    scale = sr.shape[0] // lr.shape[0]
+    scale = sr.shape[0] // max(1, lr.shape[0])
     if sr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, *lr.shape[2:]) or scale < 1:
         raise ValueError(
             f"An SR image {sr.shape} is not a whole multiple of an LR image {lr.shape}; "
@@ -285,7 +285,8 @@ def _inside(sr: np.ndarray, hr: np.ndarray, border: int) -> tuple[np.ndarray, np
 def check_shape(name: str, image: np.ndarray) -> None:
     """Raise TypeError or ValueError unless the image is a gray or RGB array; name is its role."""
     takes = "metrics take NumPy arrays of shape (H, W) or (H, W, 3)"
-    if not isinstance(image, np.ndarray):
+    # NumPy's masked arrays and matrices compute otherwise than arrays.
+    if not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray | np.matrix):
         raise TypeError(f"{name} is a {type(image).__module__}.{type(image).__name__}; {takes}.")
     if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
         cures = {1: ": drop the last axis", 4: ": drop the alpha channel"}

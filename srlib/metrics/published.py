@@ -37,9 +37,8 @@ class Published:
 
 def _read(file: Path) -> dict[tuple[str, str, int], Published]:
     cells = {}
-    for row in pd.read_csv(file).to_dict("records"):
-        key = (row.pop("method"), row.pop("set"), row.pop("scale"))
-        cells[key] = Published(**row)
+    for method, set_name, scale, *cell in pd.read_csv(file).itertuples(index=False):
+        cells[method, set_name, scale] = Published(*cell)
     return cells
 
 

@@ -147,8 +147,9 @@ def compare(before: pd.Series, after: pd.Series, *, on: str = "", metric: str = 
         >>> print(compare(bicubic, bicubic + 0.5))
         Better: +0.50 dB on average (95 % interval +0.50 to +0.50), 5 of 5 images improved.
     """
-    if set(before.index) != set(after.index):
-        raise ValueError("A comparison needs the same images before and after.")
+    is_unique = before.index.is_unique and after.index.is_unique
+    if not is_unique or set(before.index) != set(after.index):
+        raise ValueError("A comparison needs the same images before and after, each of them once.")
     after = after.reindex(before.index)
     measured = before.notna() | after.notna()
     before = before[measured].astype(float)

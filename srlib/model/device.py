@@ -24,6 +24,6 @@ def best_device(device: str | torch.device = "auto") -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
         raise ValueError(
-            f"The device {str(device)!r} cannot be used here ({str(error).splitlines()[0]}); "
-            'use "auto" or "cpu".'
+            f"There is no device {str(device)!r} here, or PyTorch cannot use it: "
+            'take "auto" or "cpu".'
         ) from error

@@ -6,10 +6,10 @@ of the authors' own program, EDSR-PyTorch, so that their checkpoints load strict
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +41,13 @@ class EDSRConfig:
     res_scale: float = 1.0
 
     def __post_init__(self):
-        sizes_fit = self.scale in SCALES and self.n_resblocks >= 1 and self.n_feats >= 1
-        if not (sizes_fit and math.isfinite(self.res_scale)):
+        values = (self.scale, self.n_resblocks, self.n_feats, self.res_scale)
+        if not (
+            all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+            and self.scale in SCALES
+            and min(self.n_resblocks, self.n_feats) >= 1
+            and abs(self.res_scale) <= torch.finfo(torch.float32).max
+        ):
             raise ValueError(
                 f"{self} is not an EDSR: scale is 2, 3 or 4, there is at least one block and one "
                 "feature, and res_scale is finite."

@@ -328,8 +328,7 @@ class _Run:
 
     def restore(self) -> History:
         """Load the state after the last epoch."""
-        device = self.team.device
-        state = self.folder.load_state(self.config, identity=self.identity, device=device)
+        state = self.folder.load_state(self.config, identity=self.identity)
         self.model.load_state_dict(state["model"])
         for optimizer, stored in zip(self.optimizers, state["optimizer"], strict=True):
             optimizer.load_state_dict(stored)

@@ -13,23 +13,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from textwrap import shorten
 from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from srlib.files.whole import write_whole
+from srlib.files.whole import hash_of, write_whole
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError
 from srlib.training.history import History
 from srlib.zoo.checkpoints import save_weights
+from srlib.zoo.reader import WeightsError, load_content, read_weights
 
 _CURES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
@@ -92,9 +90,7 @@ class RunFolder:
         with _writing(self.last):
             write_whole(self.last, content.getbuffer(), to_disk=True)
 
-    def load_state(
-        self, config: Any, *, identity: Mapping[str, Any], device: str | torch.device = "cpu"
-    ) -> dict[str, Any]:
+    def load_state(self, config: Any, *, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Read the parts given to `save_state` and "history".
 
         The config and the identity must be those of the run. A setting that did not exist yet
@@ -103,9 +99,10 @@ class RunFolder:
         best = f"load_pretrained({str(self.best)!r})"
         go_on = f"start a new run from {best} in another run_dir"
         try:
-            state = torch.load(self.last, map_location=device, weights_only=True)
+            state, _ = load_content(self.last)
             settings = state["config"] | state["identity"]
-        except (OSError, RuntimeError, EOFError, UnpicklingError, LookupError, TypeError) as error:
+            history = History.from_dict(state["history"])
+        except (OSError, WeightsError, LookupError, TypeError) as error:
             cause = error.strerror if isinstance(error, OSError) else "it is damaged or cut short"
             raise TrainingError(
                 f"{self.last} cannot be read: {cause}. To train its best weights further, {go_on}."
@@ -122,7 +119,7 @@ class RunFolder:
                 f"{self.path} was started with other settings ({'; '.join(changes)}): choose "
                 f"another run_dir. To train its best weights further, {go_on}."
             )
-        return state | {"history": History.from_dict(state["history"])}
+        return state | {"history": history}
 
     def write_best(self, model: EDSR, own: Sequence[str]) -> None:
         """Write best.safetensors, unless it has these weights already.
@@ -138,8 +135,7 @@ class RunFolder:
                 if found == own[-1]:
                     return
                 if found not in own:
-                    digest = hashlib.sha256(self.best.read_bytes()).hexdigest()
-                    shutil.copy2(self.best, self.best.with_stem(f"best_{digest[:8]}"))
+                    shutil.copy2(self.best, self.best.with_stem(f"best_{hash_of(self.best)[:8]}"))
             save_weights(model, self.best)
 
     def write_history(self, history: History) -> None:
@@ -195,6 +191,7 @@ def weights_hash(weights: Mapping[str, Tensor]) -> str:
 
 def _hash_of_file(path: Path) -> str:
     try:
-        return weights_hash(load_file(path))
-    except SafetensorError:
+        weights, _ = read_weights(path)
+    except WeightsError:
         return "damaged"
+    return weights_hash(weights)

@@ -65,34 +65,40 @@ class Checkpoint:
         return self.path.exists()
 
 
-def _embedded(name: str, scale: int) -> Checkpoint:
-    n_resblocks, n_feats, _, title = _EMBEDDED[name]
-    file = f"{name.removesuffix('-srlib').replace('-', '_')}_x{scale}.safetensors"
-    return Checkpoint(name, EDSRConfig(scale, n_resblocks, n_feats), file, title)
+def _embedded(name: str, config: EDSRConfig, title: str) -> list[Checkpoint]:
+    """Weights in srlib, one file for each scale."""
+    stem = name.removesuffix("-srlib").replace("-", "_")
+    return [
+        Checkpoint(name, replace(config, scale=scale), f"{stem}_x{scale}.safetensors", title)
+        for scale in SCALES
+    ]
 
 
-def _official(name: str, scale: int) -> Checkpoint:
-    config, title, mirrored, files = _OFFICIAL[name]
-    sha256, size = files[scale]
-    file = f"{name.replace('-', '_')}_x{scale}-{sha256[:8]}.pt"
-    urls = (_OFFICIAL_URL + file, f"{_TORCHSR_URL}{mirrored}_x{scale}.pt")
-    return Checkpoint(name, replace(config, scale=scale), file, title, urls, sha256, size)
+def _official(
+    name: str, config: EDSRConfig, title: str, mirrored: str, files: dict[int, tuple[str, int]]
+) -> list[Checkpoint]:
+    """Weights of the paper's authors, with their name on the mirror, SHA-256 and bytes by scale."""
+    checkpoints = []
+    for scale, (sha256, size) in files.items():
+        file = f"{name.replace('-', '_')}_x{scale}-{sha256[:8]}.pt"
+        urls = (_OFFICIAL_URL + file, f"{_TORCHSR_URL}{mirrored}_x{scale}.pt")
+        config = replace(config, scale=scale)
+        checkpoints.append(Checkpoint(name, config, file, title, urls, sha256, size))
+    return checkpoints
 
 
-# Weights in srlib: blocks, features, the scales there are, and a title.
-_EMBEDDED = {
-    "edsr-lite": (8, 32, SCALES, "small and quick, for clean pictures"),
-    "edsr-lite-photo": (8, 32, SCALES, "small and quick, for JPEGs from phones and the web"),
-    "edsr-baseline-srlib": (
-        16,
-        64,
-        SCALES,
+_LITE = EDSRConfig(n_resblocks=8, n_feats=32)
+_LARGE = EDSRConfig(n_resblocks=32, n_feats=256, res_scale=0.1)
+_BY_NAME = [
+    *_embedded("edsr-lite", _LITE, "small and quick, for clean pictures"),
+    *_embedded("edsr-lite-photo", _LITE, "small and quick, for JPEGs from phones and the web"),
+    *_embedded(
+        "edsr-baseline-srlib",
+        EDSRConfig(),
         "EDSR-baseline as srlib trained it, for clean pictures",
     ),
-}
-# Weights of the paper's authors: config, title, name on the mirror, and SHA-256 and bytes by scale.
-_OFFICIAL = {
-    "edsr-baseline": (
+    *_official(
+        "edsr-baseline",
         EDSRConfig(),
         "EDSR-baseline of the paper",
         "edsr64",
@@ -102,8 +108,9 @@ _OFFICIAL = {
             4: ("6b446fab734f4de74448d2fd1f3f990f5bae726e49dc7eff2ae9cefe444a1723", 6_081_831),
         },
     ),
-    "edsr": (
-        EDSRConfig(n_resblocks=32, n_feats=256, res_scale=0.1),
+    *_official(
+        "edsr",
+        _LARGE,
         "the large EDSR of the paper, slow",
         "edsr",
         {
@@ -112,15 +119,8 @@ _OFFICIAL = {
             4: ("4f62e9ef1a4ec6a7d3da4ed837116cec641e4e1566f98187151d813e83a0c1c8", 172_381_555),
         },
     ),
-}
-CHECKPOINTS = tuple(
-    checkpoint
-    for scale in SCALES
-    for checkpoint in (
-        *(_embedded(name, scale) for name in _EMBEDDED if scale in _EMBEDDED[name][2]),
-        *(_official(name, scale) for name in _OFFICIAL),
-    )
-)
+]
+CHECKPOINTS = tuple(sorted(_BY_NAME, key=lambda checkpoint: checkpoint.scale))
 
 
 def available(scale: int | None = None) -> list[Checkpoint]:
@@ -133,12 +133,9 @@ def find(name: str, scale: int) -> Checkpoint:
     for checkpoint in CHECKPOINTS:
         if (checkpoint.name, checkpoint.scale) == (name, scale):
             return checkpoint
-    scales: dict[str, list[str]] = {}
-    for checkpoint in CHECKPOINTS:
-        scales.setdefault(checkpoint.name, []).append(f"x{checkpoint.scale}")
-    there = ", ".join(f"{name} ({' '.join(scales[name])})" for name in scales)
+    names = ", ".join(dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS))
     raise WeightsError(
-        f"There is no model {name!r} for scale {scale}; there are {there}. "
+        f"There is no model {name!r} for scale {scale}; there are {names}, each for x2, x3 and x4. "
         "For a weights file, give its path."
     )
 
@@ -213,7 +210,7 @@ def _is_path(name: str | os.PathLike) -> bool:
     """Tell a path from a name: a bare word is a path only if a file has it and no checkpoint."""
     if isinstance(name, os.PathLike) or not re.fullmatch(r"[\w-]*", name):
         return True
-    return name not in {checkpoint.name for checkpoint in CHECKPOINTS} and Path(name).exists()
+    return name not in {checkpoint.name for checkpoint in CHECKPOINTS} and os.path.exists(name)
 
 
 def _download(checkpoint: Checkpoint, on_progress: Progress | None) -> Path:

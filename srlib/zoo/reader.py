@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from srlib.errors import SRError
+from srlib.files.whole import open_regular
 from srlib.model.edsr import EDSRConfig
 from srlib.zoo.layouts import Weights, prefixes, shortened
 
@@ -88,8 +88,8 @@ def read_file(path: str | os.PathLike) -> StoredWeights:
     """Read the weights of the network in a file. Raises WeightsError as `read_weights` does."""
     path = Path(os.path.expanduser(path))
     try:
-        path = _regular_file(path)
-        content, metadata = _content(path)
+        path = _file_at(path)
+        content, metadata = load_content(path)
     except WeightsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +106,7 @@ def read_file(path: str | os.PathLike) -> StoredWeights:
             fields = dict(json.loads(stated))
             stored_checksum = fields.pop("checksum", None)
             config = EDSRConfig(**fields)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise WeightsError(
                 f"{path.name} has an unusable config in its metadata: {error}"
             ) from error
@@ -132,7 +132,7 @@ def checksum(config: EDSRConfig, weights: Weights) -> str:
     return hashlib.sha256(f"{config} {tensors_sha256(weights)}".encode()).hexdigest()
 
 
-def _regular_file(path: Path) -> Path:
+def _file_at(path: Path) -> Path:
     """Return the file itself, or the one weights file of a folder."""
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
@@ -140,15 +140,18 @@ def _regular_file(path: Path) -> Path:
         if len(files) != 1:
             names = shortened([file.name for file in files]) or "none"
             raise WeightsError(f"{path} is a folder, whose weights files are: {names}. Name one.")
-        path = files[0]
-    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
-        raise WeightsError(f"{path} is not a regular file.")
+        return files[0]
     return path
 
 
-def _content(path: Path) -> tuple[Any, dict[str, str]]:
-    """Load the content and the metadata. The first bytes tell the format, not the name."""
-    with open(path, "rb") as file:
+def load_content(path: Path) -> tuple[Any, dict[str, str]]:
+    """Load the content and the metadata of a file. The first bytes tell the format, not the name.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+        WeightsError: It is damaged, wants to run code, or is no file of PyTorch or safetensors.
+    """
+    with open_regular(path) as file:
         start = file.read(1024)
         file.seek(0)
         for beginning, sentence in _NO_WEIGHTS.items():

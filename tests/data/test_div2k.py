@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import io
 import os
@@ -253,6 +254,33 @@ def test_two_processes_that_share_only_the_disk(web, tmp_path, request):
 
 def test_killed_before_the_archive_was_deleted(web, tmp_path):
     get(web, tmp_path, subset="valid", tracks=["HR"], keep_archives=True)
+    get(web, tmp_path, subset="valid", tracks=["HR"])
+    assert tree(tmp_path) == expected(("valid", "HR")) and len(web.asked) == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_of_the_user_with_an_archive_s_name_is_kept(web, tmp_path, there):
+    """Beside a complete folder, and where the folder is still missing."""
+    if there:
+        get(web, tmp_path, subset="valid", tracks=["HR"])
+    (tmp_path / "DIV2K_valid_HR.zip").write_bytes(b"mine")
+    get(web, tmp_path, subset="valid", tracks=["HR"])
+    assert b"mine" in tree(tmp_path).values()
+    assert expected(("valid", "HR")).items() <= tree(tmp_path).items()
+
+
+def test_a_disk_that_fills_up_while_unpacking(web, tmp_path, monkeypatch):
+    """The message names the folder and the cure; after it only the unpacking is left to do."""
+    size = len(web.files["DIV2K_valid_HR.zip"])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", full)
+        with pytest.raises(DownloadError, match=r"DIV2K_valid_HR cannot .*: make room"):
+            get(web, tmp_path, subset="valid", tracks=["HR"])
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [size]
     get(web, tmp_path, subset="valid", tracks=["HR"])
     assert tree(tmp_path) == expected(("valid", "HR")) and len(web.asked) == 1
 

@@ -1,5 +1,6 @@
 """The data doctor on folders broken in known ways."""
 
+import os
 import re
 import shutil
 import struct
@@ -424,3 +425,11 @@ def test_progress_may_cancel(root):
 
     with pytest.raises(KeyboardInterrupt):
         check_dataset(root, scale=4, on_progress=stop)
+
+
+def test_names_that_are_not_utf8_can_be_shown(tmp_path, photos):
+    root = tmp_path / os.fsdecode(b"gr\xfcn")
+    save(root / "HR" / os.fsdecode(b"\xfc.png"), photos[0])
+    report = check_dataset(root, scale=4)
+    for text in (str(report), report._repr_html_()):
+        assert "\\udcfcn" in text and text.encode()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -183,6 +184,7 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
         b"\xff\x00\xfe",
         b"[1, 2]",
         b"null",
+        b"[" * 100_000,
         b'{"image": "b"}',
         lines[3].replace(b"{", b"", 1),
         lines[3].replace(b'"psnr": ', b'"psnr": 1', 1),
@@ -195,6 +197,50 @@ def test_a_damaged_line_is_skipped_and_said(pairs, tmp_path):
             table = evaluate(methods, pairs, **RULES, progress_file=file)
         assert len(asked) == 1
         pd.testing.assert_frame_equal(table[VALUES], whole[VALUES])
+
+
+@pytest.mark.parametrize("place", ["loop", "file/below", "/proc/below/it", "folder"])
+def test_a_progress_file_that_cannot_be_written_is_named(pairs, tmp_path, place):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ProgressFileError, match=r"(written|regular).*(name|choose) another"):
+        evaluate(METHODS, pairs, **RULES, progress_file=tmp_path / place)
+
+
+def test_a_long_name_for_a_progress_file(pairs, tmp_path):
+    evaluate(METHODS, pairs, **RULES, progress_file=tmp_path / ("写" * 84))
+
+
+def test_a_disk_that_fills_up_keeps_what_was_measured(pairs, tmp_path):
+    """After room was made, as the message says, only the rest is computed."""
+    file = tmp_path / "set.jsonl"
+    whole = evaluate(METHODS, pairs, **RULES, progress_file=file)
+    size = file.stat().st_size
+    file.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, hard))
+    try:
+        with pytest.raises(ProgressFileError, match=r"set\.jsonl cannot be written .*: make room"):
+            evaluate(METHODS, pairs, **RULES, progress_file=file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.stat().st_size == size // 2  # the last line is torn
+    asked = []
+    methods = {
+        name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()
+    }
+    table = evaluate(methods, pairs, **RULES, progress_file=file)
+    pd.testing.assert_frame_equal(table[VALUES], whole[VALUES])
+    assert 0 < len(asked) < 6
+
+
+def test_the_image_and_the_method_that_cannot_be_measured_are_named(pairs):
+    wrong = {"half": lambda lr: imresize(lr, 2)}
+    with pytest.raises(ValueError, match=r"^a, as half makes it: Only images of one shape"):
+        evaluate(wrong, pairs, **RULES)
+    with pytest.raises(TypeError, match=r"^a, as floats makes it: .*float64"):
+        evaluate({"floats": lambda lr: imresize(lr, 4) / 255}, pairs, **RULES)
 
 
 def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):

@@ -242,6 +242,7 @@ def test_a_window_that_does_not_exist_is_refused(photo):
     ("change", "error", "says"),
     [
         (Image.fromarray, TypeError, r"SR is a PIL\.Image\.Image"),
+        (np.ma.array, TypeError, r"SR is a numpy\.ma"),
         (lambda i: i.tolist(), TypeError, r"SR is a builtins\.list"),
         (
             lambda i: np.dstack([i, i[..., 0]]),
@@ -341,3 +342,17 @@ def test_psnr_in_bands_or_at_once(height):
     )
     expected = peak_signal_noise_ratio(first, second)
     assert psnr(first, second, border=0, luma=False) == pytest.approx(expected, abs=1e-9)
+
+
+def test_an_empty_lr_is_no_picture(photo):
+    with pytest.raises(ValueError, match="whole multiple"):
+        lr_psnr(photo, photo[:0])
+
+
+def test_a_comparison_takes_each_image_once():
+    """Names that occur twice cannot be matched."""
+    one = pd.Series([1.0, 2.0, 3.0], index=["a", "a", "b"])
+    other = pd.Series([1.0, 2.0, 3.0], index=["a", "b", "b"])
+    for before, after in ((one, one), (one, other)):
+        with pytest.raises(ValueError, match="each of them once"):
+            compare(before, after)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import time
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,8 @@ SHORT = replace(CONFIG, max_epochs=1)
 
 def contents(folder) -> set[str]:
     """The hashes of all files of a run but the lock."""
-    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}
+    files = (path for path in folder.glob("[!.]*") if path.is_file())
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def refusal(*args, **options) -> str:
@@ -41,22 +43,27 @@ def advised_model(message: str):
     return load_pretrained(ast.literal_eval(argument))
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other", "list", "folder"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other", "list", "folder", "pipe", "bit"])  # fmt: skip
 def test_a_damaged_state(tmp_path, damage):
     """Follow the advice: the best weights go on in another folder, and all that was there stays."""
     model, _ = run(tmp_path / "run", SHORT)
     last = tmp_path / "run" / "last.pt"
     whole = last.read_bytes()
-    if damage == "folder":
+    if damage in ("folder", "pipe"):  # opening a pipe would wait for ever
         last.unlink()
-        last.mkdir()
+        last.mkdir() if damage == "folder" else os.mkfifo(last)
+    elif damage == "bit":  # in the middle of a tensor, where nothing but a checksum tells
+        with zipfile.ZipFile(last) as archive:
+            largest = max(archive.infolist(), key=lambda record: record.file_size)
+        place = largest.header_offset + 64 + largest.file_size // 2
+        last.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     elif damage in ("other", "list"):
         torch.save({"w": torch.ones(1)} if damage == "other" else [1], last)
     else:
         last.write_bytes(
             {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no state"}[damage]
         )
-    before = contents(tmp_path / "run") if damage != "folder" else None
+    before = contents(tmp_path / "run")
     message = refusal(tmp_path / "run", SHORT, resume=True)
     assert (
         "last.pt cannot be read" in message
@@ -66,7 +73,7 @@ def test_a_damaged_state(tmp_path, damage):
     best = advised_model(message)
     assert same_weights(best, model)
     run(tmp_path / "another", SHORT, model=best)
-    assert damage == "folder" or contents(tmp_path / "run") == before
+    assert contents(tmp_path / "run") == before
 
 
 def test_the_best_weights_of_another_run_are_never_replaced(tmp_path):
@@ -96,6 +103,15 @@ def test_nor_are_foreign_weights_by_a_resume(tmp_path, foreign):
     _, history = run(tmp_path, resume=True)
     assert history.ended == "complete"
     assert [path.read_bytes() for path in tmp_path.glob("best_*.safetensors")] == [mine]
+
+
+def test_best_weights_that_are_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "best.safetensors")
+    message = refusal(tmp_path, SHORT)
+    assert "best.safetensors" in message and "Not a regular file" in message
+    (tmp_path / "best.safetensors").unlink()
+    _, history = run(tmp_path, SHORT, resume=True)
+    assert history.ended == "complete"
 
 
 def test_a_resume_leaves_no_copies_of_its_own_weights(tmp_path):

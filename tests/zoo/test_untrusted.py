@@ -184,7 +184,7 @@ def test_tensors_that_are_not_plain_numbers(tmp_path, weights, kind):
     assert says in refusal(tmp_path / "a.pt")
 
 
-@pytest.mark.parametrize("stated", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("stated", ["NaN", "Infinity", "-Infinity", "1e999", "1e300", "true"])
 @pytest.mark.parametrize("source", ["metadata", "argument"])
 def test_a_res_scale_that_is_not_finite(tmp_path, weights, stated, source):
     path, res_scale = tmp_path / "a.safetensors", None
@@ -193,7 +193,7 @@ def test_a_res_scale_that_is_not_finite(tmp_path, weights, stated, source):
         save_file(weights, path, {"edsr_config": f'{{"scale": 2, "n_resblocks": 2, {config}'})
     else:
         save_file(weights, path)
-        res_scale = float(json.loads(stated))
+        res_scale = json.loads(stated)
     with pytest.raises(WeightsError, match="res_scale"):
         load_pretrained(path, res_scale=res_scale)
 
@@ -272,7 +272,7 @@ def test_a_pipe_is_not_waited_for(tmp_path, place):
     (tmp_path / "folder").mkdir()
     pipe = tmp_path / ("pipe.pt" if place == "pipe.pt" else "folder/pipe.pt")
     os.mkfifo(pipe)
-    assert "not a regular file" in refusal(tmp_path / place)
+    assert "Not a regular file" in refusal(tmp_path / place)
 
 
 def test_a_pipe_beside_it_is_not_waited_for(tmp_path):
@@ -305,3 +305,16 @@ def test_a_maze_of_mappings_ends(tmp_path, weights):
     assert "something else" in refusal(tmp_path / "a.pt")
     torch.save({"maze": maze, "ring": ring, "net": weights}, tmp_path / "a.pt")
     assert load_pretrained(tmp_path / "a.pt").config == EDSRConfig(2, 2, 8)
+
+
+@pytest.mark.parametrize(
+    "stated", ["[" * 100_000, '{"a":' * 100_000, "null", '{"scale": [2]}', "9" * 5000]
+)
+def test_a_config_that_is_none(tmp_path, weights, stated):
+    save_file(weights, tmp_path / "a.safetensors", {"edsr_config": stated})
+    assert "a.safetensors has an unusable config" in refusal(tmp_path / "a.safetensors")
+
+
+def test_a_name_that_is_too_long_for_a_file():
+    with pytest.raises(WeightsError, match="There is no model 'xxx"):
+        load_pretrained("x" * 5000)
