@@ -1,6 +1,6 @@
 # Image Wizard. Each target installs into .venv what it needs; the second time nothing is installed.
 #
-#   make course SCALE=2 DATA=~/DIV2K        your own photographs, in DIV2K's layout
+#   make course SCALE=2 DATA=~/Pictures     your own photographs, or a folder in DIV2K's layout
 #   make course PARAMS="blur=0 jpeg_quality=40"    any parameter of the notebooks
 
 PYTHON ?= python3

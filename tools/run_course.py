@@ -2,8 +2,10 @@
 
     python tools/run_course.py [name=value …]
 
-Parameters of the notebooks, such as scale=2 or data_dir=~/DIV2K, go to every notebook that knows them; one that none knows is
-an error.  Executed notebooks, pictures and metrics.csv end up in runs/<time>/.
+Parameters of the notebooks, such as scale=2 or data_dir=~/DIV2K, go to every notebook that knows
+them; one that none knows is an error. A data folder in which DIV2K's folders are missing is taken
+for a folder of photographs: one in four is used to measure, the others to train. Executed
+notebooks, pictures and metrics.csv end up in runs/<time>/.
 """
 
 from __future__ import annotations
@@ -17,8 +19,13 @@ import pandas as pd
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from srlib.images import DataError, find_images
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[1-6]_*.ipynb"))
+TRAIN = "DIV2K_train_HR"
+VALID = "DIV2K_valid_HR"
+MOST_TO_MEASURE = 100  # as many as DIV2K has
 
 
 def main():
@@ -31,6 +38,12 @@ def main():
     run_dir = new_folder(ROOT / "runs")
     parameters = given | {"run_dir": str(run_dir)}
     print(f"The course, into {run_dir.relative_to(ROOT)}/", flush=True)
+    if "data_dir" in given:
+        try:
+            parameters["data_dir"] = str(in_two_parts(Path(given["data_dir"]), run_dir / "photos"))
+        except DataError as error:
+            run_dir.rmdir()
+            sys.exit(str(error))
     started = time.monotonic()
     for notebook in NOTEBOOKS:
         run(
@@ -52,21 +65,41 @@ def new_folder(runs: Path) -> Path:
             time.sleep(0.2)
 
 
+def in_two_parts(photos: Path, target: Path) -> Path:
+    """The folder itself if it has DIV2K's layout, else one in that layout with links to its files.
+
+    Raises:
+        DataError: There are fewer than two photographs.
+    """
+    if any((photos / part).exists() for part in (TRAIN, VALID)):
+        return photos
+    files = find_images(photos)
+    if len(files) < 2:
+        raise DataError(f"{photos} has one photograph; training and measuring need one each.")
+    to_measure = files[::4][:MOST_TO_MEASURE]
+    for file in files:
+        link = target / (VALID if file in to_measure else TRAIN) / file
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to((photos / file).resolve())
+    print(f"  of {len(files)} photographs, {len(to_measure)} are used to measure", flush=True)
+    return target
+
+
 def parse(argument: str) -> tuple[str, object]:
     """Turn "scale=2" into ("scale", 2): a Python literal if it is one, else a string.
 
-    Folders and files become absolute paths.
+    Folders and files become absolute paths, since the notebooks run in a folder of their own.
     """
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
-    path = Path(text).expanduser()  # the notebooks run in a folder of their own
-    if text and (name.endswith("_dir") or path.is_file()):
+    path = Path(text).expanduser()
+    if text and name.endswith("_dir"):
         return name, str(path.resolve())
     try:
         return name, ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return name, text
+        return name, str(path.resolve()) if text and path.exists() else text
 
 
 def run(notebook: Path, target: Path, parameters: dict):

@@ -16,7 +16,8 @@ def find_benchmarks(root: str | os.PathLike, *, scale: int) -> dict[str, PairedI
     """Find the usual test sets in a folder; no image is read yet.
 
     The layouts are that of EDSR's benchmark.tar (Set5/HR with Set5/LR_bicubic/X4, also below
-    benchmark/), Set5/X4/HR with Set5/X4/LR, and DIV2K's own (DIV2K_valid_HR with
+    benchmark/), Set5/X4/HR with Set5/X4/LR, those of BasicSR and KAIR (Set5/GTmod12 or
+    Set5/original with Set5/LRbicx4), and DIV2K's own (DIV2K_valid_HR with
     DIV2K_valid_LR_bicubic/X4).
 
     Returns:
@@ -28,13 +29,15 @@ def find_benchmarks(root: str | os.PathLike, *, scale: int) -> dict[str, PairedI
     root = Path(root).expanduser()
     found = {}
     for name in SETS:
-        places = [f"{name}/X{scale}/HR", f"{name}/HR"]
+        places = [f"{name}/X{scale}/HR", f"{name}/HR", f"{name}/GTmod12", f"{name}/original"]
         if name == "DIV2K":
             places = ["DIV2K_valid_HR", "DIV2K/DIV2K_valid_HR"]
         folders = [top / place for top in (root, root / "benchmark") for place in places]
         hr_dir = next((folder for folder in folders if folder.is_dir()), None)
         if hr_dir:
-            found[name] = PairedImages(hr_dir, find_lr_dir(hr_dir, scale=scale), scale=scale)
+            of_basicsr = hr_dir.parent / f"LRbicx{scale}"
+            lr_dir = of_basicsr if of_basicsr.is_dir() else find_lr_dir(hr_dir, scale=scale)
+            found[name] = PairedImages(hr_dir, lr_dir, scale=scale)
     if not found:
         raise DataError(
             f"None of {', '.join(SETS)} is in {root} for scale {scale}; a set is a folder such as "

@@ -95,7 +95,8 @@ def pair_files(
 
     Args:
         hr_files: The HR files.
-        lr_files: The LR files. Those of another scale by their names (0801x2) are ignored.
+        lr_files: The LR files. Those of another scale by their names (0801x2) are ignored, unless
+            an HR file has the same name.
         scale: HR pixels per LR pixel, in each direction.
         rule: The rule to use. Files that do not fit it are ignored.
 
@@ -104,7 +105,7 @@ def pair_files(
         correspond by any safe rule.
     """
     hr = list(hr_files)
-    lr = _without_other_scales(lr_files, scale)
+    lr = _without_other_scales(lr_files, scale, hr_names={path.stem for path in hr})
     if rule:
         hr = [path for path in hr if shared_part(rule.hr, path.stem) is not None]
         lr = [path for path in lr if shared_part(rule.lr, path.stem) is not None]
@@ -285,10 +286,16 @@ def _anywhere(path: Path) -> str:
     return ""
 
 
-def _without_other_scales(files: Iterable[Path], scale: int) -> list[Path]:
-    """The files of this scale, by their folders and, if any name ends in it, by their names."""
+def _without_other_scales(files: Iterable[Path], scale: int, hr_names: Set[str]) -> list[Path]:
+    """The files of this scale, by their folders and, if any name ends in it, by their names.
+
+    A name that an HR file has too says nothing about the scale.
+    """
     here = _in_folders_of_scale(files, scale)
-    endings = {file: re.search(r"x(\d)$", file.stem, re.IGNORECASE) for file in here}
+    endings = {
+        file: file.stem not in hr_names and re.search(r"x(\d)$", file.stem, re.IGNORECASE)
+        for file in here
+    }
     if not any(ending and int(ending[1]) == scale for ending in endings.values()):
         return here
     return [file for file, ending in endings.items() if not ending or int(ending[1]) == scale]

@@ -29,6 +29,7 @@ class PairedImages(Sequence[Pair]):
         lr_dir: The folder of LR images, or None if they are made.
         scale: HR pixels per LR pixel, in each direction.
         make_lr: The function that makes LR images, or None.
+        as_rgb: Gray images get three equal channels.
         names: The names of the pairs, sorted: the paths of the HR files without suffix.
         files: The HR file and the LR file (or None) of each pair.
 
@@ -47,6 +48,7 @@ class PairedImages(Sequence[Pair]):
         make_lr: Callable[[np.ndarray], np.ndarray] | None = None,
         hr_names: str | None = None,
         lr_names: str | None = None,
+        as_rgb: bool = False,
     ):
         """Pair the files. A damaged HR file without partner is left out with a warning.
 
@@ -60,6 +62,8 @@ class PairedImages(Sequence[Pair]):
                 "*" stands for the part that partners share. By default the rule is found.
             lr_names: The same for LR files, such as "*x4". Files that do not fit a pattern are
                 ignored.
+            as_rgb: Give gray images three equal channels. By default they have none, and metrics
+                compare them as they are.
 
         Raises:
             DataError: A folder is missing or empty, a file has no partner, or two files have the
@@ -75,6 +79,7 @@ class PairedImages(Sequence[Pair]):
         self.lr_dir = Path(lr_dir).expanduser() if lr_dir is not None else None
         self.scale = scale
         self.make_lr = make_lr
+        self.as_rgb = as_rgb
         if self.lr_dir:
             found = self._pair(name_rule(hr_names, lr_names))
         else:
@@ -137,13 +142,13 @@ class PairedImages(Sequence[Pair]):
     def __getitem__(self, index: int) -> Pair:
         hr_file, lr_file = self.files[index]
         name = self.names[index]
-        full_hr = read_image(hr_file).array
+        full_hr = self._read(hr_file)
         hr = crop_to_multiple(full_hr, self.scale)
         if hr.size == 0:
             raise DataError(
                 f"{hr_file} is smaller than {self.scale} pixels: keep it out of the folder."
             )
-        lr = read_image(lr_file).array if lr_file else self._make(hr, name)
+        lr = self._read(lr_file) if lr_file else self._make(hr, name)
         if fault := size_fault(full_hr.shape[:2], lr.shape[:2], self.scale):
             raise DataError(
                 f"{hr_file} has {full_hr.shape[1]} x {full_hr.shape[0]} pixels, and its LR image "
@@ -161,6 +166,10 @@ class PairedImages(Sequence[Pair]):
                 warnings.warn(f"{hr_file} is left out: {error}", stacklevel=2)
             else:
                 yield pair
+
+    def _read(self, file: Path) -> np.ndarray:
+        picture = read_image(file)
+        return picture.rgb if self.as_rgb else picture.array
 
     def _make(self, hr: np.ndarray, name: str) -> np.ndarray:
         if isinstance(self.make_lr, Degradation):

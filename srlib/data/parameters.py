@@ -61,7 +61,7 @@ def optional(rule: object) -> Callable:
 
 def existing_path(value: object) -> Path:
     """Turn text into the path of a file or folder that is there."""
-    path = _located(str(value))
+    path = _located(value)
     if not path.exists():
         raise ValueError(f"there is no {path}.")
     return path
@@ -69,14 +69,14 @@ def existing_path(value: object) -> Path:
 
 def output_folder(value: object) -> Path:
     """Turn text into the path of a folder to write to, and make it if it is not there."""
-    folder = _located(str(value))
+    folder = _located(value)
     need_folder(folder, ParameterError)
     return folder
 
 
 def output_file(value: object) -> Path:
     """Turn text into the path of a file to write, and make its folder if it is not there."""
-    path = _located(str(value))
+    path = _located(value)
     need_folder(path.parent, ParameterError)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a file is needed.")
@@ -87,6 +87,11 @@ def data_folder(value: object) -> Path:
     """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
     for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+        if not (folder / part).is_dir():
+            raise ValueError(
+                f"{folder} has no folder {part}; make it, and put photographs into it "
+                '("make course DATA=…" divides any folder of photographs).'
+            )
         find_images(folder / part)
     return folder
 
@@ -94,14 +99,20 @@ def data_folder(value: object) -> Path:
 def photo_in(data_dir: object, default: str) -> Callable:
     """Make a rule that turns a name into the file of that photograph in DIV2K_valid_HR.
 
-    Where there is no photograph of the default's name, it stands for the first readable one.
+    The name may have its suffix. Where there is no photograph of the default's name, it stands
+    for the first readable one.
     """
 
     def find(value: object) -> Path:
         folder = existing_path(data_dir) / "DIV2K_valid_HR"
         files = {file.with_suffix("").as_posix(): folder / file for file in find_images(folder)}
-        if default not in files:
-            files[default] = next(filter(_can_be_read, files.values()), folder)
+        if folder / str(value) in files.values():
+            return folder / str(value)
+        if _same(value, (default,)) and not _same(value, tuple(files)):
+            for file in files.values():
+                if _can_be_read(file):
+                    return file
+            raise ValueError(f"no photograph in {folder} can be read.")
         return files[_choose(value, tuple(files))]
 
     return find
@@ -129,14 +140,18 @@ def _apply(rule, value: object) -> object:
 
 
 def _choose(value: object, choices: tuple) -> object:
-    """The choice that is written so, or else the one that is the same number."""
-    number = _as_number(value)
-    same = [c for c in choices if str(c) == str(value).strip()]
-    same += [c for c in choices if number is not None and _as_number(c) == number]
+    same = _same(value, choices)
     if not same:
         listed = ", ".join(map(str, choices[:12])) + (" …" if len(choices) > 12 else "")
-        raise ValueError(f"choose one of {listed}, not {value}.")
+        raise ValueError(f"choose one of {listed}, not {str(value).strip() or 'empty'}.")
     return same[0]
+
+
+def _same(value: object, choices: tuple) -> list:
+    """The choices that are written so, then those that are the same number."""
+    number = _as_number(value)
+    same = [c for c in choices if str(c) == str(value).strip()]
+    return same + [c for c in choices if number is not None and _as_number(c) == number]
 
 
 def _as_number(value: object) -> float | None:
@@ -147,8 +162,11 @@ def _as_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _located(text: str) -> Path:
+def _located(value: object) -> Path:
     """A path; the course's own folders are found from wherever papermill was started."""
+    text = str(value)
+    if value is None or not text.strip():
+        raise ValueError("a path is needed, and none is given.")
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from srlib.errors import ImageError
@@ -54,6 +54,9 @@ _MIRRORED = (2, 4, 5, 7)
 _WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
 _WITH_DPI = ("PNG", "JPEG", "BMP")
+# Some programs keep whole workflows in a PNG, and Pillow refuses text that unpacks to more than
+# 1 MB. All texts of a file together stay limited to 64 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
 _JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
 
 

@@ -150,6 +150,13 @@ def test_several_scales_in_one_folder():
     )
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_photographs_named_like_scales(scale):
+    """LR images of these names as `create_low_res_images_recursive` makes them."""
+    names = ["0801", "0801x2", "0001x4", "x4", "x3", "IMG 0001"]
+    assert paired(names, names, scale=scale) == ({(name, name) for name in names}, 0, 0)
+
+
 def test_spelling_that_differs():
     assert paired(["IMG_1", "IMG_2"], ["img_1_x4", "img_2_x4"])[1:] == (0, 0)
     assert paired([str(n) for n in range(1, 30)], [f"{n:04}x4" for n in range(1, 30)])[1:] == (0, 0)

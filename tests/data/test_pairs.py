@@ -30,6 +30,9 @@ def test_pairs_by_name(tmp_path, photo):
     assert np.array_equal(pairs[0].hr, photo) and pairs[0].lr.shape == (24, 30, 3)
     assert pairs[1].hr.shape == (92, 116, 3) and pairs[1].lr.shape == (23, 29, 3)
     assert pairs[2].hr.ndim == 2
+    as_rgb = PairedImages(tmp_path / "HR", tmp_path / "LR", scale=4, as_rgb=True)
+    assert all(p.hr.shape[2:] == p.lr.shape[2:] == (3,) for p in as_rgb)
+    assert np.array_equal(as_rgb[2].hr[..., 1], pairs[2].hr)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,24 @@ def test_a_folder_below_a_file_or_read_only_is_refused(tmp_path):
             check_parameters({"run_dir": str(place)}, run_dir=output_folder)
 
 
+@pytest.mark.parametrize("rule", [existing_path, output_folder, output_file, data_folder])
+def test_no_path_is_not_the_current_folder(tmp_path, monkeypatch, rule):
+    monkeypatch.chdir(tmp_path)
+    for nothing in (None, "", " "):
+        with pytest.raises(ParameterError, match="place: a path is needed"):
+            check_parameters({"place": nothing}, place=rule)
+    assert not list(tmp_path.iterdir())  # such as a folder called None
+
+
+def test_a_data_folder_in_another_layout_gets_its_name_and_the_cure(tmp_path):
+    shutil.copy(SAMPLES / "DIV2K_valid_HR/0801.png", tmp_path)
+    for place in (tmp_path, tmp_path / "0801.png", SAMPLES / "DIV2K_train_HR"):
+        with pytest.raises(ParameterError) as caught:
+            check_parameters({"data_dir": str(place)}, data_dir=data_folder)
+        told = str(caught.value)
+        assert f"{place} has no folder DIV2K_train_HR" in told and "make course" in told
+
+
 def test_a_file_to_write(tmp_path):
     target = tmp_path / "new" / "large.png"
     assert check_parameters({"output": str(target)}, output=output_file)["output"] == target
@@ -146,13 +164,21 @@ def test_photographs_by_name(tmp_path):
         return check_parameters({"photo": name}, photo=photo_in(str(data_dir), "0805"))["photo"]
 
     valid = SAMPLES / "DIV2K_valid_HR"
-    assert find(SAMPLES, "0803") == find(SAMPLES, 803) == valid / "0803.png"
+    assert find(SAMPLES, "0803") == find(SAMPLES, 803) == find(SAMPLES, "0803.png")
+    assert find(SAMPLES, "0803") == valid / "0803.png"
     assert find(tmp_path, "trip/beach 2") == tmp_path / "DIV2K_valid_HR/trip/beach 2.png"
     assert (
         find(tmp_path, "0805").name == find(tmp_path, 805).name == "sea.png"
     )  # the first that can be read
     with pytest.raises(ParameterError, match="0999"):
         find(SAMPLES, "0999")
+    with pytest.raises(ParameterError) as caught:
+        find(tmp_path, "lake")
+    assert "sea" in str(caught.value) and "0805" not in str(caught.value)  # there is no 0805
+    for file in tmp_path.glob("DIV2K_valid_HR/**/*.png"):
+        file.write_bytes(b"no picture")
+    with pytest.raises(ParameterError, match="can be read"):
+        find(tmp_path, "0805")
 
 
 def test_a_misspelt_name_from_papermill_is_refused(tmp_path):

@@ -430,3 +430,15 @@ def test_threads_that_read_leave_the_warnings_as_they_were(tmp_path, photo):
         warnings.warn("still heard", UserWarning, stacklevel=1)
     assert len(pictures) == 80 and str(caught[-1].message) == "still heard"
     assert warnings.filters == before and warnings.showwarning is shown
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_png_with_long_text_is_read_and_keeps_it(packed):
+    """As ComfyUI and others store a whole workflow."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "a node, " * 400_000, zip=packed)
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(stream, "PNG", pnginfo=text)
+    picture = read_image(io.BytesIO(stream.getvalue()))
+    again = read_image(io.BytesIO(encode(picture)))
+    assert picture.text["workflow"] == again.text["workflow"] == "a node, " * 400_000

@@ -106,13 +106,15 @@ def run_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """A part of each sample photograph, in the same layout."""
+    """A part of each sample photograph, in the same layout; one of each folder is gray."""
     root = tmp_path_factory.mktemp("data")
     for source in sorted(SAMPLES.glob("DIV2K_*_HR/*.png")):
         target = root / source.relative_to(SAMPLES)
         target.parent.mkdir(exist_ok=True)
         with Image.open(source) as photo:
-            photo.crop((0, 0, 496, 240)).save(target)
+            part = photo.crop((0, 0, 496, 240))
+            gray = source.stem in ("0002", "0806")
+            (part.convert("L") if gray else part).save(target)
     return root
 
 
