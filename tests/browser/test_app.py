@@ -310,10 +310,10 @@ def test_several_to_a_size_and_a_zip_of_them_alone(page, photograph):
     expect(page.get_by_text("Drop your photographs anywhere")).to_be_hidden()
     expect(page.get_by_role("button", name="one.jpg, 4×")).to_be_visible()
     expect(page.get_by_role("button", name="two.jpg, 4×")).to_be_visible()
+    expect(status(page)).to_contain_text("All 2 photos take")  # the time is that of both
     before = photos(page).count()
     more(page).get_by_label("Longer side").fill("150")
     page.keyboard.press("Escape")
-    expect(status(page)).to_contain_text("150 × 100 pixels")
     main_button(page, "Enlarge 2 photos").click()
     expect(status(page)).to_contain_text("Done: 2 of 2 photographs.")
     expect(page.get_by_role("button", name="two.jpg, 150 px, done")).to_be_visible()
@@ -380,6 +380,20 @@ def test_a_phones_photograph_gets_the_largest_factor_that_fits(page, tmp_path):
     side.fill("8000")
     expect(main_button(page)).to_be_enabled()
     page.keyboard.press("Escape")
+
+
+def test_a_phones_photograph_right_after_the_page_is_not_refused(visit, tmp_path):
+    """While the speed of the networks is being measured, and that thread writes the sentence, too."""
+    with Image.open(SAMPLE) as image:
+        image.convert("RGB").resize((4000, 3000)).save(tmp_path / "IMG_3.jpg", quality=92)
+    page = visit()
+    choose(page, tmp_path / "IMG_3.jpg")
+    expect(page.get_by_role("radio", name="2×")).to_be_checked()
+    expect(main_button(page)).to_be_enabled()
+    expect(status(page)).to_contain_text("4000 × 3000 → 8000 × 6000")
+    page.wait_for_timeout(5000)
+    expect(status(page)).not_to_contain_text("192 megapixels")
+    page.context.close()
 
 
 def test_a_forecast_comes_after_the_page_and_cancel_stops_the_work(page):

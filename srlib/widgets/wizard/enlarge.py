@@ -21,6 +21,7 @@ SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _TITLES = {
     "edsr-lite": "Clean photo",
     "edsr-lite-photo": "Web photo",
+    "edsr-baseline-srlib": "Clean photo, finer",
     "edsr-baseline": "Clean photo, finer",
     "edsr": "Clean photo, finest",
 }

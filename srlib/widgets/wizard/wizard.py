@@ -97,7 +97,7 @@ class ImageWizard(Visit):
         if first:  # now there is time to measure how fast the networks are
             recipes = [*(order.recipe for order in self.orders()), *self.recipes.values()]
             configs = [config for recipe in recipes for config in recipe.configs.values()]
-            self.speed.measure(configs, lambda: self.busy or self._drawing.busy, self._draw_job)
+            self.speed.measure(configs, lambda: self.busy or self._drawing.busy, self.progressed)
 
     def _on_file(self, content: bytes, name: str, gesture: str) -> None:
         photograph = Photograph.open(content, name)
@@ -160,13 +160,13 @@ class ImageWizard(Visit):
     def _on_check(self) -> None:
         order = self.result.order if self.result else self.order
         self._finding = "Checking …"
-        self._draw_job()
+        self.progressed()
 
         def check() -> None:
             finding = check_on_itself(order, self._rgb(order.photograph))
             if self._finding:  # and nothing else has been chosen meanwhile
                 self._finding = finding
-                self._draw_job()
+                self.progressed()
 
         self._checking.put(check)
 
@@ -181,7 +181,7 @@ class ImageWizard(Visit):
             name = self.result.order.stem + SUFFIXES[kind]
             content = Scratch(self.result.encode(kind, metadata=metadata))
             self._kept.append(self.result.order)
-        self._draw_job()
+        self.progressed()
         return name, content
 
     # ---- what the page shows
@@ -316,6 +316,8 @@ class ImageWizard(Visit):
         height, width = self.order.size
         seconds = [self.speed.seconds(order) for order in orders]
         forecast = in_words(None if None in seconds else sum(seconds))
+        if len(orders) > 1:
+            return f"This is a preview. All {len(orders)} photos take {forecast}."
         return f"This is a preview. The whole: {width} × {height} pixels in {forecast}."
 
     # ---- the stage, drawn in a thread of its own
