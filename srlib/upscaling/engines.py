@@ -187,13 +187,13 @@ def _ready(model: EDSR, device: torch.device) -> EDSR:
     fits = all((w.device, w.dtype) == (device, torch.float32) for w in model.parameters())
     if fits and not any(part.training for part in model.modules()):
         return model
-    hooks = [
-        hooks
-        for part in model.modules()
-        for hooks in (part._forward_hooks, part._forward_pre_hooks)
-    ]
-    # The hooks are shared with the copy: their owner would not see what a copied hook records.
-    twin = copy.deepcopy(model, {id(shared): shared for shared in hooks})
+    kept = {}
+    for part in model.modules():
+        # The hooks are shared with the copy: their owner would not see what a copied hook records.
+        kept |= {id(hooks): hooks for hooks in (part._forward_hooks, part._forward_pre_hooks)}
+        # Pruning and the like keep a computed weight as an attribute, which cannot be copied.
+        kept |= {id(x): x.detach() for x in vars(part).values() if isinstance(x, Tensor)}
+    twin = copy.deepcopy(model, kept)
     return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 

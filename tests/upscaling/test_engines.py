@@ -264,7 +264,7 @@ def quantised(model):
 
 
 def scripted(model):
-    model.tail = torch.jit.script(model.tail.append(nn.Hardtanh(-20, 20)))
+    model.tail = torch.jit.script(model.tail.append(nn.Tanh()))
     model.body[0] = torch.jit.script(nn.Sequential(model.body[0], nn.Tanh()))
 
 
