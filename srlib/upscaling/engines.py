@@ -6,11 +6,10 @@ import copy
 import importlib.util
 import logging
 import math
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import count_macs
-from srlib.model.device import best_device
+from srlib.model.device import best_device, processor_seconds
 from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail
 
 # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
@@ -127,20 +126,15 @@ def _bfloat16_pays(n_feats: int) -> bool:
     """Time a residual block in float32 and bfloat16 on the CPU: some 50 ms, once per process."""
     side = min(192, max(24, math.isqrt(int(150e6 / (18 * n_feats**2)))))  # 150e6 operations
     features = torch.zeros(1, n_feats, side, side).to(memory_format=torch.channels_last)
-    network = {torch.float32: ResBlock(n_feats, 1.0)}
-    network[torch.bfloat16] = _InHalf(network[torch.float32], torch.bfloat16)
-    best = dict.fromkeys(network, math.inf)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other on a busy machine would decide
-    try:
-        with torch.inference_mode():
-            for dtype in [*network] * 5:
-                started = time.perf_counter()
-                network[dtype](features)
-                best[dtype] = min(best[dtype], time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
-    return best[torch.bfloat16] < 0.9 * best[torch.float32]
+    block = ResBlock(n_feats, 1.0)
+    with torch.inference_mode():
+        seconds = processor_seconds(
+            {
+                "float32": partial(block, features),
+                "bfloat16": partial(_InHalf(block, torch.bfloat16), features),
+            }
+        )
+    return seconds["bfloat16"] < 0.9 * seconds["float32"]
 
 
 def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) -> Network:
@@ -242,7 +236,6 @@ def _is_plain(body: nn.Module) -> bool:
     """Whether a body computes what `_InOpenVINO` makes of it, and nobody listens."""
     if _has_hooks(body):
         return False
-
 
     def plain_body(x: Tensor) -> Tensor:
         for block in body[:-1]:
