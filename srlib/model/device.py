@@ -1,6 +1,10 @@
-"""The one rule for choosing the device to compute on."""
+"""The one rule for choosing the device to compute on, and the one trial for choosing a precision."""
 
 from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -27,3 +31,32 @@ def best_device(device: str | torch.device = "auto") -> torch.device:
             f"There is no device {str(device)!r} here, or PyTorch cannot use it: "
             'take "auto" or "cpu".'
         ) from error
+
+
+def processor_seconds(
+    ways: Mapping[str, Callable[[], object]], *, rounds: int = 5
+) -> dict[str, float]:
+    """Time ways of computing on the CPU, so that other work on the machine does not decide.
+
+    They take turns, and the best round of each counts. One thread computes, and its processor time
+    is taken: threads that wait for each other, or for the processor, do not count.
+
+    Args:
+        ways: The computations by name. They may run `backward`.
+        rounds: How often each of them is run.
+
+    Returns:
+        Seconds by name.
+    """
+    best = dict.fromkeys(ways, math.inf)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(rounds):
+            for name, compute in ways.items():
+                started = time.thread_time()
+                compute()
+                best[name] = min(best[name], time.thread_time() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return best

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
+from srlib.model.device import processor_seconds
 from srlib.model.edsr import EDSR, TAIL_REACH, folded_tail
 from srlib.training.config import TrainConfig
 from srlib.training.losses import SRLoss
 from srlib.training.processes import Processes
 
 SHORT = 50  # steps; a training this short would lose more by the trial than it could gain
-TRIALS = 2  # timed steps of each precision, after a first one that is not timed
+ROUNDS = 3  # of the trial
+SAMPLES = 2  # of the batch, on which the trial is made
 
 
 class Objective(nn.Module):
@@ -55,7 +57,7 @@ def choose_precision(
 ) -> str:
     """Choose "float32" or "bfloat16": the one in the config, or for "auto" the faster one.
 
-    On a CPU a few steps are timed, which changes no weights. The times are summed over the
+    On a CPU a few small steps are timed, which changes no weights. The times are summed over the
     processes, so that all of them choose alike.
     """
     if config.precision != "auto":
@@ -64,15 +66,16 @@ def choose_precision(
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     if team.device.type != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
         return "float32"
-    seconds = {"float32": [], "bfloat16": []}
-    for _ in range(1 + TRIALS):
-        for precision, times in seconds.items():
-            objective.bfloat16 = precision == "bfloat16"
-            started = time.perf_counter()
-            objective(*batch).backward()
-            times.append(time.perf_counter() - started)
+    sample = [images[:SAMPLES] for images in batch]
+
+    def step(bfloat16: bool) -> None:
+        objective.bfloat16 = bfloat16
+        objective(*sample).backward()
+
+    ways = {"float32": partial(step, False), "bfloat16": partial(step, True)}
+    seconds = processor_seconds(ways, rounds=ROUNDS)
     objective.zero_grad(set_to_none=True)
-    float32, bfloat16 = team.sum([min(times[1:]) for times in seconds.values()])
+    float32, bfloat16 = team.sum(list(seconds.values()))
     return "bfloat16" if bfloat16 < float32 else "float32"
 
 

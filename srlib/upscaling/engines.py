@@ -6,11 +6,10 @@ import copy
 import importlib.util
 import logging
 import math
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import count_macs
-from srlib.model.device import best_device
+from srlib.model.device import best_device, processor_seconds
 from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail
 
 # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
@@ -127,20 +126,15 @@ def _bfloat16_pays(n_feats: int) -> bool:
     """Time a residual block in float32 and bfloat16 on the CPU: some 50 ms, once per process."""
     side = min(192, max(24, math.isqrt(int(150e6 / (18 * n_feats**2)))))  # 150e6 operations
     features = torch.zeros(1, n_feats, side, side).to(memory_format=torch.channels_last)
-    network = {torch.float32: ResBlock(n_feats, 1.0)}
-    network[torch.bfloat16] = _InHalf(network[torch.float32], torch.bfloat16)
-    best = dict.fromkeys(network, math.inf)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other on a busy machine would decide
-    try:
-        with torch.inference_mode():
-            for dtype in [*network] * 5:
-                started = time.perf_counter()
-                network[dtype](features)
-                best[dtype] = min(best[dtype], time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
-    return best[torch.bfloat16] < 0.9 * best[torch.float32]
+    block = ResBlock(n_feats, 1.0)
+    with torch.inference_mode():
+        seconds = processor_seconds(
+            {
+                "float32": partial(block, features),
+                "bfloat16": partial(_InHalf(block, torch.bfloat16), features),
+            }
+        )
+    return seconds["bfloat16"] < 0.9 * seconds["float32"]
 
 
 def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) -> Network:
@@ -187,13 +181,13 @@ def _ready(model: EDSR, device: torch.device) -> EDSR:
     fits = all((w.device, w.dtype) == (device, torch.float32) for w in model.parameters())
     if fits and not any(part.training for part in model.modules()):
         return model
-    hooks = [
-        hooks
-        for part in model.modules()
-        for hooks in (part._forward_hooks, part._forward_pre_hooks)
-    ]
-    # The hooks are shared with the copy: their owner would not see what a copied hook records.
-    twin = copy.deepcopy(model, {id(shared): shared for shared in hooks})
+    kept = {}
+    for part in model.modules():
+        # The hooks are shared with the copy: their owner would not see what a copied hook records.
+        kept |= {id(hooks): hooks for hooks in (part._forward_hooks, part._forward_pre_hooks)}
+        # Pruning and the like keep a computed weight as an attribute, which cannot be copied.
+        kept |= {id(x): x.detach() for x in vars(part).values() if isinstance(x, Tensor)}
+    twin = copy.deepcopy(model, kept)
     return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 
@@ -227,10 +221,12 @@ def _folded(model: EDSR) -> nn.Module:
     try:
         # Of a copy: folding changes the biases for a moment, which other threads would see.
         tail = folded_tail(_with(model, tail=copy.deepcopy(model.tail)))
-        lr = _noise(3, model.head[0].weight)
         edge = TAIL_REACH * model.config.scale
         inside = (..., slice(edge, -edge), slice(edge, -edge))
-        same = _agree(_Folded(bare, *tail)(lr)[inside], bare(lr)[inside])
+        same = all(
+            _agree(_Folded(bare, *tail)(lr)[inside], bare(lr)[inside])
+            for lr in _noise(3, model.head[0].weight)
+        )
         return _Folded(model, *tail) if same else model
     except Exception:  # it has other parts
         return model
@@ -240,14 +236,17 @@ def _is_plain(body: nn.Module) -> bool:
     """Whether a body computes what `_InOpenVINO` makes of it, and nobody listens."""
     if _has_hooks(body):
         return False
-    try:
-        features = _noise(body[-1].in_channels, body[-1].weight)
-        x = features
+
+    def plain_body(x: Tensor) -> Tensor:
         for block in body[:-1]:
             first, _, second = block.body
             inner = conv2d(x, first.weight, first.bias, padding=1).relu()
             x = x + conv2d(inner, second.weight, second.bias, padding=1) * block.res_scale
-        return _agree(conv2d(x, body[-1].weight, body[-1].bias, padding=1), body(features))
+        return conv2d(x, body[-1].weight, body[-1].bias, padding=1)
+
+    try:
+        last = body[-1]
+        return all(_agree(plain_body(x), body(x)) for x in _noise(last.in_channels, last.weight))
     except Exception:  # it has other parts
         return False
 
@@ -256,10 +255,11 @@ def _has_hooks(part: nn.Module) -> bool:
     return any(inner._forward_hooks or inner._forward_pre_hooks for inner in part.modules())
 
 
-def _noise(channels: int, like: Tensor) -> Tensor:
-    """Noise that shows any change of a network, (1, channels, _SAMPLE, _SAMPLE) in [0, 1]."""
+def _noise(channels: int, like: Tensor) -> list[Tensor]:
+    """Weak and strong noise, which show any change, (1, channels, _SAMPLE, _SAMPLE)."""
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, channels, _SAMPLE, _SAMPLE, generator=generator).to(like.device)
+    noise = torch.randn(1, channels, _SAMPLE, _SAMPLE, generator=generator).to(like.device)
+    return [noise, 1000 * noise]
 
 
 def _agree(answer: Tensor, expected: Tensor) -> bool:

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +8,7 @@ from hypothesis import strategies as st
 from official import official_forward, official_state_dict
 
 from srlib.model.cost import count_macs, count_parameters, receptive_field
-from srlib.model.device import best_device
+from srlib.model.device import best_device, processor_seconds
 from srlib.model.edsr import (
     EDSR,
     EDSRConfig,
@@ -157,3 +160,33 @@ def test_a_device_that_is_not_here_gets_a_sentence():
         with pytest.raises(ValueError, match=repr(device)) as caught:
             best_device(device)
         assert "torch." not in str(caught.value) and "CUDA" not in str(caught.value)
+
+
+def test_waiting_and_other_threads_are_not_timed():
+    """As on a busy machine: the way that only waits wins over the one that computes."""
+    busy = threading.Event()
+
+    def compute():
+        return sum(number * number for number in range(300_000))
+
+    def work_until_told():
+        while not busy.is_set():
+            compute()
+
+    other = threading.Thread(target=work_until_told)
+    other.start()
+    try:
+        seconds = processor_seconds({"computes": compute, "waits": lambda: time.sleep(0.2)})
+    finally:
+        busy.set()
+        other.join()
+    assert seconds["waits"] < seconds["computes"]
+
+
+def test_a_trial_leaves_the_threads_as_they_were():
+    threads = torch.get_num_threads()
+    seen = []
+    processor_seconds({"a": lambda: seen.append(torch.get_num_threads())}, rounds=2)
+    with pytest.raises(ZeroDivisionError):
+        processor_seconds({"a": lambda: 1 / 0})
+    assert seen == [1, 1] and torch.get_num_threads() == threads

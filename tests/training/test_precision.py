@@ -1,13 +1,13 @@
 """The body in bfloat16, and how "auto" chooses."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from tiny_training import CONFIG, make_model, make_pairs, run, same_weights
 
+from srlib.model.device import processor_seconds
 from srlib.model.edsr import TAIL_REACH, forward_interior
 from srlib.training import objective
 from srlib.training.losses import SRLoss
@@ -19,20 +19,15 @@ AUTO = replace(CONFIG, precision="auto")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Sets the seconds that a step takes in each precision, as the trial sees them."""
+    """Sets the seconds that a step takes in each precision; the steps of the trial are made."""
     monkeypatch.setattr(objective, "SHORT", 0)
 
     def set_seconds(float32, bfloat16):
-        now = 0.0
-        steps = iter([float32, bfloat16] * (1 + objective.TRIALS))
-        calls = iter(range(1000))
+        def timed(ways, **options):
+            assert list(processor_seconds(ways, **options)) == ["float32", "bfloat16"]
+            return {"float32": float32, "bfloat16": bfloat16}
 
-        def perf_counter():
-            nonlocal now
-            now += next(steps) if next(calls) % 2 else 0.0
-            return now
-
-        monkeypatch.setattr(objective, "time", SimpleNamespace(perf_counter=perf_counter))
+        monkeypatch.setattr(objective, "processor_seconds", timed)
 
     return set_seconds
 

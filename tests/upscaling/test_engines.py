@@ -95,6 +95,30 @@ class QuantisedConv(nn.Conv2d):
         return self._conv_forward(x, (self.weight / step).round() * step, self.bias)
 
 
+class EightBits(nn.Module):
+    """A convolution whose weight is an int8 buffer."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.step = layer.weight.abs().max().item() / 3
+        self.register_buffer("steps", (layer.weight.detach() / self.step).round().char())
+        self.bias = layer.bias
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.steps.float() * self.step, self.bias, padding=1)
+
+
+class Adapter(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.down = nn.Conv2d(8, 2, 3, padding=1)
+        self.up = nn.Conv2d(2, 8, 1)
+
+    def forward(self, x):
+        return self.layer(x) + 9 * self.up(self.down(x))
+
+
 class Doubled(nn.Module):
     def forward(self, weight):
         return 2 * weight
@@ -118,6 +142,17 @@ def res_scale(model):
 
 def another_activation(model):
     model.body[0].body[1] = nn.PReLU(init=0.9)
+
+
+def activation_with_a_limit(model):
+    """As ReLU for small features."""
+    model.body[0].body[1] = nn.ReLU6()
+
+
+def own_forward_of_a_block(model):
+    """As written for features above zero."""
+    original = model.body[0].forward
+    model.body[0].forward = lambda features: original(features.abs())
 
 
 def longer_tail(model):
@@ -228,6 +263,20 @@ def quantised(model):
     model.body[0].body[2].__class__ = QuantisedConv
 
 
+def scripted(model):
+    model.tail = torch.jit.script(model.tail.append(nn.Tanh()))
+    model.body[0] = torch.jit.script(nn.Sequential(model.body[0], nn.Tanh()))
+
+
+def stored_in_eight_bits(model):
+    model.tail[1] = EightBits(model.tail[1])
+    model.body[0].body[0] = EightBits(model.body[0].body[0])
+
+
+def low_rank_adapter(model):
+    model.body[0].body[0] = Adapter(model.body[0].body[0])
+
+
 def own_mean(model):
     model.add_mean = nn.Hardtanh(-20, 20)
 
@@ -237,10 +286,12 @@ def frozen_wrong_mean(model):
 
 
 CHANGES = [
-    subclass, own_upsampler, own_block, res_scale, another_activation, longer_tail, identity_block, block_in_block,
+    subclass, own_upsampler, own_block, res_scale, another_activation, activation_with_a_limit, own_forward_of_a_block,
+    longer_tail, identity_block, block_in_block,
     buffer_in_the_tail, hooks, hook_on_the_tail, hook_with_keywords, own_forward, own_features, own_forward_of_a_layer,
     own_convolution, other_borders_in_the_tail, no_padding_at_all, wider_kernel, dilated, no_bias, shadowed_weight, spectral_norm,
-    old_spectral_norm, weight_norm, pruned, parametrized, quantised, own_mean, frozen_wrong_mean,
+    old_spectral_norm, weight_norm, pruned, parametrized, quantised,
+    scripted, stored_in_eight_bits, low_rank_adapter, own_mean, frozen_wrong_mean,
 ]  # fmt: skip
 SEEN_IN_THE_MARGIN_ONLY = [other_borders_in_the_tail, no_padding_at_all]
 
@@ -260,6 +311,34 @@ def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, chan
     for tile in (16, 100):
         sr = super_resolve(lr, model, precision=precision, tile=tile)
         assert off(sr, expected) <= (1 if precision == "float32" else 10)
+
+
+def with_dropout(model):
+    model.tail.insert(0, nn.Dropout2d(0.5))
+    model.body[0].body.append(nn.Dropout(0.5))
+
+
+def with_batch_norm(model):
+    model.body[0].body.insert(1, nn.BatchNorm2d(8))
+
+
+def unchanged(model):
+    pass
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "change", [unchanged, with_dropout, with_batch_norm, pruned, spectral_norm, old_spectral_norm]
+)
+def test_a_model_in_training_answers_as_in_eval_mode(photo, change):
+    """Also after a step, which has left gradients, masks and running means."""
+    lr, model = photo[:20, :24], strong(2)
+    change(model)
+    model.train()
+    model(torch.rand(4, 3, 8, 8)).square().mean().backward()
+    sr = super_resolve(lr, model, precision="float32")
+    assert model.training
+    assert off(sr, as_written(model.eval(), lr)) <= 1
 
 
 @pytest.mark.parametrize("patched", [EDSR, ResBlock, Upsampler, nn.Conv2d, nn.PixelShuffle])
