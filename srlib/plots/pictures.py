@@ -73,6 +73,7 @@ def close_up(
     *,
     name: str = "",
     overview: bool = False,
+    columns: int | None = None,
 ) -> Figure:
     """Show one square of several pictures, with the PSNR on Y inside it for those of HR's shape.
 
@@ -83,6 +84,7 @@ def close_up(
         size: Side of the square.
         name: Name of the photograph, for the titles.
         overview: Begin with the whole HR image and the square in it.
+        columns: Panels side by side; all of them if None.
     """
     hr = pictures["HR"]
     inside = np.s_[top : top + size, left : left + size]
@@ -94,7 +96,7 @@ def close_up(
             score = psnr(image[inside], hr[inside], border=0, luma=True)
             labels.append(f"{method}\n{score:.1f} dB here")
     height, width = hr.shape[:2]
-    columns = len(labels) + overview
+    columns = columns or len(labels) + overview
     return show_images(
         list(pictures.values()),
         labels,
