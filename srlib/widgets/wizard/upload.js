@@ -9,7 +9,7 @@ const HERE = ["127.0.0.1", "[::1]", "localhost"];
 
 function makeUpload({ model, el, signal, on, send }) {
   const input = make("input", {
-    type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic", "aria-label": "Photographs", hidden: true,
+    type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic,.heif,.hif,.jxl", "aria-label": "Photographs", hidden: true,
   });
   const choose = () => input.click();
   const problem = make("p", { class: "srlib-problem", role: "alert" });
