@@ -76,7 +76,11 @@ function makeUpload({ model, el, signal, on, send }) {
   });
 
   follow(model, signal, ["problem"], () => (problem.textContent = model.get("problem")));
-  follow(model, signal, ["landing"], () => (landing.hidden = !model.get("landing")));
+  follow(model, signal, ["landing"], () => {
+    const hadFocus = landing.contains(document.activeElement);
+    landing.hidden = !model.get("landing");
+    if (hadFocus && landing.hidden) el.querySelector(".srlib-scales :checked")?.focus(); // the next choice
+  });
   follow(model, signal, ["samples"], () => {
     samples.replaceChildren(...model.get("samples").map(({ name, thumbnail }, index) => {
       const button = make("button", { type: "button", "aria-label": name, title: name },
