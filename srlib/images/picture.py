@@ -227,6 +227,10 @@ def _decoder_errors(name: str) -> Iterator[None]:
     except Exception as error:  # damage causes any error, even TypeError
         if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
             raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
+        if "truncated" in str(error).lower():
+            raise ImageError(
+                f"{name} is cut short: its end is missing. Copy or download it again."
+            ) from error
         raise ImageError(
             f"{name} cannot be read: {_reason(error)}. The file is damaged or incomplete."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -58,8 +59,30 @@ def recommend_checkpoint(
         >>> recommend_checkpoint(np.full((64, 64, 3), 128, np.uint8), 2).name
         'edsr-lite'
     """
-    if scale not in _CROSSOVER:
-        raise ValueError(f"The checkpoints enlarge by 2, 3 or 4, not by {scale}.")
+    return recommend_checkpoints(picture, [scale])[scale]
+
+
+def recommend_checkpoints(
+    picture: Picture | np.ndarray | str | os.PathLike, scales: Iterable[int]
+) -> dict[int, Recommendation]:
+    """Recommend as `recommend_checkpoint` does, for several scales; a file is decoded once.
+
+    Args:
+        picture: A picture, its pixels, or a path.
+        scales: Factors of enlargement: 2, 3 or 4.
+
+    Returns:
+        The recommendation for each scale.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: The file or the array is not a picture that can be read.
+        ValueError: A scale is none of EDSR's.
+    """
+    scales = list(scales)
+    for scale in scales:
+        if scale not in _CROSSOVER:
+            raise ValueError(f"The checkpoints enlarge by 2, 3 or 4, not by {scale}.")
     stated = None
     if isinstance(picture, str | os.PathLike):
         path = picture
@@ -68,6 +91,11 @@ def recommend_checkpoint(
     elif isinstance(picture, np.ndarray):
         picture = from_array(picture)
     windows = _windows(eight_bit(picture).rgb)
+    return {scale: _recommendation(windows, stated, scale) for scale in scales}
+
+
+def _recommendation(windows: list[np.ndarray], stated: int | None, scale: int) -> Recommendation:
+    """Recommend by parts of a picture, and the quality that its file states."""
     lumas = [window @ np.array([0.299, 0.587, 0.114]) for window in windows]
     crossover = _CROSSOVER[scale] - _PER_OCTAVE * (np.log2(2 * _detail(lumas) + 1) - 4)
     if stated is None:

@@ -426,21 +426,40 @@ def test_results_are_not_left_behind_without_a_warning(visit, photograph):
     page.context.close()
 
 
-def test_by_keyboard_alone(visit, photograph):
+def tab_to(page, target, key="Tab"):
+    """Press Tab until a control has the focus."""
+    for _ in range(40):
+        if target.evaluate("node => node === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    pytest.fail(f"{key} does not reach {target}")
+
+
+def test_by_keyboard_alone(visit):
     page = visit()
-    page.get_by_role("button", name="Honey bee on an aster").focus()
+    tab_to(page, page.get_by_role("button", name="Honey bee on an aster"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("radio", name="4×")).to_be_checked()
-    page.get_by_role("radio", name="4×").focus()
+    expect(page.get_by_role("radio", name="4×")).to_be_focused()
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("radio", name="3×")).to_be_checked()
-    main_button(page).focus()
+    tab_to(page, main_button(page))
     page.keyboard.press("Enter")
-    main_button(page, "Download").wait_for()
+    expect(main_button(page, "Download")).to_be_focused(timeout=PATIENCE)
+    with page.expect_download(timeout=PATIENCE) as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.startswith("Honey bee")
     divider = page.get_by_role("slider", name="Divider")
-    divider.press("Home")
+    tab_to(page, divider, "Shift+Tab")
+    page.keyboard.press("Home")
     expect(divider).to_have_attribute("aria-valuenow", "0")
     page.context.close()
+
+
+def test_one_button_chooses_a_photograph(visit):
+    for size in (WINDOW, PHONE):
+        page = visit(**size)
+        expect(page.get_by_role("button", name="Choose a photo")).to_have_count(1)
+        page.context.close()
 
 
 def test_plain_http_at_another_host_name_on_a_phone(visit, photograph):

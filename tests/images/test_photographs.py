@@ -227,7 +227,7 @@ def test_two_jpegs_in_one_file(tmp_path, photo):
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 0.99])
 def test_a_cut_jpeg_is_still_refused(photo, kept):
     whole = source(photo, "JPEG", quality=95).getvalue()
-    with pytest.raises(ImageError, match="damaged or incomplete"):
+    with pytest.raises(ImageError, match="cut short"):
         read_image(io.BytesIO(whole[: int(len(whole) * kept)]))
 
 

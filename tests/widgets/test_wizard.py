@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import struct
+import sys
 import threading
 import zipfile
 import zlib
@@ -349,16 +350,37 @@ class TestPhotographs:
         [
             ("letter.pdf", b"%PDF-1.7 a letter", "letter.pdf is not a picture"),
             ("empty.png", b"", "empty.png"),
-            (
-                "IMG_1.HEIC",
-                b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-                "IMG_1.HEIC is a HEIC photograph.*JPEG",
-            ),
         ],
     )
     def test_what_is_no_picture_is_named(self, name, content, sentence):
         with pytest.raises(ImageError, match=sentence):
             Photograph.open(content, name)
+
+    @pytest.mark.parametrize(
+        ("kind", "suffix", "module"),
+        [("HEIF", "heic", "pillow_heif"), ("JXL", "jxl", "pillow_jxl")],
+    )
+    def test_a_format_with_a_plug_in_is_read_or_named(
+        self, kind, suffix, module, tmp_path, monkeypatch
+    ):
+        pytest.importorskip(module)
+        content = write_image(tmp_path / f"IMG_1.{suffix}", np.tile(LR, (4, 4, 1))).read_bytes()
+        assert Photograph.open(content, f"IMG_1.{suffix}").size == (48, 64)
+        with monkeypatch.context() as patched:
+            patched.setattr("srlib.widgets.wizard.photograph.MAX_PIXELS", 1000)
+            with pytest.raises(ImageError, match="64 × 48"):
+                Photograph.open(content, f"IMG_1.{suffix}")
+        monkeypatch.setitem(sys.modules, module, None)
+        monkeypatch.delitem(Image.OPEN, kind)
+        with pytest.raises(ImageError, match=f"IMG_1.{suffix}.*{module.replace('_', '-')}.*JPEG"):
+            Photograph.open(content, f"IMG_1.{suffix}")
+
+    def test_a_file_is_decoded_once_for_the_advice_on_all_factors(self, tmp_path):
+        path = write_image(tmp_path / "phone.jpg", np.tile(LR, (4, 4, 1)))
+        photograph = Photograph.open(path)
+        advice(photograph, 2)
+        path.unlink()  # it cannot be decoded again
+        assert advice(photograph, 4).fault == "Noise"
 
     @pytest.mark.parametrize("kind", ["GIF", "PNG", "JPEG", "TIFF", "WEBP", "BMP"])
     def test_a_damaged_file_is_a_sentence_with_its_name(self, kind):

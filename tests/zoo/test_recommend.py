@@ -14,7 +14,7 @@ from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
-from srlib.zoo.recommend import recommend_checkpoint
+from srlib.zoo.recommend import recommend_checkpoint, recommend_checkpoints
 
 QUALITIES = (30, 50, 75, 85, 95)
 SIDE = 96
@@ -85,6 +85,13 @@ def test_a_picture_and_its_pixels_are_judged_like_its_file(tmp_path, lr):
             assert recommend_checkpoint(str(tmp_path / name), 2) == answer
             assert recommend_checkpoint(decoded(content), 2) == answer
             assert recommend_checkpoint(from_array(decoded(content)), 2) == answer
+
+
+def test_all_scales_at_once_are_judged_like_each(tmp_path, lr):
+    for name, content in files(lr):
+        (tmp_path / name).write_bytes(content)
+        each = {scale: recommend_checkpoint(tmp_path / name, scale) for scale in (2, 3, 4)}
+        assert recommend_checkpoints(tmp_path / name, (2, 3, 4)) == each
 
 
 @pytest.mark.parametrize("quality", [30, 49, 50, 51, 75, 90])

@@ -18,6 +18,7 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
 
   follow(model, signal, ["action", "label", "ready", "busy", "done", "landing", "together"], () => {
     const [action, done, landing, busy] = ["action", "done", "landing", "busy"].map((name) => model.get(name));
+    const focused = document.activeElement;
     main.textContent = landing ? "Choose a photo" : model.get("label");
     main.hidden = action === "none" || (busy && action === "enlarge" && !model.get("ready"));
     main.disabled = !landing && action === "enlarge" && !model.get("ready");
@@ -26,6 +27,9 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
     work.hidden = !busy;
     if (done === null) bar.removeAttribute("value"); // running, but nobody knows how far
     else bar.value = done;
+    // A button that is hidden loses the focus; the one in its place gets it.
+    if (focused === main && main.hidden && busy) cancel.focus();
+    if (focused === cancel && !busy && !main.hidden) main.focus();
   });
   follow(model, signal, ["sentence"], () => (sentence.textContent = model.get("sentence")));
   // In the app the results are gone with the page; in a notebook they stay with the kernel.

@@ -22,12 +22,15 @@ from srlib.images.picture import (
     read_image,
     to_pil,
 )
+from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
+from srlib.model.edsr import SCALES
 from srlib.widgets.wizard.scratch import Scratch
-from srlib.zoo.recommend import recommend_checkpoint
+from srlib.zoo.recommend import Recommendation, recommend_checkpoints
 
 MAX_PIXELS = 12_500_000  # a phone's photograph; twice as wide and high it has 50 million
 THUMBNAIL = 360  # pixels of the longer side
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+# The formats that need a plug-in of Pillow, as visitors know them, and its package.
+_PLUG_INS = {"HEIF": ("HEIC", "pillow-heif"), "JXL": ("JPEG XL", "pillow-jxl-plugin")}
 
 
 @dataclass(frozen=True)
@@ -101,20 +104,24 @@ class Advice:
     fault: str
 
 
-@lru_cache(maxsize=128)
 def advice(photograph: Photograph, scale: int) -> Advice:
     """Recommend a network by the traces that compression and noise have left in a photograph."""
-    if isinstance(photograph.content, Path):
-        name, reason = recommend_checkpoint(photograph.content, scale)
-    else:
-        with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
-            file.write(photograph.content.read())
-            file.flush()
-            name, reason = recommend_checkpoint(file.name, scale)
+    name, reason = _recommendations(photograph)[scale]
     if name == "edsr-lite":
         return Advice(name, "")
     faults = {"is noisy": "Noise", "WebP": "WebP blocks"}
     return Advice(name, next((faults[sign] for sign in faults if sign in reason), "JPEG blocks"))
+
+
+@lru_cache(maxsize=128)
+def _recommendations(photograph: Photograph) -> dict[int, Recommendation]:
+    """The recommendations for all scales, since the page asks for each of them."""
+    if isinstance(photograph.content, Path):
+        return recommend_checkpoints(photograph.content, SCALES)
+    with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
+        file.write(photograph.content.read())
+        file.flush()
+        return recommend_checkpoints(file.name, SCALES)
 
 
 def thumbnail(picture: Picture) -> str:
@@ -143,15 +150,23 @@ def decode(name: str, content: bytes) -> Picture:
 
 def _check_header(name: str, content: bytes) -> str:
     """Refuse a file by its header, before it is decoded; return the note on an animation."""
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-        raise ImageError(
-            f"{name} is a HEIC photograph, which cannot be read here. "
-            "Save or share it as JPEG, and choose that file."
-        )
+    plug_in = plug_in_for(content[:32])
     try:
-        with Image.open(_stream(name, content)) as image:
-            width, height = image.size
-            animated = getattr(image, "is_animated", False) and image.format != "TIFF"
+        load_plug_in(plug_in, name)
+    except ImageError:
+        kind, package = _PLUG_INS[plug_in]
+        raise ImageError(
+            f"{name} is a {kind} photograph, and {package}, which reads it, is not installed here. "
+            "Save or share it as JPEG, and choose that file."
+        ) from None
+    try:
+        if plug_in == "JXL":  # whose plug-in decodes all pixels as it opens a file
+            width, height = jxl_size(content)
+            animated = False
+        else:
+            with Image.open(_stream(name, content)) as image:
+                width, height = image.size
+                animated = getattr(image, "is_animated", False) and image.format != "TIFF"
     except Exception:  # read_image has the better message, and reads formats that Pillow does not
         return ""
     if width * height > MAX_PIXELS:

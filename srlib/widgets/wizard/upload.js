@@ -9,7 +9,7 @@ const HERE = ["127.0.0.1", "[::1]", "localhost"];
 
 function makeUpload({ model, el, signal, on, send }) {
   const input = make("input", {
-    type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic", "aria-label": "Photographs", hidden: true,
+    type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic,.heif,.hif,.jxl", "aria-label": "Photographs", hidden: true,
   });
   const choose = () => input.click();
   const problem = make("p", { class: "srlib-problem", role: "alert" });
@@ -76,7 +76,11 @@ function makeUpload({ model, el, signal, on, send }) {
   });
 
   follow(model, signal, ["problem"], () => (problem.textContent = model.get("problem")));
-  follow(model, signal, ["landing"], () => (landing.hidden = !model.get("landing")));
+  follow(model, signal, ["landing"], () => {
+    const hadFocus = landing.contains(document.activeElement);
+    landing.hidden = !model.get("landing");
+    if (hadFocus && landing.hidden) el.querySelector(".srlib-scales :checked")?.focus(); // the next choice
+  });
   follow(model, signal, ["samples"], () => {
     samples.replaceChildren(...model.get("samples").map(({ name, thumbnail }, index) => {
       const button = make("button", { type: "button", "aria-label": name, title: name },
