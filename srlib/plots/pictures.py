@@ -72,6 +72,7 @@ def close_up(
     size: int,
     *,
     name: str = "",
+    columns: int | None = None,
     overview: bool = False,
 ) -> Figure:
     """Show one square of several pictures, with the PSNR on Y inside it for those of HR's shape.
@@ -82,6 +83,7 @@ def close_up(
         top: Top edge of the square.
         size: Side of the square.
         name: Name of the photograph, for the titles.
+        columns: Panels in a row. By default all are in one.
         overview: Begin with the whole HR image and the square in it.
     """
     hr = pictures["HR"]
@@ -94,7 +96,7 @@ def close_up(
             score = psnr(image[inside], hr[inside], border=0, luma=True)
             labels.append(f"{method}\n{score:.1f} dB here")
     height, width = hr.shape[:2]
-    columns = len(labels) + overview
+    columns = columns or len(labels) + overview
     return show_images(
         list(pictures.values()),
         labels,
