@@ -27,8 +27,8 @@ def check_parameters(given: Mapping, **rules: object) -> dict:
         given: The notebook's `globals()`.
         rules: One for each parameter: a tuple of the values to choose from ("4" is taken for 4,
             and 803 for "0803"), a range of whole numbers, `float`, `str`, or a function of this
-            module: `data_folder`, `output_folder`, `output_file`, `existing_path`, `photo_in`,
-            `optional`.
+            module: `at_least_0`, `data_folder`, `output_folder`, `output_file`, `existing_path`,
+            `photo_in`, `optional`.
 
     Returns:
         The converted values, for `globals().update(...)`.
@@ -57,6 +57,14 @@ def check_parameters(given: Mapping, **rules: object) -> dict:
 def optional(rule: object) -> Callable:
     """Make a rule that takes None and "" for None, and passes everything else to another rule."""
     return lambda value: None if value in (None, "", "None") else _apply(rule, value)
+
+
+def at_least_0(value: object) -> float:
+    """Turn text into a number that is not negative."""
+    number = _as_number(value)
+    if number is None or number < 0:
+        raise ValueError(f"a number from 0 is needed, not {value}.")
+    return number
 
 
 def existing_path(value: object) -> Path:

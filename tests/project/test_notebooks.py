@@ -179,6 +179,18 @@ def test_a_wrong_parameter_is_told_at_once(number, tmp_path):
     assert "scale:" in caught.value.evalue and "scalle" in caught.value.evalue
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "benchmark_dir"])
+def test_lesson_06_tells_a_wrong_test_set_or_network_before_it_measures(name, data_dir, tmp_path):
+    (tmp_path / "empty").mkdir()
+    target = tmp_path / "out.ipynb"
+    given = {"data_dir": str(data_dir), "run_dir": str(tmp_path), "scale": 2}
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(NOTEBOOKS[6], target, **given, **{name: str(tmp_path / "empty")})
+    assert "empty" in caught.value.evalue
+    done = [cell for cell in cells(target, "code") if cell.execution_count]
+    assert "psnr" not in "".join(cell.source for cell in done if "import" not in cell.source)
+
+
 def test_an_empty_data_folder_gets_a_sentence(tmp_path):
     for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         (tmp_path / name).mkdir()
