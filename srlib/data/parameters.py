@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from srlib.errors import SRError
-from srlib.files.whole import need_folder
+from srlib.files.whole import need_folder, need_short_name
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 
@@ -86,6 +86,7 @@ def output_file(value: object) -> Path:
     """Turn text into the path of a file to write, and make its folder if it is not there."""
     path = _located(value)
     need_folder(path.parent, ParameterError)
+    need_short_name(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a file is needed.")
     return path

@@ -146,7 +146,8 @@ def test_a_file_to_write(tmp_path):
     target = tmp_path / "new" / "large.png"
     assert check_parameters({"output": str(target)}, output=output_file)["output"] == target
     assert target.parent.is_dir() and not target.exists()
-    for place in (tmp_path, "/proc/nothing-can-be-made-here/large.png"):
+    too_long = tmp_path / f"{'写' * 90}.png"
+    for place in (tmp_path, too_long, "/proc/nothing-can-be-made-here/large.png"):
         with pytest.raises(ParameterError):
             check_parameters({"output": str(place)}, output=output_file)
 
