@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import statistics
 
 import nbformat
@@ -156,9 +157,12 @@ def test_the_results_of_the_chain(run_dir):
 
 @pytest.mark.parametrize("number", [5, 6])
 def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
-    """It makes LR itself, takes the embedded weights, and says what is missing."""
+    """It makes LR itself, takes the embedded weights, and leaves out a file that is damaged."""
+    photos = shutil.copytree(data_dir, tmp_path / "photos")
+    whole = (photos / "DIV2K_valid_HR" / "0801.png").read_bytes()
+    (photos / "DIV2K_valid_HR" / "0800.png").write_bytes(whole[: len(whole) // 2])
     target = tmp_path / "out.ipynb"
-    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(data_dir), scale=2)
+    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(photos), scale=2)
     executed = nbformat.read(target, as_version=4)
     (cell,) = (cell for cell in executed.cells if cell.id == "models")
     assert "04_fine_tune.ipynb" in json.dumps(cell.outputs)
