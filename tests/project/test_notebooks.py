@@ -9,7 +9,7 @@ import nbformat
 import papermill
 import pytest
 from conftest import ROOT, SAMPLES
-from PIL import Image
+from PIL import Image, ImageOps
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -166,6 +166,31 @@ def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
     executed = nbformat.read(target, as_version=4)
     (cell,) = (cell for cell in executed.cells if cell.id == "models")
     assert "04_fine_tune.ipynb" in json.dumps(cell.outputs)
+
+
+def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path):
+    """They are negatives here, which nothing in the course could have made."""
+    photos = shutil.copytree(data_dir, tmp_path / "photos")
+    for file in sorted(photos.glob("DIV2K_*_HR/*.png")):
+        own = photos / file.parent.name.replace("HR", "LR") / "X2" / f"{file.stem}x2.png"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(file) as photo:
+            ImageOps.invert(photo.reduce(2)).save(own)
+    names = {"In": [], "scale": 2, "blur": 0, "run_dir": tmp_path / "run", "data_dir": photos}
+    for cell in cells(NOTEBOOKS[4], "code"):
+        if "parameters" in cell.metadata.get("tags", []):
+            defaults = {}
+            exec(cell.source, defaults)
+            names = defaults | names
+        else:
+            exec(cell.source, names)
+        if cell.id == "pairs-load":
+            break
+    for part in ("train", "test"):
+        clean, soft = names[part].values()
+        for made, own in zip(clean, soft, strict=True):
+            assert made.name == own.name and (made.hr == own.hr).all()
+            assert abs(255.0 - own.lr - made.lr).mean() < 4
 
 
 @pytest.mark.parametrize("number", range(1, 7))
