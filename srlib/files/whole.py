@@ -66,10 +66,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a `with` block a temporary path beside `path`, and rename it to `path` at the end.
 
     If the block raises, the temporary file is deleted. Those of dead processes in the same folder
-    are deleted too.
-
-    Raises:
-        FileNameError: The name is too long, which is told before the block begins.
+    are deleted too. A name that is too long is told before the block begins.
     """
     need_short_name(path)
     remove_leftovers(path.parent)
@@ -117,11 +114,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def need_short_name(path: Path) -> None:
-    """Check that the disk takes a name of this length.
-
-    Raises:
-        FileNameError: It is too long.
-    """
+    """Raise FileNameError if the name is too long for the disk."""
     try:
         path.lstat()
     except OSError as error:
