@@ -6,10 +6,13 @@ import shutil
 import statistics
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from conftest import ROOT, SAMPLES
 from PIL import Image, ImageOps
+
+from srlib.data import Pair
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -218,6 +221,15 @@ def test_lesson_06_tells_a_wrong_test_set_or_network_before_it_measures(name, da
     assert "empty" in caught.value.evalue
     done = [cell for cell in cells(target, "code") if cell.execution_count]
     assert "psnr" not in "".join(cell.source for cell in done if "import" not in cell.source)
+
+
+def test_lesson_04_crops_no_more_than_a_photograph_has():
+    (cell,) = (cell for cell in cells(NOTEBOOKS[4], "code") if "def crop(" in cell.source)
+    names = {"scale": 3}
+    exec(cell.source, names)
+    whole = Pair(np.zeros((90, 240, 3), np.uint8), np.zeros((30, 80, 3), np.uint8), "flat")
+    part = names["crop"](whole)
+    assert part.hr.shape == (90, 144, 3) and part.lr.shape == (30, 48, 3)
 
 
 def test_an_empty_data_folder_gets_a_sentence(tmp_path):
