@@ -72,8 +72,8 @@ def close_up(
     size: int,
     *,
     name: str = "",
-    columns: int | None = None,
     overview: bool = False,
+    columns: int | None = None,
 ) -> Figure:
     """Show one square of several pictures, with the PSNR on Y inside it for those of HR's shape.
 
@@ -83,8 +83,8 @@ def close_up(
         top: Top edge of the square.
         size: Side of the square.
         name: Name of the photograph, for the titles.
-        columns: Panels in a row. By default all are in one.
         overview: Begin with the whole HR image and the square in it.
+        columns: Panels side by side; all of them if None.
     """
     hr = pictures["HR"]
     inside = np.s_[top : top + size, left : left + size]
