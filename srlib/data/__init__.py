@@ -8,6 +8,7 @@ from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages
 from srlib.data.parameters import (
     ParameterError,
+    at_least_0,
     check_parameters,
     data_folder,
     existing_path,
@@ -27,6 +28,7 @@ __all__ = [
     "PairedPatches",
     "ParameterError",
     "PixelStore",
+    "at_least_0",
     "check_dataset",
     "check_parameters",
     "create_low_res_images_recursive",

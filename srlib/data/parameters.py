@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from srlib.errors import SRError
-from srlib.files.whole import need_folder
+from srlib.files.whole import need_folder, need_short_name
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 
@@ -27,8 +27,8 @@ def check_parameters(given: Mapping, **rules: object) -> dict:
         given: The notebook's `globals()`.
         rules: One for each parameter: a tuple of the values to choose from ("4" is taken for 4,
             and 803 for "0803"), a range of whole numbers, `float`, `str`, or a function of this
-            module: `data_folder`, `output_folder`, `output_file`, `existing_path`, `photo_in`,
-            `optional`.
+            module: `at_least_0`, `data_folder`, `output_folder`, `output_file`, `existing_path`,
+            `photo_in`, `optional`.
 
     Returns:
         The converted values, for `globals().update(...)`.
@@ -59,6 +59,14 @@ def optional(rule: object) -> Callable:
     return lambda value: None if value in (None, "", "None") else _apply(rule, value)
 
 
+def at_least_0(value: object) -> float:
+    """Turn text into a number that is not negative."""
+    number = _as_number(value)
+    if number is None or number < 0:
+        raise ValueError(f"a number from 0 is needed, not {value}.")
+    return number
+
+
 def existing_path(value: object) -> Path:
     """Turn text into the path of a file or folder that is there."""
     path = _located(value)
@@ -78,6 +86,7 @@ def output_file(value: object) -> Path:
     """Turn text into the path of a file to write, and make its folder if it is not there."""
     path = _located(value)
     need_folder(path.parent, ParameterError)
+    need_short_name(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a file is needed.")
     return path

@@ -26,6 +26,10 @@ _STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<begun>\d+)~[0-9a-z]+")
 _DAY = 24 * 3600  # seconds
 
 
+class FileNameError(SRError, OSError, ValueError):
+    """A file cannot have this name."""
+
+
 def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = False) -> Path:
     """Write a file so that its name shows the old content or the new one, and never a part.
 
@@ -41,7 +45,7 @@ def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = Fals
         The path.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or its name is too long (FileNameError).
 
     Example:
         >>> import tempfile
@@ -62,8 +66,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a `with` block a temporary path beside `path`, and rename it to `path` at the end.
 
     If the block raises, the temporary file is deleted. Those of dead processes in the same folder
-    are deleted too.
+    are deleted too. A name that is too long is told before the block begins.
     """
+    need_short_name(path)
     remove_leftovers(path.parent)
     part = path.with_name(_PREFIX + process_stamp() + ".part")
     try:
@@ -106,6 +111,18 @@ def remove_leftovers(folder: Path) -> None:
             else:
                 with contextlib.suppress(OSError):  # another process was quicker, or it is not ours
                     left.unlink()
+
+
+def need_short_name(path: Path) -> None:
+    """Raise FileNameError if the name is too long for the disk."""
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileNameError(
+                f"{path} cannot be written: its name has {len(os.fsencode(path.name))} bytes, more "
+                "than the disk takes. Choose a shorter name."
+            ) from error
 
 
 def short_name(name: str) -> str:

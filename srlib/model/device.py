@@ -1,4 +1,4 @@
-"""The one rule for choosing the device to compute on, and the one trial for choosing a precision."""
+"""The one rule for the device to compute on, and the one trial for choosing a precision."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def upscale_to_tiff(
         raise ImageError(
             f"{target.name} cannot be written in strips: only a TIFF can; name it .tif."
         )
-    if target.exists() and not overwrite:
+    if os.path.exists(target) and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
     Options(**options)  # a typo is told before the picture is read
     lr = bleed(source if isinstance(source, Picture) else read_image(source))

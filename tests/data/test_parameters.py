@@ -11,6 +11,7 @@ from conftest import ROOT, SAMPLES
 
 from srlib.data import (
     ParameterError,
+    at_least_0,
     check_parameters,
     data_folder,
     existing_path,
@@ -20,8 +21,14 @@ from srlib.data import (
     photo_in,
 )
 
-RULES = {"scale": (2, 3, 4), "quality": range(1, 96), "weight": float, "title": str}
-GOOD = {"scale": 4, "quality": 40, "weight": 0.5, "title": "a"}
+RULES = {
+    "scale": (2, 3, 4),
+    "quality": range(1, 96),
+    "weight": float,
+    "blur": at_least_0,
+    "title": str,
+}
+GOOD = {"scale": 4, "quality": 40, "weight": 0.5, "blur": 0.6, "title": "a"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,7 @@ GOOD = {"scale": 4, "quality": 40, "weight": 0.5, "title": "a"}
         ("quality", 40.0, 40),
         ("weight", "1e-4", 1e-4),
         ("weight", 1, 1.0),
+        ("blur", "0", 0.0),
         ("title", 803, "803"),
     ],
 )
@@ -48,6 +56,7 @@ def test_text_and_numbers_are_converted(name, given, meant):
         ("scale", 5), ("scale", "many"), ("scale", True), ("scale", None), ("scale", [4]),
         ("quality", 0), ("quality", 96), ("quality", 40.5), ("quality", "best"),
         ("weight", "nan"), ("weight", None), ("weight", float("inf")),
+        ("blur", -1), ("blur", "-0.1"), ("blur", None),
     ],
 )  # fmt: skip
 def test_other_values_are_refused_by_name(name, given):
@@ -137,7 +146,8 @@ def test_a_file_to_write(tmp_path):
     target = tmp_path / "new" / "large.png"
     assert check_parameters({"output": str(target)}, output=output_file)["output"] == target
     assert target.parent.is_dir() and not target.exists()
-    for place in (tmp_path, "/proc/nothing-can-be-made-here/large.png"):
+    too_long = tmp_path / f"{'写' * 90}.png"
+    for place in (tmp_path, too_long, "/proc/nothing-can-be-made-here/large.png"):
         with pytest.raises(ParameterError):
             check_parameters({"output": str(place)}, output=output_file)
 

@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from srlib.errors import DataError, SRError
 from srlib.files.whole import (
+    FileNameError,
     hash_of,
     need_folder,
     process_stamp,
@@ -50,10 +51,20 @@ def test_a_file_appears_at_the_end_of_the_block(tmp_path, name):
 def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"mine")
-    for path in (tmp_path / "none" / "a.bin", tmp_path / ("a" * 300), tmp_path, file / "below"):
+    for path in (tmp_path / "none" / "a.bin", tmp_path, file / "below"):
         with pytest.raises(OSError, match=rf"^\[Errno \d+\] [^:]+: '{path}'$"):
             write_whole(path, b"content")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path):
+    begun = []
+    with (
+        pytest.raises(FileNameError, match=r"274 bytes.* shorter name"),
+        whole_file(tmp_path / f"{'写' * 90}.png"),
+    ):
+        begun.append("the work")
+    assert not begun and not list(tmp_path.iterdir())
 
 
 def test_leftovers_of_the_dead_go_and_all_else_stays(tmp_path, dead):

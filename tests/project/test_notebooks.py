@@ -2,13 +2,17 @@
 
 import json
 import re
+import shutil
 import statistics
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from conftest import ROOT, SAMPLES
-from PIL import Image
+from PIL import Image, ImageOps
+
+from srlib.data import Pair
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -156,12 +160,40 @@ def test_the_results_of_the_chain(run_dir):
 
 @pytest.mark.parametrize("number", [5, 6])
 def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
-    """It makes LR itself, takes the embedded weights, and says what is missing."""
+    """It makes LR itself, takes the embedded weights, and leaves out a file that is damaged."""
+    photos = shutil.copytree(data_dir, tmp_path / "photos")
+    whole = (photos / "DIV2K_valid_HR" / "0801.png").read_bytes()
+    (photos / "DIV2K_valid_HR" / "0800.png").write_bytes(whole[: len(whole) // 2])
     target = tmp_path / "out.ipynb"
-    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(data_dir), scale=2)
+    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(photos), scale=2)
     executed = nbformat.read(target, as_version=4)
     (cell,) = (cell for cell in executed.cells if cell.id == "models")
     assert "04_fine_tune.ipynb" in json.dumps(cell.outputs)
+
+
+def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path):
+    """They are negatives here, which nothing in the course could have made."""
+    photos = shutil.copytree(data_dir, tmp_path / "photos")
+    for file in sorted(photos.glob("DIV2K_*_HR/*.png")):
+        own = photos / file.parent.name.replace("HR", "LR") / "X2" / f"{file.stem}x2.png"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(file) as photo:
+            ImageOps.invert(photo.reduce(2)).save(own)
+    names = {"In": [], "scale": 2, "blur": 0, "run_dir": tmp_path / "run", "data_dir": photos}
+    for cell in cells(NOTEBOOKS[4], "code"):
+        if "parameters" in cell.metadata.get("tags", []):
+            defaults = {}
+            exec(cell.source, defaults)
+            names = defaults | names
+        else:
+            exec(cell.source, names)
+        if cell.id == "pairs-load":
+            break
+    for part in ("train", "test"):
+        clean, soft = names[part].values()
+        for made, own in zip(clean, soft, strict=True):
+            assert made.name == own.name and (made.hr == own.hr).all()
+            assert abs(255.0 - own.lr - made.lr).mean() < 4
 
 
 @pytest.mark.parametrize("number", range(1, 7))
@@ -177,6 +209,27 @@ def test_a_wrong_parameter_is_told_at_once(number, tmp_path):
             store_widget_state=False,
         )
     assert "scale:" in caught.value.evalue and "scalle" in caught.value.evalue
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "benchmark_dir"])
+def test_lesson_06_tells_a_wrong_test_set_or_network_before_it_measures(name, data_dir, tmp_path):
+    (tmp_path / "empty").mkdir()
+    target = tmp_path / "out.ipynb"
+    given = {"data_dir": str(data_dir), "run_dir": str(tmp_path), "scale": 2}
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(NOTEBOOKS[6], target, **given, **{name: str(tmp_path / "empty")})
+    assert "empty" in caught.value.evalue
+    done = [cell for cell in cells(target, "code") if cell.execution_count]
+    assert "psnr" not in "".join(cell.source for cell in done if "import" not in cell.source)
+
+
+def test_lesson_04_crops_no_more_than_a_photograph_has():
+    (cell,) = (cell for cell in cells(NOTEBOOKS[4], "code") if "def crop(" in cell.source)
+    names = {"scale": 3}
+    exec(cell.source, names)
+    whole = Pair(np.zeros((90, 240, 3), np.uint8), np.zeros((30, 80, 3), np.uint8), "flat")
+    part = names["crop"](whole)
+    assert part.hr.shape == (90, 144, 3) and part.lr.shape == (30, 48, 3)
 
 
 def test_an_empty_data_folder_gets_a_sentence(tmp_path):
