@@ -169,7 +169,7 @@ def main() -> None:
         lines += [*parts(folder, options.basicsr, options.rounds), ""]
         lines += folders(folder, Path(scratch), options.images, options.rounds)
     text = "\n".join(lines) + "\n"
-    (ROOT / "benchmarks" / "low_res.md").write_text(text)
+    (ROOT / "speed" / "low_res.md").write_text(text)
     print(text)
 
 

@@ -400,7 +400,7 @@ def main() -> None:
             ]
         lines += ["## Equal to the network as it is written", "", *equality(weights)]
     text = "\n".join(lines) + "\n"
-    (ROOT / "benchmarks" / "upscale.md").write_text(text)
+    (ROOT / "speed" / "upscale.md").write_text(text)
     print(text)
 
 
