@@ -173,7 +173,7 @@ def test_bad_files_are_reported_and_the_rest_goes_on(hr_tree, tmp_path):
         == list(tree(tmp_path / "LR"))
     )
     assert sorted(report.failed) == ["0001.bmp", "0001.png", "cut.png", "notes.png", "thin.png"]
-    assert "damaged or incomplete" in report.failed["cut.png"]
+    assert "cut short" in report.failed["cut.png"]
     assert "not a picture" in report.failed["notes.png"]
     assert "smaller than 4" in report.failed["thin.png"]
     assert "rename one" in report.failed["0001.bmp"]
