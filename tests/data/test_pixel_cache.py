@@ -160,6 +160,19 @@ def test_it_lies_where_it_is_told(root):
         memory_map(paired(root), cache_dir=root / "file")
 
 
+def test_following_the_advice_on_another_folder_loses_nothing(root, tmp_path):
+    """The advice: pass a cache_dir that is writable."""
+    notes = tmp_path / "notes"
+    notes.write_text("mine")
+    before = files_under(root / "data")
+    with pytest.raises(DataError, match="pass a cache_dir that is writable"):
+        memory_map(paired(root), cache_dir=notes)
+    store = memory_map(paired(root), cache_dir=tmp_path / "other")
+    assert len(store) == len(paired(root))
+    assert notes.read_text() == "mine"
+    assert files_under(root / "data") == before
+
+
 def test_what_cannot_be_stored(root, monkeypatch, photo):
     cache = root / "data" / ".srlib_cache"
     usage = shutil.disk_usage(root)._replace(free=50_000)
