@@ -16,9 +16,11 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
   });
   on(all, "click", () => download("all"));
 
+  let held = false; // the focus was on one of these buttons, and the visitor has taken it nowhere else
+  on(document, "focusin", ({ target }) => (held = node.contains(target)));
+  on(document, "pointerdown", ({ target }) => (held = node.contains(target)));
   follow(model, signal, ["action", "label", "ready", "busy", "done", "landing", "together"], () => {
     const [action, done, landing, busy] = ["action", "done", "landing", "busy"].map((name) => model.get(name));
-    const focused = document.activeElement;
     main.textContent = landing ? "Choose a photo" : model.get("label");
     main.hidden = action === "none" || (busy && action === "enlarge" && !model.get("ready"));
     main.disabled = !landing && action === "enlarge" && !model.get("ready");
@@ -27,9 +29,10 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
     work.hidden = !busy;
     if (done === null) bar.removeAttribute("value"); // running, but nobody knows how far
     else bar.value = done;
-    // A button that is hidden loses the focus; the one in its place gets it.
-    if (focused === main && main.hidden && busy) cancel.focus();
-    if (focused === cancel && !busy && !main.hidden) main.focus();
+    // A button that is hidden or disabled loses the focus; the one in its place gets it.
+    const place = main.hidden && busy ? cancel : main;
+    const lost = [document.body, main, cancel].includes(document.activeElement) && document.activeElement !== place;
+    if (held && lost && !place.hidden && !place.disabled) place.focus();
   });
   follow(model, signal, ["sentence"], () => (sentence.textContent = model.get("sentence")));
   // In the app the results are gone with the page; in a notebook they stay with the kernel.
