@@ -62,7 +62,7 @@ def written_at(path) -> int:
 
 def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     """kill -9, SIGTERM and Ctrl-C in turn, at random moments: while it starts, while it trains, while it writes."""
-    config, rng = replace(CONFIG, max_epochs=60), np.random.default_rng(0)
+    config, rng = replace(CONFIG, max_epochs=120), np.random.default_rng(0)
     run(tmp_path / "straight", config)
     last = tmp_path / "killed" / "last.pt"
     for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * 2):
@@ -77,7 +77,7 @@ def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
             process.is_alive()
         ):  # Python loses a Ctrl-C that comes inside a destructor; one presses again
             os.kill(process.pid, sent)
-            process.join(0.5)
+            process.join(0.2)
         assert process.exitcode not in (0, None), "the run came to its end before it was killed"
     process = start(processes, tmp_path / "killed", config)
     process.join(120)
