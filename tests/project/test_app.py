@@ -102,7 +102,10 @@ def test_the_cells_of_the_app():
         tag: {c["id"] for c in cells if tag in c["metadata"].get("tags", [])}
         for tag in ("app", "skip-in-app")
     }
-    assert tagged == {"app": {"wizard"}, "skip-in-app": {"start", "twin", "nearer", "save", "checks"}}
+    assert tagged == {
+        "app": {"wizard"},
+        "skip-in-app": {"start", "twin", "nearer", "save", "checks"},
+    }
 
 
 def test_the_dockerfile_can_be_read(steps):
