@@ -408,3 +408,10 @@ def test_says_what_is_wrong(pairs, tmp_path):
         with pytest.raises(ValueError, match="not a progress file of evaluate"):
             evaluate(METHODS, pairs[:1], **RULES, progress_file=file)
         assert file.read_bytes() == content  # nothing of the user's is overwritten
+
+
+def test_a_progress_file_may_have_the_longest_name_that_the_disk_takes(pairs, tmp_path):
+    file = tmp_path / ("long" * 62 + ".jsonl")  # 254 of 255 bytes
+    table = evaluate(METHODS, pairs, **RULES, progress_file=file)
+    again = evaluate(METHODS, pairs, **RULES, progress_file=file)
+    assert again[VALUES].equals(table[VALUES]) and again["seconds"].equals(table["seconds"])

@@ -160,6 +160,18 @@ def test_a_state_comes_back_as_it_was(tmp_path):
         folder.load_state(CONFIG, identity={"model": "large"})
 
 
+def test_a_history_in_an_unknown_form_gets_a_sentence_and_costs_nothing(tmp_path):
+    """As if another version had written last.pt: the best weights go on in another folder."""
+    run(tmp_path)
+    best = (tmp_path / "best.safetensors").read_bytes()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    state["history"]["epochs"][0]["colour"] = "blue"
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(TrainingError, match=r"last\.pt cannot be read"):
+        run(tmp_path, resume=True)
+    assert (tmp_path / "best.safetensors").read_bytes() == best
+
+
 def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
     """As if it had been begun when there was no ema_decay yet."""
     config = replace(CONFIG, ema_decay=0.0)
