@@ -17,7 +17,7 @@ from srlib.data.parameters import (
     output_folder,
     photo_in,
 )
-from srlib.data.patches import Pair, PairedPatches, PixelStore
+from srlib.data.patches import Pair, PairedPatches, PixelStore, same_photos
 from srlib.data.pixel_cache import memory_map
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "output_file",
     "output_folder",
     "photo_in",
+    "same_photos",
 ]

@@ -168,7 +168,10 @@ class PairedImages(Sequence[Pair]):
                 yield pair
 
     def _read(self, file: Path) -> np.ndarray:
-        picture = read_image(file)
+        try:
+            picture = read_image(file)
+        except ImageError as error:  # which names the file alone, and HR and LR may have one name
+            raise ImageError(f"in {file.parent}, {error}") from error
         return picture.rgb if self.as_rgb else picture.array
 
     def _make(self, hr: np.ndarray, name: str) -> np.ndarray:

@@ -91,13 +91,12 @@ def memory_map(
 
 
 def _complete(store: PixelStore, pairs: PairedImages) -> PixelStore:
-    """The store, once a warning has named the pairs that are not in it."""
-    if missing := sorted(set(pairs.names) - set(store.names)):
-        warnings.warn(
-            f"{', '.join(missing)} of {pairs.hr_dir} cannot be read and is left out: "
-            "check_dataset says why.",
-            stacklevel=3,
-        )
+    """The store, once a warning has named each file that keeps its pair out of it."""
+    for index in sorted(map(pairs.names.index, set(pairs.names) - set(store.names))):
+        try:
+            pairs[index]
+        except ImageError as error:
+            warnings.warn(f"{pairs.files[index][0]} is left out: {error}", stacklevel=3)
     return store
 
 
