@@ -5,7 +5,7 @@ from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages
+from srlib.data.pairs import PairedImages, same_photos
 from srlib.data.parameters import (
     ParameterError,
     at_least_0,
@@ -17,7 +17,7 @@ from srlib.data.parameters import (
     output_folder,
     photo_in,
 )
-from srlib.data.patches import Pair, PairedPatches, PixelStore, same_photos
+from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +178,21 @@ class PairedImages(Sequence[Pair]):
         if isinstance(self.make_lr, Degradation):
             return self.make_lr(hr, name=name)  # its noise depends on the name
         return self.make_lr(hr) if self.make_lr else imresize(hr, 1 / self.scale)
+
+
+def same_photos(inputs: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
+    """Keep the photographs that every input has, in one order, so that numbers mean the same.
+
+    An input lacks a photograph if its LR file is damaged.
+
+    Example:
+        >>> a, b = (Pair(np.zeros((8, 8)), np.zeros((4, 4)), name) for name in "ab")
+        >>> {source: len(pairs) for source, pairs in same_photos({"x": [a, b], "y": [b]}).items()}
+        {'x': 1, 'y': 1}
+    """
+    by_name = {source: {pair.name: pair for pair in pairs} for source, pairs in inputs.items()}
+    names = sorted(set.intersection(*map(set, by_name.values())))
+    return {source: [pairs[name] for name in names] for source, pairs in by_name.items()}
 
 
 def size_fault(hr: tuple[int, int], lr: tuple[int, int], scale: int) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,22 +30,6 @@ class Pair(NamedTuple):
     hr: np.ndarray
     lr: np.ndarray
     name: str
-
-
-def same_photos(inputs: Mapping[str, Sequence[Pair]]) -> dict[str, list[Pair]]:
-    """Keep the photographs that every input has, in one order, so that numbers mean the same.
-
-    Args:
-        inputs: The pairs of each input. One may lack a pair whose LR file is damaged.
-
-    Example:
-        >>> a, b = (Pair(np.zeros((8, 8)), np.zeros((4, 4)), name) for name in "ab")
-        >>> {source: len(pairs) for source, pairs in same_photos({"x": [a, b], "y": [b]}).items()}
-        {'x': 1, 'y': 1}
-    """
-    by_name = {source: {pair.name: pair for pair in pairs} for source, pairs in inputs.items()}
-    names = sorted(set.intersection(*map(set, by_name.values())))
-    return {source: [pairs[name] for name in names] for source, pairs in by_name.items()}
 
 
 @dataclass(frozen=True, eq=False)

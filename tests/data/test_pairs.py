@@ -6,8 +6,7 @@ from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages, size_fault
-from srlib.data.patches import same_photos
+from srlib.data.pairs import PairedImages, same_photos, size_fault
 from srlib.data.pixel_cache import memory_map
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
