@@ -3,7 +3,7 @@
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
-from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
+from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages, same_photos
 from srlib.data.parameters import (
@@ -22,7 +22,6 @@ from srlib.data.pixel_cache import memory_map
 
 __all__ = [
     "DatasetReport",
-    "LowResReport",
     "Pair",
     "PairedImages",
     "PairedPatches",
