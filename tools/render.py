@@ -91,13 +91,13 @@ def joined(outputs) -> list:
 def clean(output, count: int):
     if "image/png" in output.get("data", {}):
         output.data["image/png"] = packed(output.data["image/png"])
-    told = {
-        kind: {"alt": said["alt"]}
-        for kind, said in output.pop("metadata", {}).items()
-        if "alt" in said
+    descriptions = {
+        kind: {"alt": about["alt"]}
+        for kind, about in output.pop("metadata", {}).items()
+        if "alt" in about
     }
     if output.output_type != "stream":
-        output.metadata = told
+        output.metadata = descriptions
     if output.output_type == "execute_result":
         output.execution_count = count
     return output

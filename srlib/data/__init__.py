@@ -3,7 +3,7 @@
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
-from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
+from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages
 from srlib.data.parameters import (
@@ -17,17 +17,15 @@ from srlib.data.parameters import (
     output_folder,
     photo_in,
 )
-from srlib.data.patches import Pair, PairedPatches, PixelStore
+from srlib.data.patches import Pair, PairedPatches
 from srlib.data.pixel_cache import memory_map
 
 __all__ = [
     "DatasetReport",
-    "LowResReport",
     "Pair",
     "PairedImages",
     "PairedPatches",
     "ParameterError",
-    "PixelStore",
     "at_least_0",
     "check_dataset",
     "check_parameters",

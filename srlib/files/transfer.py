@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
-from srlib.files.whole import hash_of, may_live, process_stamp, short_name
+from srlib.files.whole import hash_of, may_live, need_room, process_stamp, short_name, writing
 
 _CHUNK = 1 << 18  # bytes
 _USEFUL = 1 << 16  # bytes; a try that brings fewer counts as fruitless
@@ -95,19 +94,6 @@ class Patience:
 PATIENCE = Patience()
 
 
-def need_room(folder: Path, needed: int, purpose: str) -> None:
-    """Raise DownloadError if the disk of `folder` has fewer than `needed` bytes free.
-
-    The message begins with `purpose`, such as "Unpacking the archive".
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DownloadError(
-            f"{purpose} needs {needed / 1e6:,.1f} MB and the disk of {folder} has "
-            f"{free / 1e6:,.1f} MB free: make room there or choose another folder, then call again."
-        )
-
-
 @dataclass
 class Part:
     """The file under way beside its target, and the judgement whether it is complete.
@@ -152,16 +138,11 @@ class Part:
     def append(self, piece: bytes) -> None:
         """Write the next bytes. Raises DownloadError if that is not possible."""
         rest = memoryview(piece)
-        try:
+        with writing(self.target, DownloadError, "the bytes that came are kept"):
             while rest:
                 written = self.file.write(rest)
                 self.done += written
                 rest = rest[written:]
-        except OSError as error:
-            raise DownloadError(
-                f"{self.target} cannot be written ({error.strerror}): make room on its disk and "
-                "call again; the bytes that came are kept."
-            ) from error
 
     def start_over(self) -> None:
         """Discard the bytes that came."""
@@ -253,7 +234,8 @@ class Mirror:
             part.start_over()
         total = part.size or total
         try:
-            need_room(part.path.parent, (total or part.done) - part.done, part.target.name)
+            needed = (total or part.done) - part.done
+            need_room(part.path.parent, needed, part.target.name, DownloadError)
         except DownloadError as error:  # the next mirror may offer another size
             raise Refused(str(error)) from error
         limit = total or self.patience.unsized

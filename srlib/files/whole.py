@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 import psutil
+from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
 
 _PREFIX = ".making-"  # of temporary files and folders; the stamp of their process follows
 _STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<begun>\d+)~[0-9a-z]+")
 _DAY = 24 * 3600  # seconds
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on its disk"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
+}
 
 
 class FileNameError(SRError, OSError, ValueError):
@@ -186,6 +191,65 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
             f"Nothing can be written to {folder} ({error.strerror}): "
             "choose another folder, or get the permission to write to this one."
         ) from error
+
+
+def need_room(folder: Path, needed: int, purpose: str, error_class: type[SRError]) -> None:
+    """Raise an `error_class` if the disk of `folder` has fewer than `needed` bytes free.
+
+    The message begins with `purpose`, such as "Unpacking the archive".
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise error_class(
+            f"{purpose} needs {needed / 1e6:,.1f} MB and the disk of {folder} has "
+            f"{free / 1e6:,.1f} MB free: make room there or choose another folder, then call again."
+        )
+
+
+@contextmanager
+def writing(path: Path, error_class: type[SRError], kept: str) -> Iterator[None]:
+    """Turn an OSError of a `with` block into an `error_class` that names the file and the cure.
+
+    `kept` ends the sentence with a clause on what is not lost.
+    """
+    try:
+        yield
+    except OSError as error:
+        cure = _CURES.get(error.errno, "put that right")
+        raise error_class(
+            f"{path} cannot be written ({error.strerror or error}): {cure}, then call again; "
+            f"{kept}."
+        ) from error
+
+
+@contextmanager
+def lock(target: Path, busy: SRError | None = None) -> Iterator[None]:
+    """Keep other processes from making the same file or folder until the `with` block ends.
+
+    The lock is a file beside the target, so that it is shared by all users, containers and
+    machines that see the target. It is removed at the end; a process that waits notices that.
+    On a disk without locks the block runs anyway: the lock saves work, but nothing relies on it.
+
+    Args:
+        target: The file or folder.
+        busy: Raised if another process has the lock; without it, its end is waited for.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)
+    try:
+        file_lock.acquire(timeout=0 if busy else -1)
+    except Timeout:
+        if busy:
+            raise busy from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        if file_lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows: it is open
+                os.unlink(file_lock.lock_file)
+            file_lock.release()
 
 
 def open_regular(path: str | os.PathLike) -> BinaryIO:

@@ -126,9 +126,9 @@ def test_lr_and_hr_exchanged(tmp_path, photos):
     assert "exchanged" in error.problem and "wap" in error.fix and len(error.files) == 5
 
 
-@pytest.mark.parametrize("more", [(1, 3), (0, 1), (2, 0)])  # rows and columns
-def test_sides_that_are_no_multiple(root, photos, more):
-    larger = np.pad(photos[0], [*((0, count) for count in more), (0, 0)], "edge")
+@pytest.mark.parametrize("extra", [(1, 3), (0, 1), (2, 0)])  # rows and columns
+def test_sides_that_are_no_multiple(root, photos, extra):
+    larger = np.pad(photos[0], [*((0, count) for count in extra), (0, 0)], "edge")
     save(root / "DIV2K_train_HR/0001.png", larger)
     assert only(root, "not multiples of 4", "info") == ("DIV2K_train_HR/0001.png",)
 

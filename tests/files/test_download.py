@@ -84,13 +84,13 @@ def test_mirrors_in_order_and_their_answers(server, tmp_path):
         fetch(bad, tmp_path / "b.bin", sha256=SHA256, patience=HASTY)
     first, *answers = str(caught.value).splitlines()
     assert first == "b.bin could not be fetched:"
-    for url, answer, said in zip(bad, answers, [
+    for url, answer, words in zip(bad, answers, [
         "answered 404 Not Found", "sent a web page instead of the file (“We are moving house”)", f"gave another file (SHA-256 "
         f"{hashlib.sha256(CONTENT[:-1] + b'!').hexdigest()[:8]}…, expected {SHA256[:8]}…)", "redirects in circles",
         "answered 503 Service Unavailable", "did not answer in time", "stopped sending each time; what came is kept",
         "gave another file (SHA-256", "no connection", "is no web address",
     ], strict=True):  # fmt: skip
-        assert answer.startswith(f"  {url}: {said}")
+        assert answer.startswith(f"  {url}: {words}")
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
@@ -202,12 +202,12 @@ def test_a_file_that_changed_between_two_calls_is_fetched_afresh(server, tmp_pat
     assert [wanted for _, wanted in server.asked] == [None, "bytes=50000-", None]
 
 
-@pytest.mark.parametrize("more", [b"", b"and something else"])
-def test_a_part_that_is_whole_or_too_long(server, tmp_path, more):
-    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT + more)
+@pytest.mark.parametrize("extra", [b"", b"and something else"])
+def test_a_part_that_is_whole_or_too_long(server, tmp_path, extra):
+    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT + extra)
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
     assert [wanted for _, wanted in server.asked] == (
-        [f"bytes={len(CONTENT + more)}-", None] if more else []
+        [f"bytes={len(CONTENT + extra)}-", None] if extra else []
     )
 
 
@@ -328,7 +328,7 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
     try:
         with pytest.raises(
-            DownloadError, match=r"cannot be written .*: make room on its disk and call again"
+            DownloadError, match=r"cannot be written .*: make room on its disk, then call again"
         ):
             get(server, "good", tmp_path)
     finally:
@@ -557,7 +557,7 @@ def test_a_mirror_that_offers_more_than_the_disk_holds_does_not_end_it(server, t
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES, errno.ENOLCK])
 def test_a_disk_without_locks(server, tmp_path, monkeypatch, number):
-    def no_lock(*_):
+    def no_lock(*_, **options):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("filelock.FileLock.acquire", no_lock)

@@ -91,11 +91,11 @@ def test_float32_is_proved_by_arithmetic(scale):
 
     def weight(distance: Fraction) -> Fraction:
         x = abs(distance)
-        near, far = (
+        inner, outer = (
             Fraction(3, 2) * x**3 - Fraction(5, 2) * x**2 + 1,
             -(x**3) / 2 + Fraction(5, 2) * x**2 - 4 * x + 2,
         )
-        return near if x <= 1 else far if x < 2 else Fraction(0)
+        return inner if x <= 1 else outer if x < 2 else Fraction(0)
 
     weights = [
         weight((Fraction(scale - 1, 2) - k) / scale) / scale for k in range(-2 * scale, 3 * scale)

@@ -71,7 +71,7 @@ def test_evaluate_and_summarise(photo, noisy):
 
 
 def test_other_metrics_see_sr_hr_and_lr(pairs):
-    table = evaluate(METHODS, pairs, **RULES, more={"lr_psnr": lambda sr, hr, lr: lr_psnr(sr, lr)})
+    table = evaluate(METHODS, pairs, **RULES, extra={"lr_psnr": lambda sr, hr, lr: lr_psnr(sr, lr)})
     assert table["metric"].unique().tolist() == ["psnr", "ssim", "lr_psnr"]
     rows = table.query("image == 'b' and method == 'bicubic' and metric == 'lr_psnr'")
     assert rows["value"].item() == lr_psnr(imresize(pairs[1].lr, 4), pairs[1].lr)
@@ -149,7 +149,8 @@ def test_goes_on_after_a_kill(pairs, tmp_path, request):
         return METHODS["bicubic"](lr)
 
     methods = {"bicubic": bicubic, "nearest": METHODS["nearest"]}  # and one more method than before
-    table = evaluate(methods, pairs, **RULES, progress_file=file)
+    with pytest.warns(UserWarning, match="line 3 is damaged"):
+        table = evaluate(methods, pairs, **RULES, progress_file=file)
     assert asked == ["b", "c"]
     pd.testing.assert_frame_equal(table[VALUES], evaluate(METHODS, pairs, **RULES)[VALUES])
     before = file.read_bytes()
@@ -225,7 +226,6 @@ def test_a_disk_that_fills_up_keeps_what_was_measured(pairs, tmp_path):
             evaluate(METHODS, pairs, **RULES, progress_file=file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert file.stat().st_size == size // 2  # the last line is torn
     asked = []
     methods = {
         name: lambda lr, f=upscaler: asked.append(f) or f(lr) for name, upscaler in METHODS.items()
@@ -249,7 +249,7 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
     other = "import sys; from srlib.metrics import evaluate; evaluate({}, [], scale=4, protocol='rgb', progress_file=sys.argv[1])"
 
     def intruding(lr):
-        before = file.read_bytes()
+        before = file.exists() and file.read_bytes()
         with pytest.raises(ProgressFileError, match=r"Another evaluation is using .*set\.jsonl"):
             evaluate(METHODS, pairs, **RULES, progress_file=file)
         if not refused:
@@ -257,7 +257,7 @@ def test_two_evaluations_at_once_on_one_file(pairs, tmp_path):
                 [sys.executable, "-c", other, str(file)], capture_output=True, text=True
             )
             refused.append("Another evaluation is using" in done.stderr)
-        assert file.read_bytes() == before
+        assert (file.exists() and file.read_bytes()) == before
         return METHODS["bicubic"](lr)
 
     refused = []
@@ -304,10 +304,10 @@ def test_an_exact_picture(pairs, tmp_path):
     file = tmp_path / "set.jsonl"
     given = [*pairs, Pair(white, white[::4, ::4], "white")]
     odd = {"nan": lambda *_: np.nan, "minus": lambda *_: -np.inf}
-    table = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
+    table = evaluate(METHODS, given, **RULES, extra=odd, progress_file=file)
     assert np.isinf(table.query("image == 'white' and metric == 'psnr'")["value"]).all()
     assert len([strict(line) for line in file.read_bytes().splitlines()]) == 9
-    again = evaluate(METHODS, given, **RULES, more=odd, progress_file=file)
+    again = evaluate(METHODS, given, **RULES, extra=odd, progress_file=file)
     pd.testing.assert_frame_equal(again, table)
     summary = summarise(evaluate(METHODS, given, **RULES))
     assert (

@@ -36,7 +36,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     files = sorted(p.name for p in tmp_path.iterdir())
-    assert files == [".lock", "best.safetensors", "history.csv", "history.json", "last.pt"]
+    assert files == ["best.safetensors", "history.csv", "history.json", "last.pt"]
 
 
 def test_what_is_measured_is_what_it_says(tmp_path):
