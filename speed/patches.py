@@ -32,7 +32,9 @@ from srlib.data import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-SCALE, PATCH, BATCH = 4, 192, 16
+SCALE = 4
+PATCH = 192
+BATCH = 16
 
 
 def main():

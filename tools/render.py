@@ -68,7 +68,8 @@ def render(path: Path):
                 else []
             )
     notebook.metadata = METADATA
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.nbformat = 4
+    notebook.nbformat_minor = 5
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
 
@@ -108,7 +109,8 @@ def packed(png: str) -> str:
 
     A chart, told by its few colours, gets a palette of 256 of them; photographs keep every pixel as it is.
     """
-    image, stream = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"), io.BytesIO()
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    stream = io.BytesIO()
     if image.getcolors(CHART_COLOURS):
         image = image.quantize(256, dither=Image.Dither.NONE)
     image.save(stream, "PNG", optimize=True)

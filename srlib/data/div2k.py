@@ -22,19 +22,12 @@ _MOST_UNPACKED = 1.2
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip file of DIV2K.
+    """A zip file of DIV2K."""
 
-    Attributes:
-        name: The file's name on the mirrors.
-        size: Its size in bytes, as in checksums.tsv of TensorFlow Datasets.
-        md5: Its hash, as in torchSR.
-        images: The paths of its images, in the archive and below the root, in a single folder.
-    """
-
-    name: str
-    size: int
-    md5: str
-    images: tuple[PurePosixPath, ...]
+    name: str  # on the mirrors
+    size: int  # in bytes, as in checksums.tsv of TensorFlow Datasets
+    md5: str  # as in torchSR
+    images: tuple[PurePosixPath, ...]  # in the archive and below the root, in a single folder
 
     @property
     def folder(self) -> PurePosixPath:

@@ -27,11 +27,7 @@ class Pair(NamedTuple):
 
 
 def rgb_pixels(image: np.ndarray, name: str) -> np.ndarray:
-    """An image as (H, W, 3); a gray one gets three equal channels.
-
-    Raises:
-        ValueError: The image is not uint8.
-    """
+    """An 8-bit image as (H, W, 3); a gray one gets three equal channels."""
     if image.dtype != np.uint8:
         raise ValueError(
             f"{name} has {image.dtype} values, and patches are cut from 8-bit images: "

@@ -57,8 +57,8 @@ class Interrupted(Exception):
         self.pause = pause
 
 
-_BROKEN_OFF = "broke off each time; what came is kept"
-_STOPPED = "stopped sending each time; what came is kept"
+_BROKEN_OFF = "broke off each time; the bytes that came are kept"
+_STOPPED = "stopped sending each time; the bytes that came are kept"
 _WORDS = (  # the first class that fits
     (ProxyError, "the proxy cannot be reached or refuses"),
     (SSLError, "its certificate is not accepted"),
@@ -100,16 +100,11 @@ class Part:
 
     Each process writes to a part of its own, so that no two can ever write to one file. An
     unfinished part of a call that ended, or of a dead process, is taken over.
-
-    Args:
-        target: Where the file will be.
-        hashes: The right hashes in hex, by the algorithm's name: sha256, md5.
-        size: Bytes of the whole file, if known.
     """
 
     target: Path
-    hashes: dict[str, str]
-    size: int | None
+    hashes: dict[str, str]  # in hex, by "sha256" or "md5"
+    size: int | None  # bytes of the whole file, if known
 
     def __post_init__(self):
         self.name = f"{short_name(self.target.name)}.{next(iter(self.hashes.values()))[:8]}"

@@ -178,11 +178,7 @@ def _machine() -> str:
 
 
 def need_folder(folder: Path, error_class: type[SRError]) -> None:
-    """Create a folder if it is not there, and check that files can be written to it.
-
-    Raises:
-        error_class: It cannot be created or written.
-    """
+    """Create a folder if it is not there; raise an `error_class` if it cannot be written to."""
     try:
         with scratch_folder(folder):
             pass
@@ -253,11 +249,7 @@ def lock(target: Path, busy: SRError | None = None) -> Iterator[None]:
 
 
 def open_regular(path: str | os.PathLike) -> BinaryIO:
-    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever.
-
-    Raises:
-        OSError: The file cannot be opened, or is not a regular file.
-    """
+    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return open(path, "rb")

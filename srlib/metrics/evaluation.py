@@ -194,7 +194,7 @@ def _open_progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_P
         def keep(record: dict) -> None:
             records[record["image"], record["pair"], record["method"]] = record
             lines = [json.dumps(heading), *map(_as_line, records.values()), ""]
-            with writing(path, ProgressFileError, "what was measured before is kept"):
+            with writing(path, ProgressFileError, "earlier measurements are kept"):
                 write_whole(path, "\n".join(lines).encode(), to_disk=True)
 
         yield records, keep

@@ -62,7 +62,7 @@ def protocol_sheet(
     Returns:
         One row per protocol: colour, border, psnr, ssim, published, difference (dB) and why. The
         last splits the difference into parts in dB that add up to it: each rule of the cell's
-        protocol is exchanged for this one's, and the change measured. What is left, by the same
+        protocol is exchanged for this one's, and the change measured. The rest, by the same
         protocol, comes from the model, or from LR images made in another way.
     """
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])

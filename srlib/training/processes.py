@@ -19,13 +19,8 @@ class Processes:
     """The processes that train together: this one alone, or all that accelerate launched.
 
     All processes draw the same batch, and each takes its share of the patches. A step therefore
-    has the same gradient with any number of processes, up to rounding.
-
-    Attributes:
-        device: The device of this process.
-        rank: Number of this process, from 0.
-        count: Number of processes.
-        first: Whether this is process 0, the only one that writes files.
+    has the same gradient with any number of processes, up to rounding. Only the first one writes
+    files.
     """
 
     def __init__(self, accelerator: Accelerator | None, device: str | torch.device):

@@ -57,14 +57,7 @@ class RunFolder:
     def save_state(
         self, config: Any, history: History, *, identity: Mapping[str, Any], **parts: Any
     ) -> None:
-        """Write last.pt.
-
-        Args:
-            config: The settings, a dataclass.
-            history: The history so far.
-            identity: Further facts that must be the same at a resume, such as the pairs.
-            parts: State dicts and the like, to be restored.
-        """
+        """Write last.pt. `identity` must be the same at a resume, and so must the config."""
         # In memory first: torch's error for a full disk does not mention the disk.
         content = io.BytesIO()
         state = {"config": asdict(config), "identity": identity, "history": asdict(history)}
@@ -75,8 +68,7 @@ class RunFolder:
     def load_state(self, config: Any, *, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Read the parts given to `save_state` and "history".
 
-        The config and the identity must be those of the run. A setting that did not exist yet
-        when the run was started counts as its default.
+        A setting that did not exist yet when the run was started counts as its default.
         """
         best = f"load_pretrained({str(self.best)!r})"
         go_on = f"start a new run from {best} in another run_dir"
@@ -106,10 +98,8 @@ class RunFolder:
     def write_best(self, model: EDSR, own: Sequence[str]) -> None:
         """Write best.safetensors, unless it has these weights already.
 
-        Args:
-            model: The best model so far.
-            own: `tensors_sha256` of all best weights of this run, the model's last. A file with
-                other weights is copied to a name with its hash before it is replaced.
+        `own` holds `tensors_sha256` of all best weights of this run, the model's last. A file with
+        other weights is copied to a name with its hash before it is replaced.
         """
         with _writing(self.best):
             if self.best.exists():

@@ -314,7 +314,8 @@ def test_a_whole_side_without_partners_is_a_question_of_names(root, photos):
 
 def test_advice_costs_no_image(root, photos):
     """In a folder with all faults at once, no fix deletes or overwrites."""
-    hr, lr = root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4"
+    hr = root / "DIV2K_train_HR"
+    lr = root / "DIV2K_train_LR_bicubic" / "X4"
     (root / "DIV2K_test_HR").mkdir()
     shutil.copy(hr / "0001.png", root / "DIV2K_valid_HR" / "0810.png")
     shutil.copy(hr / "0001.png", hr / "0004.bmp")

@@ -205,10 +205,8 @@ def test_lr_made_by_a_degradation_is_what_the_folder_would_hold(tmp_path, photo)
         write_image(tmp_path / "HR" / name, photo)
     noisy = Degradation(2, blur=1.0, noise=9.0, jpeg_quality=60)
     create_low_res_images_recursive(tmp_path / "HR", tmp_path / "LR", 2, method=noisy)
-    made, stored = (
-        PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy),
-        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2),
-    )
+    made = PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy)
+    stored = PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
     assert all(np.array_equal(a.lr, b.lr) for a, b in zip(made, stored, strict=True))
     assert not np.array_equal(made[0].lr, made[1].lr)
 

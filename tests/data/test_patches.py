@@ -42,7 +42,8 @@ def integers(batch) -> list[np.ndarray]:
 @pytest.mark.parametrize("augment", [True, False])
 def test_patches_are_where_they_say_and_fit_each_other(marked, augment):
     patches = PairedPatches(marked, scale=3, patch_size=15, augment=augment, seed=1)
-    kinds, images = set(), set()
+    kinds = set()
+    images = set()
     for step in range(20):
         lr, hr = patches.batch(step, 8)
         assert lr.shape == (8, 3, 5, 5) and hr.shape == (8, 3, 15, 15) and lr.dtype == torch.float32
@@ -83,7 +84,9 @@ def test_lr_is_the_region_that_belongs_to_hr(
     patches = PairedPatches(given_pairs, scale=scale, patch_size=lr_size * scale, seed=seed)
     seen = set()
     for lr, hr in zip(*integers(patches.batch(0, 128)), strict=True):
-        source, top, left = pairs[hr[0, 0, 2]], hr[..., 0].min(), hr[..., 1].min()
+        source = pairs[hr[0, 0, 2]]
+        top = hr[..., 0].min()
+        left = hr[..., 1].min()
         assert top % scale == 0 and left % scale == 0
         region = source.hr[top : top + hr.shape[0], left : left + hr.shape[1]]
         small = source.lr[

@@ -319,7 +319,8 @@ def _as_nobody(data, temporary):
 @needs_fork
 def test_a_read_only_folder(root):
     with tempfile.TemporaryDirectory() as place:
-        data, temporary = Path(place, "data"), Path(place, "temporary")
+        data = Path(place, "data")
+        temporary = Path(place, "temporary")
         shutil.copytree(root / "data", data)
         temporary.mkdir()
         os.chmod(place, 0o755)

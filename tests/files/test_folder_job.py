@@ -74,11 +74,12 @@ def test_source_and_target_lie_apart(source, tmp_path, monkeypatch, case):
     (tmp_path / "link").symlink_to("source")
     (tmp_path / "hr").mkdir()
     shutil.copytree(source, tmp_path / "hr" / "hr")
-    read, target = source, {
+    read = source
+    target = ({
         "same": source, "dots": tmp_path / "hr/../source", "link": tmp_path / "link", "inside": source / "new/er",
         "inside link": tmp_path / "link/new", "around": tmp_path, "around link": tmp_path / "up",
         "link within": tmp_path / "fresh", "linked result": tmp_path / "target", "relative": Path("source"),
-    }[case]  # fmt: skip
+    }[case])  # fmt: skip
     (tmp_path / "up").symlink_to(".")
     if case == "link within":  # a folder of the source is the target
         target.mkdir()

@@ -61,7 +61,9 @@ def test_resolution_survives(photo, kind, out):
 
 def test_resolution_of_exif_and_centimetres(photo):
     exif = Image.Exif()
-    exif[282], exif[283], exif[296] = 118.11, 118.11, 3
+    exif[282] = 118.11
+    exif[283] = 118.11
+    exif[296] = 3
     for kind in ("WEBP", "PNG"):
         assert read_image(source(photo, kind, exif=exif)).dpi == pytest.approx((300, 300), abs=0.01)
     deep = tiff16(deep_of(photo, 3), resolution=(118.11, 118.11), resolutionunit="CENTIMETER")

@@ -66,7 +66,9 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
 class Two:
     """What is asked of an Accelerator, as the second of two processes."""
 
-    device, process_index, num_processes = torch.device("cpu"), 1, 2
+    device = torch.device("cpu")
+    process_index = 1
+    num_processes = 2
 
 
 def test_each_process_takes_its_part_of_a_batch():
