@@ -60,10 +60,10 @@ def fetch(
             f"{target} is there and is not a file: rename it, or choose another name."
         )
     answers = [f"{target.name} could not be fetched:"]
-    with lock(target), requests.Session() as session:
+    with lock(target) as locked, requests.Session() as session:
         if _is_there(target, hashes):  # another process has fetched it meanwhile
             return target
-        with Part(target, hashes, size) as part:
+        with Part(target, hashes, size, locked) as part:
             if size:
                 need_room(target.parent, size - part.done, target.name, DownloadError)
             for url in urls:

@@ -24,7 +24,7 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
-from srlib.files.whole import hash_of, may_live, need_room, process_stamp, short_name, writing
+from srlib.files.whole import hash_of, need_room, short_name, writing
 
 _CHUNK = 1 << 18  # bytes
 _USEFUL = 1 << 16  # bytes; a try that brings fewer counts as fruitless
@@ -99,21 +99,21 @@ class Part:
     """The file under way beside its target, and the judgement whether it is complete.
 
     Each process writes to a part of its own, so that no two can ever write to one file. An
-    unfinished part of a call that ended, or of a dead process, is taken over.
+    unfinished part of a call that ended is taken over, and, if this process has the lock of the
+    target, also that of a process that died.
     """
 
     target: Path
     hashes: dict[str, str]  # in hex, by "sha256" or "md5"
     size: int | None  # bytes of the whole file, if known
+    locked: bool
 
     def __post_init__(self):
         self.name = f"{short_name(self.target.name)}.{next(iter(self.hashes.values()))[:8]}"
-        self.path = self.target.with_name(f"{self.name}.{process_stamp()}.part")
-        for left in self.path.parent.glob(f"{glob.escape(self.name)}.*part"):
-            stamp = left.name.removeprefix(self.name).removesuffix("part").strip(".")
-            is_free = not stamp or not may_live(stamp, left)
-            is_ours = left.is_file() and not left.is_symlink() and os.access(left, os.W_OK)
-            if is_free and is_ours:
+        self.path = self.target.with_name(f"{self.name}.{os.urandom(4).hex()}.part")
+        pattern = f"{glob.escape(self.name)}.{'*' if self.locked else ''}part"
+        for left in self.path.parent.glob(pattern):
+            if left.is_file() and not left.is_symlink() and os.access(left, os.W_OK):
                 with contextlib.suppress(OSError):  # another process was quicker
                     os.replace(left, self.path)
         self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115, closed by __exit__

@@ -318,17 +318,6 @@ def test_scratch_of_the_dead_goes_and_of_the_living_stays(many, tmp_path, start)
     assert not scratch(target)
 
 
-def test_scratch_of_another_machine_stays_for_a_day(hr_tree, tmp_path):
-    target = tmp_path / "LR"
-    left = target / ".making-another-host~1~1700000000~x"
-    left.mkdir(parents=True)
-    create_low_res_images_recursive(hr_tree, target)
-    assert left.exists()
-    os.utime(left, times=(time.time() - 90_000,) * 2)
-    create_low_res_images_recursive(hr_tree, target)
-    assert not left.exists()
-
-
 def test_bad_requests(hr_tree, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no pictures in"):

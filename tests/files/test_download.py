@@ -133,7 +133,7 @@ def test_a_cut_is_noticed_without_a_length_if_the_size_is_known(server, tmp_path
 
 def test_a_cut_transfer_goes_on_at_the_next_call(server, tmp_path):
     server.cut_after = 50_000
-    with pytest.raises(DownloadError, match="broke off each time; .* kept"):
+    with pytest.raises(DownloadError, match="broke off each time"):
         get(server, "cut", tmp_path, patience=ONCE)
     assert [p.stat().st_size for p in tmp_path.iterdir()] == [server.cut_after]
     assert not (tmp_path / "a.bin").exists()
@@ -530,7 +530,7 @@ def test_a_target_that_is_no_file_is_refused(server, tmp_path, kind):
 def test_a_part_that_is_no_file_of_ours_is_left_alone(server, tmp_path):
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / f"a.bin.{SHA256[:8]}.part").symlink_to("precious")
-    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x~1~2~a.part")
+    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x.part")
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
     assert (tmp_path / "precious").read_bytes() == b"precious"
 

@@ -324,14 +324,3 @@ def test_the_report_counts_what_was_passed_over(source, tmp_path):
     report = job.run([Path("a.txt")], passed_over=passed_over)
     assert str(report).endswith("; passed over: 2 hidden, 1 broken link")
     assert all(name.encode() for name in report.passed_over)
-
-
-def test_leftovers_of_a_killed_run_go(source, tmp_path):
-    left = tmp_path / "target" / ".making-another-host~1~1700000000~x"
-    left.mkdir(parents=True)
-    (left / "half.png").write_bytes(bytes(10))
-    run(source, tmp_path / "target")
-    assert left.exists()
-    os.utime(left, (0, 0))
-    run(source, tmp_path / "target")
-    assert not left.exists()
