@@ -24,19 +24,26 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run that nothing interrupted: its folder, its model and its history."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, *run(folder)
+
+
 @pytest.mark.parametrize("step", [3, 5, 12])
-def test_an_interrupted_run_ends_the_same(tmp_path, step):
+def test_an_interrupted_run_ends_the_same(tmp_path, straight, step):
     def interrupt(kind, done, _):
         if kind == "step" and done == step:
             raise Interrupted
 
-    straight, history = run(tmp_path / "straight")
+    folder, model, history = straight
     with pytest.raises(Interrupted):
         run(tmp_path / "broken", on_event=interrupt)
     resumed, again = run(tmp_path / "broken", resume=True)
-    assert same_weights(straight, resumed)
+    assert same_weights(model, resumed)
     assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
-    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("straight", "broken")]
+    last = [torch.load(d / "last.pt", weights_only=True) for d in (folder, tmp_path / "broken")]
     assert same_weights(last[0]["model"], last[1]["model"]) and same_weights(
         last[0]["average"], last[1]["average"]
     )
@@ -92,9 +99,8 @@ def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     )
 
 
-def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
+def test_a_full_disk_leaves_the_state_before(tmp_path, straight, processes):
     """A process that may write no file larger than a part of the state stops with a sentence; what was there is whole."""
-    run(tmp_path / "straight")
 
     def interrupt(kind, done, _):
         if kind == "epoch" and done == 10:
@@ -116,14 +122,14 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
         (tmp_path / "full").glob("*.part")
     )
     resumed, _ = run(tmp_path / "full", resume=True)
-    assert same_weights(resumed, load_file(tmp_path / "straight" / "best.safetensors"))
+    assert same_weights(resumed, straight[1])
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.json", "history.csv"])
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name, epoch):
+def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, straight, monkeypatch, name, epoch):
     """The disk is full when the file of an epoch is written: one sentence, and after a resume all files are as without it."""
-    straight, history = run(tmp_path / "straight")
+    _, model, history = straight
     writes = []
     put = os.replace
 
@@ -144,9 +150,8 @@ def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name
     assert len(state["history"]["epochs"]) == epoch + (name != "last.pt")
     assert len(load_file(tmp_path / "full" / "best.safetensors")) == len(state["model"])
     resumed, again = run(tmp_path / "full", resume=True)
-    assert same_weights(resumed, straight) and [e.valid_loss for e in again.epochs] == [
-        e.valid_loss for e in history.epochs
-    ]
+    assert same_weights(resumed, model)
+    assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
     assert json.loads((tmp_path / "full" / "history.json").read_text()) == asdict(again)
     assert len((tmp_path / "full" / "history.csv").read_text().splitlines()) == 6
 

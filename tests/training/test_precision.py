@@ -82,7 +82,7 @@ def test_only_the_body_is_rounded():
 
 def test_bfloat16_learns_as_well(tmp_path):
     """After equal steps at most 0.02 dB are lost; weights, average and optimiser are float32."""
-    config = replace(CONFIG, learning_rate=2e-4, steps_per_epoch=20, max_epochs=2, ema_decay=0.9)
+    config = replace(CONFIG, learning_rate=2e-4, steps_per_epoch=10, max_epochs=2, ema_decay=0.9)
     rng = np.random.default_rng(0)
     pairs = [
         p._replace(lr=np.clip(p.lr + rng.normal(0, 6, p.lr.shape), 0, 255).astype(np.uint8))
