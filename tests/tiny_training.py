@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR, EDSRConfig

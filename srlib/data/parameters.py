@@ -9,6 +9,7 @@ from pathlib import Path
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, need_short_name
+from srlib.images.codecs import is_deep
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 
@@ -93,7 +94,7 @@ def output_file(value: object) -> Path:
 
 
 def data_folder(value: object) -> Path:
-    """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
+    """Turn text into the path of a folder with 8-bit DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
     for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         if not (folder / part).is_dir():
@@ -101,7 +102,12 @@ def data_folder(value: object) -> Path:
                 f"{folder} has no folder {part}; make it, and put photographs into it "
                 '("make course DATA=…" divides any folder of photographs).'
             )
-        find_images(folder / part)
+        for name in find_images(folder / part):
+            if is_deep(folder / part / name):
+                raise ValueError(
+                    f"{folder / part / name} has 16 bits per channel, and the lessons take 8: save "
+                    'it with 8 bits ("make course DATA=…" makes copies of loose photographs).'
+                )
     return folder
 
 

@@ -1,39 +1,16 @@
-"""Decoded image pairs, and batches of random patches cut from them."""
+"""Batches of random patches, cut from pairs."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-
-class Pair(NamedTuple):
-    """An HR image and its LR image.
-
-    Attributes:
-        hr: uint8, (scale * h, scale * w, 3), or (scale * h, scale * w) if it is gray.
-        lr: The same with (h, w) pixels.
-        name: How messages call the pair.
-    """
-
-    hr: np.ndarray
-    lr: np.ndarray
-    name: str
-
-
-def rgb_pixels(image: np.ndarray, name: str) -> np.ndarray:
-    """An 8-bit image as (H, W, 3); a gray one gets three equal channels."""
-    if image.dtype != np.uint8:
-        raise ValueError(
-            f"{name} has {image.dtype} values, and patches are cut from 8-bit images: "
-            "save it with 8 bits."
-        )
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+from srlib.data.pairs import Pair, rgb_pixels
 
 
 class PairedPatches:

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srlib.data.pairs import PairedImages
-from srlib.data.patches import Pair, rgb_pixels
+from srlib.data.pairs import Pair, PairedImages, rgb_pixels
 from srlib.errors import DataError
 from srlib.files.progress import Progress
 from srlib.files.whole import lock, need_room, scratch_folder, writing
@@ -83,12 +82,11 @@ def memory_map(
             if not stored:
                 _make(pairs, folder / state, on_progress)
                 stored = _open(folder / state)
-    if missing := sorted(set(pairs.names) - set(stored.names)):
-        warnings.warn(
-            f"{', '.join(missing)} of {pairs.hr_dir} cannot be read and is left out: "
-            "check_dataset says why.",
-            stacklevel=2,
-        )
+    for index in sorted(map(pairs.names.index, set(pairs.names) - set(stored.names))):
+        try:
+            pairs[index]
+        except ImageError as error:
+            warnings.warn(f"{pairs.files[index][0]} is left out: {error}", stacklevel=2)
     return stored
 
 

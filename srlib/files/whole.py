@@ -110,17 +110,17 @@ def remove_leftovers(folder: Path) -> None:
 
     On a disk without locks, those are taken for dead that a day has left unchanged.
     """
-    for file in folder.glob(f"{_PREFIX}*/{_LOCK}"):
-        in_use = FileLock(file)
+    for left in folder.glob(_PREFIX + 16 * "[0-9a-f]"):
+        in_use = FileLock(left / _LOCK)
         try:
             in_use.acquire(timeout=0)
         except Timeout:
             continue
         except OSError:
             with contextlib.suppress(OSError):
-                if time.time() - file.parent.stat().st_mtime < _DAY:
+                if time.time() - left.stat().st_mtime < _DAY:
                     continue
-        shutil.rmtree(file.parent, ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
         in_use.release()
 
 

@@ -1,6 +1,7 @@
 """Photographs in and out, MATLAB's bicubic, and degradations of real photographs (lesson 01)."""
 
 from srlib.errors import DataError
+from srlib.images.codecs import is_deep
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
 from srlib.images.finder import Listing, find_images, list_pictures
@@ -40,6 +41,7 @@ __all__ = [
     "from_pil",
     "identify_downscaler",
     "imresize",
+    "is_deep",
     "jpeg_quality",
     "jpeg_round_trip",
     "list_pictures",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS

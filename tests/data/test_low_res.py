@@ -305,7 +305,7 @@ def test_killed_at_any_moment_and_started_again(many, tmp_path, start, rng):
 def test_scratch_of_the_dead_goes_and_of_the_living_stays(many, tmp_path, start):
     target = tmp_path / "LR"
     run = start(target)
-    wait_for(lambda: target.exists() and scratch(target))
+    wait_for(lambda: any(target.rglob("*.png")))
     os.kill(run.pid, signal.SIGSTOP)  # alive, and not at work
     [living] = scratch(target)
     (living / "half.png.part").write_bytes(b"half")

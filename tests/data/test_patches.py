@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 
 
 def coordinates(height: int, width: int, image: int) -> np.ndarray:

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from srlib.data.pairs import PairedImages
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair, PairedImages
 from srlib.images.picture import write_image
 from srlib.images.resize import imresize
 from srlib.metrics import ProgressFileError, Protocol, evaluate, lr_psnr, summarise
@@ -114,8 +113,7 @@ import os, sys
 from functools import partial
 from srlib.images.picture import read_image
 from srlib.metrics import evaluate
-from srlib.data.pairs import PairedImages
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair, PairedImages
 from srlib.images.picture import write_image
 from srlib.images.resize import imresize
 

@@ -8,7 +8,7 @@ from conftest import SAMPLES
 from scipy.ndimage import gaussian_filter
 
 from srlib.data import PairedImages
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.images import Degradation
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_weights
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSRConfig, forward_interior
 from srlib.training.checks import TrainingError
