@@ -291,14 +291,14 @@ def test_a_path_that_no_file_can_have():
 def test_luma_is_that_of_jpeg(photo):
     assert (
         np.abs(
-            images.luma(photo).astype(int) - np.asarray(Image.fromarray(photo).convert("L"))
+            images.to_gray(photo).astype(int) - np.asarray(Image.fromarray(photo).convert("L"))
         ).max()
         <= 1
     )
     gray = np.repeat(photo[..., :1], 3, axis=2)
-    assert np.array_equal(images.luma(gray), photo[..., 0])
+    assert np.array_equal(images.to_gray(gray), photo[..., 0])
     deep = gray.astype(np.uint16) * 257
-    assert np.array_equal(images.luma(deep), deep[..., 0])
+    assert np.array_equal(images.to_gray(deep), deep[..., 0])
 
 
 PLUG_INS = {".heic": "pillow_heif", ".jxl": "pillow_jxl"}
