@@ -20,18 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """A cell of a published table.
+    """A cell of a published table."""
 
-    Attributes:
-        psnr: In dB.
-        ssim: NaN on DIV2K, where the paper computed it across the channels.
-        protocol: A name in PROTOCOLS.
-        source: Where the numbers come from.
-    """
-
-    psnr: float
-    ssim: float
-    protocol: str
+    psnr: float  # dB
+    ssim: float  # NaN on DIV2K, where the paper computed it across the channels
+    protocol: str  # a name in PROTOCOLS
     source: str
 
 

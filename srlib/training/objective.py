@@ -73,7 +73,7 @@ def average_into(average: nn.Module, model: nn.Module, *, step: int, decay: floa
         model: The module that is trained.
         step: Number of the step, from 0. In the first steps the decay is lower, so that the
             average does not lag behind.
-        decay: Share of the average that is kept, 0 to below 1; 0 copies the weights.
+        decay: Share of the average that is kept, 0 to below 1.
     """
     share = 1 - min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)
