@@ -56,12 +56,12 @@ def _with_sentences(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def run(**arguments):
-        said = set()
+        shown = set()
 
         def show(message: Warning | str, *_, **__) -> None:
-            if str(message) not in said:
+            if str(message) not in shown:
                 click.echo(f"Warning: {message}", err=True)
-            said.add(str(message))
+            shown.add(str(message))
 
         try:
             with warnings.catch_warnings():

@@ -6,16 +6,40 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from srlib.data.pairing import NameRule, name_rule, pair_files, split_sides
-from srlib.data.patches import Pair
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 from srlib.images.resize import crop_to_multiple, imresize
+
+
+class Pair(NamedTuple):
+    """An HR image and its LR image.
+
+    Attributes:
+        hr: uint8, (scale * h, scale * w, 3), or (scale * h, scale * w) if it is gray.
+        lr: The same with (h, w) pixels.
+        name: How messages call the pair.
+    """
+
+    hr: np.ndarray
+    lr: np.ndarray
+    name: str
+
+
+def rgb_pixels(image: np.ndarray, name: str) -> np.ndarray:
+    """An 8-bit image as (H, W, 3); a gray one gets three equal channels."""
+    if image.dtype != np.uint8:
+        raise ValueError(
+            f"{name} has {image.dtype} values, and patches are cut from 8-bit images: "
+            "save it with 8 bits."
+        )
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 class PairedImages(Sequence[Pair]):

@@ -14,7 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.picture import ImageError, Picture, from_array, from_pil, luma, read_image, to_pil
+from srlib.images.picture import (
+    ImageError,
+    Picture,
+    from_array,
+    from_pil,
+    read_image,
+    to_gray,
+    to_pil,
+)
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
@@ -84,7 +92,7 @@ def upscale(
     model = chosen_model(model, image, scale)
     rgb = super_resolve(picture.rgb, model, self_ensemble=self_ensemble, **options)
     if picture.mode == "L":
-        rgb = np.repeat(luma(rgb)[..., None], 3, axis=2)
+        rgb = np.repeat(to_gray(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):

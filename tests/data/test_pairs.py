@@ -206,10 +206,8 @@ def test_lr_made_by_a_degradation_is_what_the_folder_would_hold(tmp_path, photo)
         write_image(tmp_path / "HR" / name, photo)
     noisy = Degradation(2, blur=1.0, noise=9.0, jpeg_quality=60)
     create_low_res_images_recursive(tmp_path / "HR", tmp_path / "LR", 2, method=noisy)
-    made, stored = (
-        PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy),
-        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2),
-    )
+    made = PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy)
+    stored = PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
     assert all(np.array_equal(a.lr, b.lr) for a, b in zip(made, stored, strict=True))
     assert not np.array_equal(made[0].lr, made[1].lr)
 
@@ -256,15 +254,15 @@ def test_a_damaged_file_takes_its_partner_with_it_and_no_other_pair(own_pairs, f
     damage(own_pairs / file)
     own = PairedImages(own_pairs / "HR", own_pairs / "LR", scale=4)
     made = PairedImages(own_pairs / "HR", None, scale=4)
-    said = f"{file[:2]}, {file[3:]} "
-    with pytest.warns(UserWarning, match=said):
+    message = f"{file[:2]}, {file[3:]} "
+    with pytest.warns(UserWarning, match=message):
         inputs = same_photos({"made": made, "own": memory_map(own)})
     names = [str(number) for number in range(1, 6) if f"/{number}.png" not in file]
     for pairs in inputs.values():
         assert [pair.name for pair in pairs] == names
         for hr, lr, name in pairs:
             assert (hr[..., 0] == 40 * int(name)).all() and (lr[..., 0] == 40 * int(name)).all()
-    with pytest.warns(UserWarning, match=said):  # when the files of the map are there already
+    with pytest.warns(UserWarning, match=message):  # when the files of the map are there already
         assert memory_map(own).names == names
 
 

@@ -91,10 +91,10 @@ def test_all_faults_are_told_at_once(tmp_path):
             photo=photo_in(given["data_dir"], "0805"),
         )
     assert time.monotonic() - began < 1
-    told = str(caught.value)
-    lines = [line.split(":")[0] for line in told.splitlines()[1:]]
+    message = str(caught.value)
+    lines = [line.split(":")[0] for line in message.splitlines()[1:]]
     assert lines == ["scalle", "run_dir", "data_dir", "scale", "photo"]
-    assert str(file) in told and str(tmp_path / "nowhere") in told
+    assert str(file) in message and str(tmp_path / "nowhere") in message
 
 
 def test_none_may_mean_by_default():
