@@ -207,8 +207,14 @@ def enlarge(
             copy.write_bytes(sys.stdin.buffer.read())
             pictures = [str(copy) if picture == "-" else picture for picture in pictures]
         place = Path(os.path.expanduser(output)) if output else None
-        jobs = [job for picture in pictures for job in _jobs(picture, size, place, kind)]
-        records = [run.attempt(job, jobs) for job in jobs]
+        jobs: list[_Job] = []
+        records = []
+        for picture in pictures:
+            try:
+                jobs += _jobs(picture, size, place, kind)
+            except SRError as error:  # such as a folder without pictures
+                records.append(run.failure(picture, str(error)))
+        records += [run.attempt(job, jobs) for job in jobs]
         if to_stdout and "error" not in records[0]:
             sys.stdout.buffer.write(jobs[0].target.read_bytes())
     if as_json:
@@ -316,8 +322,12 @@ class _Run:
             text = _sentence(error)
             if job.source.name[:_START] not in text and job.target.name[:_START] not in text:
                 text = f"{job.source}: {text}"
-            click.echo(f"{'' if self.silent else _CLEAR}Error: {_shown(text)}", err=True)
-            return {"picture": str(job.source), "error": text}
+            return self.failure(job.source, text)
+
+    def failure(self, picture: str | Path, text: str) -> dict[str, Any]:
+        """Print an error; its record."""
+        click.echo(f"{'' if self.silent else _CLEAR}Error: {_shown(text)}", err=True)
+        return {"picture": str(picture), "error": text}
 
     def enlarge(self, job: _Job) -> dict[str, Any]:
         """Enlarge one picture; its size, and the network with the reason for it."""

@@ -174,6 +174,15 @@ def test_a_name_that_is_too_long_gets_one_short_sentence(pictures, place, monkey
     assert bool(options) != (pictures / "web_x4.png").exists()  # the other picture is enlarged
 
 
+def test_a_folder_without_pictures_does_not_cost_the_others(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    (pictures / "empty").mkdir()
+    done = call("empty", "clean.png", "--scale", 2, "--json")
+    failed, made = json.loads(done.stdout)
+    assert done.exit_code == 1 and failed["picture"] == "empty" and "empty" in failed["error"]
+    assert made["width"] == 96 and "empty" in done.stderr
+
+
 def test_the_home_of_nobody_is_a_name_like_any_other(pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     done = call("~nobody-of-this-name/x.png")

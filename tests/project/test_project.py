@@ -27,7 +27,7 @@ ROOMS = [
     "widgets",
 ]
 MOST_LINES = 11037
-MOST_LINES_OF_CLI = 543
+MOST_LINES_OF_CLI = 553
 
 
 def names_of(requirements: list[str]) -> set[str]:
