@@ -9,7 +9,7 @@ BIN    := .venv/bin
 .PHONY: help course lab app book figures test fuzz render clean
 
 help:
-	@echo "make course   run notebooks 01 to 06 in about five minutes; results in runs/<time>/"
+	@echo "make course   run notebooks 01 to 06 in about six minutes; results in runs/<time>/"
 	@echo "              SCALE=2  DATA=~/DIV2K  PARAMS=\"name=value …\" reach the notebooks"
 	@echo "make lab      open JupyterLab on the Image Wizard"
 	@echo "make app      the Image Wizard alone, as a web page on this machine"

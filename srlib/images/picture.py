@@ -31,7 +31,8 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif", ".avifs"),
     "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),  # BMP, mostly without its file header
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "PSD": (".psd",),
@@ -51,9 +52,9 @@ LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # BT.601, full range
 _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, after mirroring
 _SRGB_GAMMA = 1 / 2.2
 _MIRRORED = (2, 4, 5, 7)
-_WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
+_WITHOUT_ALPHA = ("JPEG", "BMP", "DIB", "PPM")
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
-_WITH_DPI = ("PNG", "JPEG", "BMP")
+_WITH_DPI = ("PNG", "JPEG", "BMP", "DIB")
 # Some programs keep whole workflows in a PNG, and Pillow refuses text that unpacks to more than
 # 1 MB. All texts of a file together stay limited to 64 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20

@@ -410,7 +410,7 @@ def test_permissions_are_the_usual_ones(tmp_path, photo):
         os.umask(before)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".ppm"])
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".dib", ".ppm"])
 def test_without_alpha_it_lies_on_white(tmp_path, suffix):
     for depth, mode in ((np.uint8, "RGB"), (np.uint16, "L")):
         top = np.iinfo(depth).max
