@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srlib.data.pairing import NameRule, name_rule, pair_files, split_sides
-from srlib.errors import DataError
+from srlib.errors import DataError, printable
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
@@ -54,7 +54,7 @@ class PairedImages(Sequence[Pair]):
         scale: HR pixels per LR pixel, in each direction.
         make_lr: The function that makes LR images, or None.
         as_rgb: Gray images get three equal channels.
-        names: The names of the pairs, sorted: the paths of the HR files without suffix.
+        names: The names of the pairs, sorted: the paths of the HR files without suffix, printable.
         files: The HR file and the LR file (or None) of each pair.
 
     Example:
@@ -109,7 +109,7 @@ class PairedImages(Sequence[Pair]):
         else:
             found = [(file, None) for file in _images_in(self.hr_dir)]
         found.sort(key=lambda pair: pair[0].with_suffix("").as_posix())
-        self.names = [hr_file.with_suffix("").as_posix() for hr_file, _ in found]
+        self.names = [printable(hr_file.with_suffix("").as_posix()) for hr_file, _ in found]
         self.files = [
             (self.hr_dir / hr_file, self.lr_dir / lr_file if lr_file else None)
             for hr_file, lr_file in found

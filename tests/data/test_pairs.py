@@ -1,5 +1,7 @@
 """Pairs by name, in the layouts people have, and LR images made as needed."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -271,3 +273,13 @@ def test_an_lr_file_of_another_size_is_named_with_its_partner(own_pairs):
     pairs = PairedImages(own_pairs / "HR", own_pairs / "LR", scale=4)
     with pytest.raises(DataError, match=r"HR/2\.png.*LR/2\.png has 9 x 7"):
         memory_map(pairs)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")
+def test_a_name_that_is_no_text_can_be_written_to_a_table(tmp_path, photo):
+    (tmp_path / "HR").mkdir()
+    for name in (b"caf\xe9.png", b"caf\xe8.png"):
+        write_image(tmp_path / "HR" / os.fsdecode(name), photo)
+    pairs = PairedImages(tmp_path / "HR", None, scale=4)
+    assert len({name.encode() for name in pairs.names}) == 2
+    assert [pair.name for pair in pairs] == pairs.names
