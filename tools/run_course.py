@@ -11,6 +11,7 @@ notebooks, pictures and metrics.csv end up in runs/<time>/.
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import time
 from pathlib import Path
@@ -109,7 +110,7 @@ def parse(argument: str) -> tuple[str, object]:
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if text and name.endswith("_dir"):
         return name, str(path.resolve())
     try:

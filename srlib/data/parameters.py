@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def _located(value: object) -> Path:
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it takes any ~name
 
 
 def _set_by_papermill(given: Mapping) -> list[str]:

@@ -130,9 +130,10 @@ def need_short_name(path: Path) -> None:
         path.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
+            start = path.with_name(path.name[:40])
             raise FileNameError(
-                f"{path} cannot be written: its name has {len(os.fsencode(path.name))} bytes, more "
-                "than the disk takes. Choose a shorter name."
+                f"{start}… cannot be written: its name has {len(os.fsencode(path.name))} bytes, "
+                "more than the disk takes. Choose a shorter name."
             ) from error
 
 

@@ -188,8 +188,8 @@ def _factor(
         raise TypeError(f"The {name} is a whole number of pixels, not {wanted!r}.")
     if not side <= wanted <= MAX_SCALE * side:
         raise ValueError(
-            f"The picture's {name} is {side} pixels; it can be enlarged to at most "
-            f"{MAX_SCALE * side}, not to {wanted}."
+            f"The picture's {name} is {side} pixels, and that of the result is from {side} to "
+            f"{MAX_SCALE * side}, not {wanted}."
         )
     return wanted / side
 
