@@ -195,14 +195,12 @@ def test_a_long_curve_is_thinned_and_the_pace_is_said():
     """Events as fine_tune sends them, from a training of 4,000 steps that takes no time."""
     config = replace(CONFIG, max_epochs=1000, steps_per_epoch=5)
     panel = TrainingPanel(make_model(), make_pairs()[2], config)
-    history = History(
-        bicubic_psnr=30.0, bicubic_ssim=0.9, epochs=[Epoch(0, 0.1, 0.1, 30.0, 0.9, 0.0)]
-    )
+    history = History(bicubic_psnr=30.0, epochs=[Epoch(0, 0.1, 0.1, 30.0, 0.0)])
     panel("start", 0, history)
     for step in range(1, 4001):
         history.running.append(float(step % 7))
         panel("step", step, history)
-    history.epochs.append(Epoch(800, 0.1, 0.1, 31.0, 0.9, 0.0))
+    history.epochs.append(Epoch(800, 0.1, 0.1, 31.0, 0.0))
     panel("epoch", 4000, history)
     curve = np.array(panel.curves.losses)
     assert curve.shape == (400, 2)
