@@ -77,14 +77,16 @@ def new_folder(runs: Path) -> Path:
 def in_two_parts(photos: Path, target: Path) -> Path:
     """The folder itself if it has DIV2K's layout, else one in that layout with links to its files.
 
-    The lessons take 8 bits, so files with 16 are copied.
+    The lessons take 8 bits, so files with 16 are copied. Of files that differ in their suffix
+    alone, such as those of a phone, the first is taken.
 
     Raises:
         DataError: There are fewer than two photographs.
     """
     if any((photos / part).exists() for part in (TRAIN, VALID)):
         return photos
-    files = find_images(photos)
+    by_name = {file.with_suffix(""): file for file in find_images(photos)[::-1]}
+    files = sorted(by_name.values())
     if len(files) < 2:
         raise DataError(f"{photos} has one photograph; training and measuring need one each.")
     to_measure = files[::4][:MOST_TO_MEASURE]

@@ -66,6 +66,13 @@ def test_photographs_of_16_bits_become_copies_that_the_lessons_take(tmp_path, ph
             data_folder(layout)
 
 
+def test_of_a_photograph_in_two_formats_one_is_taken(tmp_path):
+    photos = album(tmp_path / "phone", ["a.JPG", "a.png", "b.png", "trip/a.png", "trip/b.webp"])
+    divided = run_course.in_two_parts(photos, tmp_path / "photos")
+    found = sorted(path.name for path in divided.rglob("*.*"))
+    assert found == ["a.JPG", "a.png", "b.png", "b.webp"]
+
+
 def test_div2ks_layout_is_taken_as_it_is(tmp_path):
     assert run_course.in_two_parts(SAMPLES, tmp_path / "photos") == SAMPLES
     half = album(tmp_path / "half", ["DIV2K_train_HR/1.png"])  # notebook 01 says what is missing
