@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -77,8 +78,7 @@ def new_folder(runs: Path) -> Path:
 def in_two_parts(photos: Path, target: Path) -> Path:
     """The folder itself if it has DIV2K's layout, else one in that layout with links to its files.
 
-    The lessons take 8 bits, so files with 16 are copied. Of files that differ in their suffix
-    alone, such as those of a phone, the first is taken.
+    Of files that differ in their suffix alone, such as those of a phone, the first is taken.
 
     Raises:
         DataError: There are fewer than two photographs.
@@ -91,17 +91,24 @@ def in_two_parts(photos: Path, target: Path) -> Path:
         raise DataError(f"{photos} has one photograph; training and measuring need one each.")
     to_measure = files[::4][:MOST_TO_MEASURE]
     for file in files:
-        link = target / (VALID if file in to_measure else TRAIN) / file
-        link.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if is_deep(photos / file):
-                write_image(link, eight_bit(read_image(photos / file)))
-            else:
-                link.symlink_to((photos / file).resolve())
-        except ImageError as error:
-            print(f"  left out: {error}", flush=True)
+        add(photos / file, target / (VALID if file in to_measure else TRAIN) / file)
     print(f"  of {len(files)} photographs, {len(to_measure)} are used to measure", flush=True)
     return target
+
+
+def add(photo: Path, place: Path):
+    """Link to a photograph, or copy it: with 8 bits, as the lessons take them, if it has 16."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if is_deep(photo):
+        try:
+            write_image(place, eight_bit(read_image(photo)))
+        except ImageError as error:
+            print(f"  left out: {error}", flush=True)
+        return
+    try:
+        place.symlink_to(photo.resolve())
+    except OSError:  # Windows asks for a permission, and some disks have no links
+        shutil.copyfile(photo, place)
 
 
 def parse(argument: str) -> tuple[str, object]:

@@ -1,6 +1,7 @@
 """tools/run_course.py, which `make course` runs; test_notebooks.py runs the notebooks themselves."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, SAMPLES
@@ -71,6 +72,18 @@ def test_of_a_photograph_in_two_formats_one_is_taken(tmp_path):
     divided = run_course.in_two_parts(photos, tmp_path / "photos")
     found = sorted(path.name for path in divided.rglob("*.*"))
     assert found == ["a.JPG", "a.png", "b.png", "b.webp"]
+
+
+def test_where_no_links_can_be_made_photographs_are_copied(tmp_path, monkeypatch):
+    photos = album(tmp_path / "stick", ["a.png", "b.png"])
+
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    divided = run_course.in_two_parts(photos, tmp_path / "photos")
+    copies = sorted(divided.rglob("*.png"))
+    assert [path.read_bytes() for path in copies] == [(photos / "a.png").read_bytes()] * 2
 
 
 def test_div2ks_layout_is_taken_as_it_is(tmp_path):
