@@ -26,7 +26,8 @@ After `make course` the command is `.venv/bin/image-wizard`. A file that is call
 
 From Real-ESRGAN, upscayl-ncnn or waifu2x: `-i -o -s -n -f -h` mean the same here (a `-n` of waifu2x, its level of
 noise, is not needed: the network is chosen by the noise). `-t`, `-g` and `-j` are not needed either: tiles, device and
-threads follow from the machine. A folder given by `-o` is made, and no file is replaced unasked.
+threads follow from the machine. `-m`, `-r`, `-z`, `--outscale`, `--size` and `--ext` are answered by a sentence that names
+ours. A folder given by `-o` is made, and no file is replaced unasked.
 
 This page is made from the commands' own help by `tools/command_line_page.py`.
 """
