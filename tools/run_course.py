@@ -117,6 +117,10 @@ def parse(argument: str) -> tuple[str, object]:
     Folders and files become absolute paths, since the notebooks run in a folder of their own.
     """
     name, equals, text = argument.partition("=")
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        sys.exit(f"A notebook cannot hold {argument!a}, which is no UTF-8: rename it.")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
     path = Path(os.path.expanduser(text))

@@ -115,11 +115,14 @@ def test_parameters_as_people_type_them(tmp_path, monkeypatch):
         "data_dir=my photos": str(tmp_path / "my photos"),
         "data_dir=~/nowhere": str(tmp_path / "nowhere"),
         "title=a=b": "a=b",
+        "title=\u3000👩\u200d👧": "\u3000👩\u200d👧",
     }
     for argument, value in typed.items():
         assert run_course.parse(argument) == (argument.partition("=")[0], value)
     with pytest.raises(SystemExit, match="name=value"):
         run_course.parse("scale")
+    with pytest.raises(SystemExit, match=r"caf.*rename"):  # bytes that are no UTF-8
+        run_course.parse("data_dir=caf\udce9")
 
 
 def test_two_courses_at_once_have_a_folder_each(tmp_path):
