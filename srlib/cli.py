@@ -263,7 +263,7 @@ def _jobs(
             target = (folder / file).with_suffix(f".{kind or 'png'}")
             yield _Job(path / file, target, in_folder=True)
         return
-    if not os.path.exists(path) and (matches := sorted(glob.glob(str(path)))):
+    if not os.path.lexists(path) and (matches := sorted(glob.glob(str(path)))):
         for match in matches:
             yield from _jobs(match, size, place, kind)
         return

@@ -183,6 +183,18 @@ def test_a_folder_without_pictures_does_not_cost_the_others(pictures, monkeypatc
     assert made["width"] == 96 and "empty" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_a_link_to_nothing_is_an_error_of_its_own(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    (pictures / "gone.png").symlink_to("nowhere")
+    (pictures / "loop.png").symlink_to("loop.png")
+    for names in (["gone.png", "loop.png", "clean.png"], ["*.png"]):
+        done = call(*names, "--output", f"out{len(names)}")
+        assert done.exit_code == 1 and done.stderr.count("\n") == 2
+        assert "gone.png" in done.stderr and "loop.png" in done.stderr
+        assert (pictures / f"out{len(names)}" / "clean_x4.png").exists()
+
+
 def test_the_home_of_nobody_is_a_name_like_any_other(pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     done = call("~nobody-of-this-name/x.png")
