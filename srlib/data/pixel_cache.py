@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -26,7 +27,17 @@ _FORMAT = 1  # files with another number are made again
 
 
 class StoredPairs(list[Pair]):
-    """Pairs whose pixels are mapped from files; gray images have three equal channels."""
+    """Pairs whose pixels are mapped from files; gray images have three equal channels.
+
+    Taken one by one, by their numbers, they need the memory of one.
+    """
+
+    hr_map: mmap.mmap
+
+    def __getitem__(self, index):
+        with contextlib.suppress(AttributeError):  # Windows has no such advice
+            self.hr_map.madvise(mmap.MADV_DONTNEED)  # the system keeps what it has room for
+        return super().__getitem__(index)
 
     @property
     def names(self) -> list[str]:
@@ -126,10 +137,12 @@ def _open(folder: Path) -> StoredPairs | None:
     """Map the files that `_make` wrote; None if they are missing, incomplete or damaged."""
     with contextlib.suppress(Exception):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        hr = np.memmap(folder / "hr.bin", np.uint8, "r").reshape(-1, 3)
+        hr_file = np.memmap(folder / "hr.bin", np.uint8, "r")
+        hr = hr_file.reshape(-1, 3)
         lr = np.memmap(folder / "lr.bin", np.uint8, "r").reshape(-1, 3)
         area = index["scale"] ** 2  # HR pixels per LR pixel
         stored = StoredPairs()
+        stored.hr_map = hr_file.base
         start = 0
         for name, height, width in zip(
             index["names"], index["heights"], index["widths"], strict=True

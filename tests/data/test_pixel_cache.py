@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -72,6 +73,20 @@ def test_the_map_holds_the_pairs(root):
         "index.json",
         "lr.bin",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the pages in memory")
+def test_pairs_taken_by_number_need_the_memory_of_one(tmp_path, rng):
+    (tmp_path / "HR").mkdir()
+    for number in range(6):
+        pixels = rng.integers(0, 256, (700, 1000, 3), np.uint8)  # 2.1 MB each
+        write_image(tmp_path / "HR" / f"{number}.png", pixels)
+    store = memory_map(PairedImages(tmp_path / "HR", None, scale=2), cache_dir=tmp_path / "cache")
+    sums = [int(store[number].hr.sum()) for number in range(6)]
+    maps = Path("/proc/self/smaps").read_text()
+    [kilobytes] = re.findall(rf"{tmp_path}.*hr\.bin\nSize.*(?:\n.*)*?\nRss: +(\d+) kB", maps)
+    assert 2000 < int(kilobytes) < 3 * 2100
+    assert sums == [int(pair.hr.sum()) for pair in store]
 
 
 def test_a_second_call_decodes_nothing(root):
