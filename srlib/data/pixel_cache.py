@@ -39,6 +39,9 @@ class StoredPairs(list[Pair]):
             self.hr_map.madvise(mmap.MADV_DONTNEED)  # the system keeps what it has room for
         return super().__getitem__(index)
 
+    def __reduce__(self):
+        return StoredPairs, (list(self),)  # a copy has its pixels in memory, and no map
+
     @property
     def names(self) -> list[str]:
         """The names of the pairs."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -86,7 +87,8 @@ def test_pairs_taken_by_number_need_the_memory_of_one(tmp_path, rng):
     maps = Path("/proc/self/smaps").read_text()
     [kilobytes] = re.findall(rf"{tmp_path}.*hr\.bin\nSize.*(?:\n.*)*?\nRss: +(\d+) kB", maps)
     assert 2000 < int(kilobytes) < 3 * 2100
-    assert sums == [int(pair.hr.sum()) for pair in store]
+    for same in (store, pickle.loads(pickle.dumps(store))):
+        assert sums == [int(pair.hr.sum()) for pair in same] and same[1].name == store.names[1]
 
 
 def test_a_second_call_decodes_nothing(root):
