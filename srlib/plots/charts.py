@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from srlib.metrics.verdict import tail_size
 from srlib.plots.figures import STYLES, finish, label, new_figure
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _MANY = 30  # images; names and single points of more cannot be read
 _UNITS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+_PLACES = {  # of a name beside its point, in points, and the side of the name that lies there
+    (7, 0): {"ha": "left", "va": "center"},
+    (-7, 0): {"ha": "right", "va": "center"},
+    (0, 6): {"ha": "center", "va": "bottom"},
+    (0, -7): {"ha": "center", "va": "top"},
+}
 _HATCHES = ("", "//", "..", "xx")
 
 
@@ -110,12 +116,11 @@ def gain_by_texture(table: pd.DataFrame, texture: pd.Series) -> Figure:
     for (method, value), (colour, _, marker) in zip(related.items(), STYLES[1:], strict=False):
         name = f"{label(method)}, correlation {value:.2f}"
         axis.plot(x, gain[method], marker, color=colour, ms=5, label=name)
-    if len(gain) <= _MANY:
-        for name in gain.index:
-            _annotate(axis, name, (x[name], gain.loc[name].max()), offset=(5, 3))
     axis.axhline(0, color="black", lw=0.8)
     axis.margins(0.12)
     finish(axis, xlabel=label(texture.name), ylabel="gain over bicubic, dB")
+    if len(gain) <= _MANY:
+        _annotate(axis, {name: (x[name], gain.loc[name].max()) for name in gain.index})
     return figure
 
 
@@ -129,12 +134,11 @@ def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
     alt = f"PSNR against cost, {title}: {listed}."
     figure, ((axis,),) = new_figure(6, 3, alt=alt)
     axis.plot(models["cost"], models["psnr"], "o", ms=8, color=STYLES[1][0], mec="black")
-    for name, row in models.iterrows():
-        _annotate(axis, name, (row.cost, row.psnr), offset=(8, -3))
     axis.margins(0.2)
     unit = "multiplications for each pixel of the result"
     look = {"xscale": "log", "xlabel": unit, "ylabel": _UNITS["psnr"], "title": label(title)}
     finish(axis, legend=False, **look)
+    _annotate(axis, dict(zip(models.index, models[["cost", "psnr"]].to_numpy(), strict=True)))
     return figure
 
 
@@ -247,10 +251,23 @@ def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
             axis.plot(epoch, value, "*", color=colour, transform=axis.transData + apart, **look)
 
 
-def _annotate(axis, name, point: tuple[float, float], *, offset: tuple[int, int]) -> None:
-    if np.isfinite(point).all():
-        place = {"xytext": offset, "textcoords": "offset points"}
-        axis.annotate(label(name), point, fontsize=8, **place)
+def _annotate(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Write each name beside its point, at the first place that covers nothing."""
+    axis.figure.draw_without_rendering()  # only now is it known where everything lies
+    dots = [dot for line in axis.lines for dot in axis.transData.transform(line.get_xydata())]
+    taken = [Bbox.from_extents(*(dot - 6), *(dot + 6)) for dot in dots]
+    taken += [axis.get_legend().get_window_extent()] if axis.get_legend() else []
+    for name, point in points.items():
+        if not np.isfinite(point).all():
+            continue
+        text = axis.annotate(label(name), point, (0, 0), fontsize=8, textcoords="offset points")
+        for place, look in _PLACES.items():
+            text.set(position=place, **look)
+            box = text.get_window_extent()
+            inside = axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _methods(table: pd.DataFrame) -> list[str]:
