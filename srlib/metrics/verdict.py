@@ -61,11 +61,6 @@ def summarise(table: pd.DataFrame, *, baseline: str = "bicubic") -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["method", "metric"])
 
 
-def metric_name(metric: str) -> str:
-    """The name of a metric in a sentence: PSNR and SSIM in capitals, others as they are."""
-    return metric.upper() if metric in ("psnr", "ssim") else metric
-
-
 def tail_size(images: int) -> int:
     """The number of images in the best or the worst 5 %, at least one."""
     return max(1, round(_TAIL * images))
@@ -110,7 +105,7 @@ class Verdict:
 
     def __str__(self) -> str:
         mean, low, high = (self._signed(value) for value in (self.mean, self.low, self.high))
-        unit = "dB" if self.metric == "psnr" else f"in {metric_name(self.metric)}"
+        unit = {"psnr": "dB", "ssim": "in SSIM"}.get(self.metric, f"in {self.metric}")
         on = f" on {self.on}" if self.on else ""
         few = self.outcome.startswith("too few")
         spread = f"from {low} to {high}" if few else f"95 % interval {low} to {high}"

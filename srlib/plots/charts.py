@@ -145,11 +145,8 @@ def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
 def costs(values: pd.Series, *, mark: float, mark_label: str, width: float = 7) -> Figure:
     """Bars for values in dB by name, from zero, with a vertical line to compare them with.
 
-    Args:
-        values: dB by name; the name of the series labels the axis.
-        mark: The place of the line, in dB.
-        mark_label: The meaning of the line.
-        width: Inches.
+    values: the name of the series labels the axis. mark: the place of the line, in dB, and
+    mark_label: its meaning.
     """
     listed = ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
     alt = f"Bars of {values.name}: {listed}. A line at {mark:.1f} dB: {mark_label}."

@@ -12,7 +12,7 @@ import pandas as pd
 
 from srlib.errors import printable
 from srlib.files.whole import write_whole
-from srlib.metrics.verdict import compare, metric_name, summarise
+from srlib.metrics.verdict import compare, summarise
 from srlib.plots.figures import TextFigure
 
 _STYLE = """
@@ -125,7 +125,7 @@ def _verdicts(table: pd.DataFrame) -> str:
         for method in dict.fromkeys(rows["method"]):
             if method != "bicubic":
                 verdict = compare(values["bicubic"], values[method], metric=metric)
-                lines.append(f"{method} against bicubic, {metric_name(metric)}: {verdict}")
+                lines.append(f"{method} against bicubic, {metric.upper()}: {verdict}")
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 
