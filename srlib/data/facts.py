@@ -15,33 +15,19 @@ from srlib.images.picture import ImageError, read_image
 
 @dataclass(frozen=True)
 class Facts:
-    """An image file and its properties.
+    """An image file and its properties."""
 
-    Attributes:
-        path: Below the root of the data set.
-        side: "hr" or "lr".
-        error: Why the file cannot be read, or "".
-        height: In pixels.
-        width: In pixels.
-        gray: Its three channels are equal.
-        alpha: It has an alpha channel.
-        deep: It has 16 bits per channel.
-        jpeg: It is stored as JPEG or, for an LR image, shows traces of JPEG.
-        digest: A hash of its pixels.
-        shape_bits: 64 bits that a copy shares, saved again or resized; None for a flat image.
-    """
-
-    path: str
-    side: str
-    error: str = ""
+    path: str  # below the root of the data set
+    side: str  # "hr" or "lr"
+    error: str = ""  # why the file cannot be read
     height: int = 0
     width: int = 0
-    gray: bool = False
+    gray: bool = False  # the three channels are equal
     alpha: bool = False
-    deep: bool = False
-    jpeg: bool = False
-    digest: str = ""
-    shape_bits: int | None = None
+    deep: bool = False  # 16 bits per channel
+    jpeg: bool = False  # stored as JPEG, or LR with traces of JPEG
+    digest: str = ""  # hash of the pixels
+    shape_bits: int | None = None  # shared with a copy, saved again or resized; None if flat
 
 
 def examine(root: Path, place: Facts) -> Facts:

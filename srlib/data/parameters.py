@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, need_short_name
+from srlib.images.codecs import is_deep
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 
@@ -93,7 +95,7 @@ def output_file(value: object) -> Path:
 
 
 def data_folder(value: object) -> Path:
-    """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
+    """Turn text into the path of a folder with 8-bit DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
     for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         if not (folder / part).is_dir():
@@ -101,7 +103,12 @@ def data_folder(value: object) -> Path:
                 f"{folder} has no folder {part}; make it, and put photographs into it "
                 '("make course DATA=…" divides any folder of photographs).'
             )
-        find_images(folder / part)
+        for name in find_images(folder / part):
+            if is_deep(folder / part / name):
+                raise ValueError(
+                    f"{folder / part / name} has 16 bits per channel, and the lessons take 8: save "
+                    'it with 8 bits ("make course DATA=…" makes copies of loose photographs).'
+                )
     return folder
 
 
@@ -179,7 +186,7 @@ def _located(value: object) -> Path:
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it takes any ~name
 
 
 def _set_by_papermill(given: Mapping) -> list[str]:

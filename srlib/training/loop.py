@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS
@@ -27,10 +28,11 @@ from srlib.training.history import Epoch, History, RollBack
 from srlib.training.losses import SSIM_WINDOW, SRLoss
 from srlib.training.muon import make_optimizers
 from srlib.training.objective import Objective, average_into, choose_precision
-from srlib.training.processes import Processes, for_gpu
-from srlib.training.state import RunFolder, weights_hash
+from srlib.training.processes import Processes
+from srlib.training.state import RunFolder
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
+from srlib.zoo.reader import tensors_sha256
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -182,8 +184,8 @@ class _Run:
         self.team = team
         size = {"scale": model.config.scale, "patch_size": config.patch_size}
         cut = partial(PairedPatches, **size, device=team.device)
-        self.patches = cut(for_gpu(train_pairs, team.device), seed=config.seed)
-        self.valid_patches = cut(for_gpu(valid_pairs, team.device), augment=False)
+        self.patches = cut(train_pairs, seed=config.seed)
+        self.valid_patches = cut(valid_pairs, augment=False)
         self.valid_pairs = valid_pairs
         names = ("pixel", "perceptual", "backbone", "layers", "distance", "ssim")
         loss = SRLoss(**{name: getattr(config, name) for name in names}).to(team.device)
@@ -307,7 +309,7 @@ class _Run:
         """Write the state, then the files that follow from it."""
         if self.team.first:
             if history.best is history.epochs[-1]:
-                self.best_hashes.append(weights_hash(self.validated.state_dict()))
+                self.best_hashes.append(tensors_sha256(self.validated.state_dict()))
             parts = {
                 "model": self.model.state_dict(),
                 "optimizer": [optimizer.state_dict() for optimizer in self.optimizers],

@@ -91,10 +91,10 @@ def test_all_faults_are_told_at_once(tmp_path):
             photo=photo_in(given["data_dir"], "0805"),
         )
     assert time.monotonic() - began < 1
-    told = str(caught.value)
-    lines = [line.split(":")[0] for line in told.splitlines()[1:]]
+    message = str(caught.value)
+    lines = [line.split(":")[0] for line in message.splitlines()[1:]]
     assert lines == ["scalle", "run_dir", "data_dir", "scale", "photo"]
-    assert str(file) in told and str(tmp_path / "nowhere") in told
+    assert str(file) in message and str(tmp_path / "nowhere") in message
 
 
 def test_none_may_mean_by_default():
@@ -138,8 +138,8 @@ def test_a_data_folder_in_another_layout_gets_its_name_and_the_cure(tmp_path):
     for place in (tmp_path, tmp_path / "0801.png", SAMPLES / "DIV2K_train_HR"):
         with pytest.raises(ParameterError) as caught:
             check_parameters({"data_dir": str(place)}, data_dir=data_folder)
-        told = str(caught.value)
-        assert f"{place} has no folder DIV2K_train_HR" in told and "make course" in told
+        message = str(caught.value)
+        assert f"{place} has no folder DIV2K_train_HR" in message and "make course" in message
 
 
 def test_a_file_to_write(tmp_path):
