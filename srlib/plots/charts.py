@@ -194,7 +194,9 @@ def curves(
     if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     yscale = "log" if log else "linear"
-    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
+    finish(axis, legend=False, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
+    axis.legend(fontsize=8, **(beside if len(lines) > 4 else {}))  # five lines leave no free corner
     return figure
 
 
