@@ -208,11 +208,6 @@ def same_photos(inputs: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
     """Keep the photographs that every input has, in one order, so that numbers mean the same.
 
     An input lacks a photograph if its LR file is damaged.
-
-    Example:
-        >>> a, b = (Pair(np.zeros((8, 8)), np.zeros((4, 4)), name) for name in "ab")
-        >>> {source: len(pairs) for source, pairs in same_photos({"x": [a, b], "y": [b]}).items()}
-        {'x': 1, 'y': 1}
     """
     by_name = {source: {pair.name: pair for pair in pairs} for source, pairs in inputs.items()}
     names = sorted(set.intersection(*map(set, by_name.values())))

@@ -72,7 +72,7 @@ def at_least_0(value: object) -> float:
 def existing_path(value: object) -> Path:
     """Turn text into the path of a file or folder that is there."""
     path = _located(value)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, this takes names of any length
         raise ValueError(f"there is no {path}.")
     return path
 
@@ -97,7 +97,12 @@ def output_file(value: object) -> Path:
 def data_folder(value: object) -> Path:
     """Turn text into the path of a folder with 8-bit DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
-    for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; unpack it if it is an archive, and name the folder.")
+    parts = ("DIV2K_train_HR", "DIV2K_valid_HR")
+    if folder.name in parts and (folder.parent / parts[0]).is_dir():
+        raise ValueError(f"{folder} is too deep; name the folder above, {folder.parent}.")
+    for part in parts:
         if not (folder / part).is_dir():
             raise ValueError(
                 f"{folder} has no folder {part}; make it, and put photographs into it "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Real
 
@@ -185,7 +186,7 @@ def forward_interior(model: EDSR, lr: Tensor, *, bfloat16: bool = False) -> Tens
         (B, 3, scale * (H - 4), scale * (W - 4)).
     """
     head = model.head(model.sub_mean(lr * 255))
-    with torch.autocast(lr.device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(lr.device.type, torch.bfloat16) if bfloat16 else nullcontext():
         body = model.body(head)
     features = head + body.to(head.dtype)
     pixels = pixel_shuffle(conv2d(features, *folded_tail(model)), model.config.scale)

@@ -19,7 +19,7 @@ VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44
 PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss}
 SSIM_WINDOW = 11  # pixels
 BACKBONES = {  # default layer, mean and standard deviation of the input, factor for the features
-    "vgg16-lite": (  # Caffe's input is 0 to 255 minus the mean; the factor gives about vgg19's range
+    "vgg16-lite": (  # Caffe takes 0 to 255 minus the mean; the factor gives about vgg19's range
         "relu3_3",
         (122.67892 / 255, 116.66877 / 255, 104.00699 / 255),
         (1 / 255,) * 3,

@@ -378,7 +378,7 @@ def test_whatever_a_decoder_raises(root, monkeypatch, error):
             raise error
         return read_image(path)
 
-    monkeypatch.setattr("srlib.data.facts.read_image", read)
+    monkeypatch.setattr("srlib.data.doctor.read_image", read)
     assert only(root, "", "error") == ("DIV2K_train_HR/0002.png",)
     assert re.search(r"0002\.png: .\w+", check_dataset(root, scale=4).findings["problem"][0])
 

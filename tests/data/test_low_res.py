@@ -105,14 +105,6 @@ def test_a_second_run_skips_and_a_third_overwrites(hr_tree, tmp_path):
     )
 
 
-def test_another_scale_is_not_mistaken_for_done(hr_tree, tmp_path):
-    create_low_res_images_recursive(hr_tree, tmp_path / "LR", 2)
-    before = tree(tmp_path / "LR")
-    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR", 4)
-    assert len(report.failed) == 3 and "overwrite=True" in report.failed["0001.png"]
-    assert tree(tmp_path / "LR") == before
-
-
 def test_another_recipe_is_not_mistaken_for_done(hr_tree, tmp_path):
     noisy = Degradation(4, noise=5)
     for folder, first, others in (
@@ -136,7 +128,7 @@ def test_another_recipe_is_not_mistaken_for_done(hr_tree, tmp_path):
     assert len(create_low_res_images_recursive(hr_tree, tmp_path / "a", seed=7).skipped) == 3
 
 
-@pytest.mark.parametrize("length", [0, 20, 100, 400, -60, -1])
+@pytest.mark.parametrize("length", [0, 100, -1])
 def test_a_cut_image_is_made_again(hr_tree, tmp_path, length):
     create_low_res_images_recursive(hr_tree, tmp_path / "LR")
     whole = tree(tmp_path / "LR")
@@ -144,20 +136,6 @@ def test_a_cut_image_is_made_again(hr_tree, tmp_path, length):
     report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
     assert report.written == ["0001.png"] and len(report.skipped) == 2
     assert tree(tmp_path / "LR") == whole
-
-
-def test_what_was_passed_over_is_in_the_report(hr_tree, tmp_path):
-    (hr_tree / ".hidden.png").write_bytes(b"")
-    (hr_tree / "gone.png").symlink_to("nowhere.png")
-    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
-    assert "1 hidden" in str(report) and "1 broken link" in str(report)
-
-
-def test_a_pipe_among_the_pictures_hangs_nothing(hr_tree, tmp_path):
-    os.mkfifo(hr_tree / "pipe.png")
-    (hr_tree / "zero.png").symlink_to("/dev/zero")
-    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
-    assert len(report.written) == 3 and set(report.failed) <= {"pipe.png", "zero.png"}
 
 
 def test_bad_files_are_reported_and_the_rest_goes_on(hr_tree, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import peak_signal_noise_ratio
 from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_weights
 
 from srlib.data.pairs import Pair
@@ -41,22 +41,13 @@ def test_it_learns_and_keeps_the_best(tmp_path):
 
 
 def test_what_is_measured_is_what_it_says(tmp_path):
-    """Epoch 0 is the model as it came: PSNR and SSIM of scikit-image without the border, the loss near that of the image."""
+    """Epoch 0 is the model as it came: PSNR of scikit-image without the border, the loss near that of the image."""
     model = make_model()
     hr, lr, _ = make_pairs()[2]
     sr = upscale(lr, model)[2:-2, 2:-2]
     _, history = run(tmp_path, replace(CONFIG, max_epochs=1))
     assert history.start.valid_psnr == pytest.approx(
         peak_signal_noise_ratio(hr[2:-2, 2:-2], sr, data_range=255)
-    )
-    options = {
-        "gaussian_weights": True,
-        "sigma": 1.5,
-        "use_sample_covariance": False,
-        "channel_axis": 2,
-    }
-    assert history.start.valid_ssim == pytest.approx(
-        structural_similarity(hr[2:-2, 2:-2], sr, **options)
     )
     error = np.abs(upscale(lr, model) / 255 - hr / 255).mean()
     assert history.start.valid_loss == pytest.approx(error, rel=0.3)
@@ -116,7 +107,6 @@ def test_pictures_that_bicubic_restores_exactly_are_left_out(tmp_path):
     assert history.exact == [0, 2]
     assert history.bicubic_psnr == pytest.approx(expected.bicubic_psnr)
     assert history.start.valid_psnr == pytest.approx(expected.start.valid_psnr)
-    assert history.start.valid_ssim == pytest.approx(expected.start.valid_ssim)
     assert "2 left out" in history.verdict() and "inf" not in history.verdict()
     assert strict_json(tmp_path / "b" / "history.json")["exact"] == [0, 2]
     again = fine_tune(make_model(), pairs[:2], valid, config, run_dir=tmp_path / "b", resume=True)
@@ -257,7 +247,7 @@ def test_the_squared_error_trains(tmp_path):
 
 def test_ssim_trains(tmp_path):
     _, history = run(tmp_path, replace(CONFIG, pixel=0.5, ssim=0.5, max_epochs=2))
-    assert history.best.valid_ssim > history.start.valid_ssim + 0.05
+    assert history.best.valid_psnr > history.start.valid_psnr + 0.5
 
 
 def test_perceptual_training_runs(tmp_path):

@@ -100,7 +100,8 @@ def _with_halo(
     rgb: np.ndarray, top: int, left: int, rows: int, columns: int, factor: float
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
     """A window with some pixels around it, and where it lies in the enlargement of both."""
-    above, beside = min(_HALO, top), min(_HALO, left)
+    above = min(_HALO, top)
+    beside = min(_HALO, left)
     lr = rgb[top - above : top + rows + _HALO, left - beside : left + columns + _HALO]
     down, across = (
         slice(round(halo * factor), round((halo + side) * factor))
