@@ -127,8 +127,7 @@ def gain_by_texture(table: pd.DataFrame, texture: pd.Series) -> Figure:
 def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
     """Quality against cost, a point for each model.
 
-    models: indexed by name, with `cost` (multiplications for each pixel of the result, drawn on a
-    logarithmic axis) and `psnr` (dB).
+    models: by name, `cost` (multiplications for each pixel of the result) and `psnr` (dB).
     """
     listed = ", ".join(f"{name} {psnr:.2f} dB" for name, psnr in models["psnr"].items())
     alt = f"PSNR against cost, {title}: {listed}."
@@ -145,8 +144,7 @@ def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
 def costs(values: pd.Series, *, mark: float, mark_label: str, width: float = 7) -> Figure:
     """Bars for values in dB by name, from zero, with a vertical line to compare them with.
 
-    values: the name of the series labels the axis. mark: the place of the line, in dB, and
-    mark_label: its meaning.
+    values: the name of the series labels the axis. mark: the line's place. mark_label: its meaning.
     """
     listed = ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
     alt = f"Bars of {values.name}: {listed}. A line at {mark:.1f} dB: {mark_label}."
@@ -205,8 +203,7 @@ def training_curves(
 ) -> Figure:
     """Losses and validation PSNR by epoch, with the best epoch and the lines to beat.
 
-    The lines are bicubic and the model before training. Bicubic's loss is not in the history; it is
-    drawn if it is given.
+    The lines are bicubic and the model before training; bicubic's loss is drawn if it is given.
     """
     best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
     alt = f"Loss and validation PSNR by epoch: {best}."
@@ -217,9 +214,8 @@ def training_curves(
         losses = [e.train_loss for e in history.epochs[1:]]
         look = {"color": colour, "ls": line, "marker": marker, "ms": 4}
         left.plot(epochs[1:], losses, color=colour, ls=line, lw=1, label=f"{name}, training")
-        left.plot(
-            epochs, [e.valid_loss for e in history.epochs], label=f"{name}, validation", **look
-        )
+        checked = [e.valid_loss for e in history.epochs]
+        left.plot(epochs, checked, label=f"{name}, validation", **look)
         right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **look)
     kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
     _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
