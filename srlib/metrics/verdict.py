@@ -105,7 +105,7 @@ class Verdict:
 
     def __str__(self) -> str:
         mean, low, high = (self._signed(value) for value in (self.mean, self.low, self.high))
-        unit = "dB" if self.metric == "psnr" else f"in {self.metric.upper()}"
+        unit = {"psnr": "dB", "ssim": "in SSIM"}.get(self.metric, f"in {self.metric}")
         on = f" on {self.on}" if self.on else ""
         few = self.outcome.startswith("too few")
         spread = f"from {low} to {high}" if few else f"95 % interval {low} to {high}"

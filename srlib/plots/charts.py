@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from srlib.metrics.verdict import tail_size
 from srlib.plots.figures import STYLES, finish, label, new_figure
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _MANY = 30  # images; names and single points of more cannot be read
 _UNITS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+_PLACES = {  # of a name beside its point, in points, and the side of the name that lies there
+    (7, 0): {"ha": "left", "va": "center"},
+    (-7, 0): {"ha": "right", "va": "center"},
+    (0, 6): {"ha": "center", "va": "bottom"},
+    (0, -7): {"ha": "center", "va": "top"},
+}
 _HATCHES = ("", "//", "..", "xx")
 
 
@@ -110,42 +116,35 @@ def gain_by_texture(table: pd.DataFrame, texture: pd.Series) -> Figure:
     for (method, value), (colour, _, marker) in zip(related.items(), STYLES[1:], strict=False):
         name = f"{label(method)}, correlation {value:.2f}"
         axis.plot(x, gain[method], marker, color=colour, ms=5, label=name)
-    if len(gain) <= _MANY:
-        for name in gain.index:
-            _annotate(axis, name, (x[name], gain.loc[name].max()), offset=(5, 3))
     axis.axhline(0, color="black", lw=0.8)
     axis.margins(0.12)
     finish(axis, xlabel=label(texture.name), ylabel="gain over bicubic, dB")
+    if len(gain) <= _MANY:
+        _annotate(axis, {name: (x[name], gain.loc[name].max()) for name in gain.index})
     return figure
 
 
 def quality_by_cost(models: pd.DataFrame, *, title: str) -> Figure:
     """Quality against cost, a point for each model.
 
-    models: indexed by name, with `cost` (multiplications for each pixel of the result, drawn on a
-    logarithmic axis) and `psnr` (dB).
+    models: by name, `cost` (multiplications for each pixel of the result) and `psnr` (dB).
     """
     listed = ", ".join(f"{name} {psnr:.2f} dB" for name, psnr in models["psnr"].items())
     alt = f"PSNR against cost, {title}: {listed}."
     figure, ((axis,),) = new_figure(6, 3, alt=alt)
     axis.plot(models["cost"], models["psnr"], "o", ms=8, color=STYLES[1][0], mec="black")
-    for name, row in models.iterrows():
-        _annotate(axis, name, (row.cost, row.psnr), offset=(8, -3))
     axis.margins(0.2)
     unit = "multiplications for each pixel of the result"
     look = {"xscale": "log", "xlabel": unit, "ylabel": _UNITS["psnr"], "title": label(title)}
     finish(axis, legend=False, **look)
+    _annotate(axis, dict(zip(models.index, models[["cost", "psnr"]].to_numpy(), strict=True)))
     return figure
 
 
 def costs(values: pd.Series, *, mark: float, mark_label: str, width: float = 7) -> Figure:
     """Bars for values in dB by name, from zero, with a vertical line to compare them with.
 
-    Args:
-        values: dB by name; the name of the series labels the axis.
-        mark: The place of the line, in dB.
-        mark_label: The meaning of the line.
-        width: Inches.
+    values: the name of the series labels the axis. mark: the line's place. mark_label: its meaning.
     """
     listed = ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
     alt = f"Bars of {values.name}: {listed}. A line at {mark:.1f} dB: {mark_label}."
@@ -193,7 +192,9 @@ def curves(
     if all(x.dtype.kind in "iuf" and np.array_equal(x, np.round(x)) for x in xs):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     yscale = "log" if log else "linear"
-    finish(axis, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
+    finish(axis, legend=False, xlabel=xlabel, ylabel=ylabel, title=label(title), yscale=yscale)
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
+    axis.legend(fontsize=8, **(beside if len(lines) > 4 else {}))  # five lines leave no free corner
     return figure
 
 
@@ -202,8 +203,7 @@ def training_curves(
 ) -> Figure:
     """Losses and validation PSNR by epoch, with the best epoch and the lines to beat.
 
-    The lines are bicubic and the model before training. Bicubic's loss is not in the history; it is
-    drawn if it is given.
+    The lines are bicubic and the model before training; bicubic's loss is drawn if it is given.
     """
     best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
     alt = f"Loss and validation PSNR by epoch: {best}."
@@ -214,9 +214,8 @@ def training_curves(
         losses = [e.train_loss for e in history.epochs[1:]]
         look = {"color": colour, "ls": line, "marker": marker, "ms": 4}
         left.plot(epochs[1:], losses, color=colour, ls=line, lw=1, label=f"{name}, training")
-        left.plot(
-            epochs, [e.valid_loss for e in history.epochs], label=f"{name}, validation", **look
-        )
+        checked = [e.valid_loss for e in history.epochs]
+        left.plot(epochs, checked, label=f"{name}, validation", **look)
         right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **look)
     kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
     _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
@@ -247,10 +246,23 @@ def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
             axis.plot(epoch, value, "*", color=colour, transform=axis.transData + apart, **look)
 
 
-def _annotate(axis, name, point: tuple[float, float], *, offset: tuple[int, int]) -> None:
-    if np.isfinite(point).all():
-        place = {"xytext": offset, "textcoords": "offset points"}
-        axis.annotate(label(name), point, fontsize=8, **place)
+def _annotate(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Write each name beside its point, at the first place that covers nothing."""
+    axis.figure.draw_without_rendering()  # only now is it known where everything lies
+    dots = [dot for line in axis.lines for dot in axis.transData.transform(line.get_xydata())]
+    taken = [Bbox.from_extents(*(dot - 6), *(dot + 6)) for dot in dots]
+    taken += [axis.get_legend().get_window_extent()] if axis.get_legend() else []
+    for name, point in points.items():
+        if not np.isfinite(point).all():
+            continue
+        text = axis.annotate(label(name), point, (0, 0), fontsize=8, textcoords="offset points")
+        for place, look in _PLACES.items():
+            text.set(position=place, **look)
+            box = text.get_window_extent()
+            inside = axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _methods(table: pd.DataFrame) -> list[str]:

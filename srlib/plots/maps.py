@@ -89,13 +89,7 @@ def _write_numbers(axis: Axes, values: np.ndarray, number_format: str) -> None:
 
 
 def network_chain(config: EDSRConfig, height: int, width: int) -> Figure:
-    """Draw an EDSR as a chain of its layers, with the shape after each.
-
-    Args:
-        config: The shape of the network.
-        height: Height of the LR picture in pixels.
-        width: Its width.
-    """
+    """Draw an EDSR as a chain of its layers, with the shape after each; LR is height x width."""
     n_feats = config.n_feats
     shape = f"{n_feats} x {height} x {width}"
     picture = f"3 x {height} x {width}"

@@ -123,6 +123,13 @@ def test_ssim_has_a_verdict_of_its_own():
     assert compare(before, before - 0.0123, metric="ssim").failed
 
 
+def test_only_acronyms_are_in_capitals():
+    before = psnr_of(*[0.5] * 6)
+    assert "+0.1000 in rank correlation" in str(
+        compare(before, before + 0.1, metric="rank correlation")
+    )
+
+
 def test_the_interval_of_six_images_by_all_their_resamples():
     """Of all 6^6 resamples, the expanded interval leaves out 0.24 % at each end (Hesterberg 2015).
 

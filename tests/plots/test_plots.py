@@ -1,6 +1,7 @@
 """What the figures show, read back from their artists and pixels."""
 
 import io
+import itertools
 import os
 import warnings
 from types import SimpleNamespace
@@ -107,6 +108,27 @@ def test_the_chart_of_costs_has_a_point_for_each_model():
     assert axis.lines[0].get_xydata().tolist() == [[1e5, 32.09], [3e6, 32.46]]
     assert axis.get_xscale() == "log" and "edsr 32.46 dB" in figure.alt
     assert [text.get_text() for text in axis.texts] == ["baseline", "edsr"]
+
+
+def test_names_in_a_chart_cover_neither_each_other_nor_points():
+    """Two photographs side by side, and two networks of almost one cost and quality."""
+    models = pd.DataFrame(
+        {"cost": [16, 22e3, 22e3, 125e3], "psnr": [27.48, 29.46, 28.49, 29.49]},
+        index=["bicubic", "pretrained", "edsr-lite-photo", "edsr-baseline-srlib"],
+    )
+    near = pd.Series({"000": 18.8, "001": 19.0, "002": 27.0}, name="texture")
+    alike = table_of({"bicubic": [30.0, 30.0, 20.0], "ours": [31.4, 31.4, 20.6]})
+    for figure in (
+        plots.quality_by_cost(models, title="x4"),
+        plots.gain_by_texture(alike, near),
+    ):
+        figure.draw_without_rendering()
+        (axis,) = figure.axes
+        boxes = [text.get_window_extent() for text in axis.texts]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        points = [p for line in axis.lines for p in axis.transData.transform(line.get_xydata())]
+        assert not any(box.contains(*point) for box in boxes for point in points)
+        assert all(axis.bbox.x0 < box.x0 and box.x1 < axis.bbox.x1 for box in boxes)
 
 
 def test_a_close_up_says_the_psnr_inside(photo):

@@ -61,7 +61,7 @@ def test_anatomy(path):
     for cell in code:
         assert set(cell.metadata) <= {"tags", "jupyter"}
         lines = cell.source.splitlines()
-        assert len(lines) <= 15 or cell.id == "imports", cell.id
+        assert len(lines) <= 15, cell.id
         assert max(map(len, lines)) <= 88, cell.id
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr"
