@@ -31,10 +31,13 @@ _NOISE = 3.0  # standard deviation of the smoothest parts, in levels
 
 
 class Recommendation(NamedTuple):
-    """The name of a checkpoint for a picture, and a sentence that says why."""
+    """The name of a checkpoint for a picture, and the reason: what was found in the picture."""
 
     name: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}, because {self.reason}."
 
 
 def recommend_checkpoint(
@@ -107,9 +110,9 @@ def _recommendation(windows: list[np.ndarray], stated: int | None, scale: int) -
     if trace is None and _is_noisy(windows):
         trace = "is noisy"
     if trace:
-        return Recommendation("edsr-lite-photo", f"edsr-lite-photo, because it {trace}.")
+        return Recommendation("edsr-lite-photo", f"it {trace}")
     kind = f"is a JPEG of quality {stated}" if stated else "shows little or no compression"
-    return Recommendation("edsr-lite", f"edsr-lite, because it {kind} and is not noisy.")
+    return Recommendation("edsr-lite", f"it {kind} and is not noisy")
 
 
 def _trace_of_compression(

@@ -27,7 +27,7 @@ ROOMS = [
     "widgets",
 ]
 MOST_LINES = 11270
-MOST_LINES_OF_CLI = 520
+MOST_LINES_OF_CLI = 523
 
 
 def names_of(requirements: list[str]) -> set[str]:

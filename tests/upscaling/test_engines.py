@@ -454,12 +454,12 @@ def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, ex
     )
 
 
-def test_the_trial_is_short_and_made_once():
-    engines._bfloat16_pays.cache_clear()
+def test_the_trial_is_made_once_and_leaves_the_threads():
+    engines.trial_on_cpu.cache_clear()
     threads = torch.get_num_threads()
-    answers = {engines._bfloat16_pays(16), engines._bfloat16_pays(16)}
-    assert len(answers) == 1 and answers <= {True, False}
-    assert engines._bfloat16_pays.cache_info().misses == 1 and torch.get_num_threads() == threads
+    assert engines.trial_on_cpu(16) == engines.trial_on_cpu(16)
+    assert set(engines.trial_on_cpu(16)) == {"float32", "bfloat16"}
+    assert engines.trial_on_cpu.cache_info().misses == 1 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
@@ -503,11 +503,12 @@ def test_an_overflow_in_16_bits_is_computed_again(photo):
 
 
 def test_the_choice_is_visible(photo, caplog):
+    heard = []
+    options = {"precision": "bfloat16", "device": "cpu", "engine": "torch"}
     with caplog.at_level(logging.INFO, engines.__name__):
-        super_resolve(
-            photo[:20, :20], strong(2), precision="bfloat16", device="cpu", engine="torch"
-        )
+        super_resolve(photo[:20, :20], strong(2), on_route=heard.append, **options)
     assert "torch in bfloat16 on cpu" in caplog.text
+    assert heard == [Route("torch", "bfloat16")]
 
 
 @pytest.mark.parametrize("option", ["engine", "precision", "padding"])

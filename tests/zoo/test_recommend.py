@@ -68,7 +68,7 @@ def test_the_better_network_is_chosen(tmp_path, scale):
             answer = recommend_checkpoint(tmp_path / name, scale)
             right.append((answer.name == "edsr-lite-photo") == (gain > 0))
             assert right[-1] or abs(gain) < 0.5, (path.name, name, answer.reason, gain)
-            assert answer.reason.startswith(f"{answer.name}, because it ")
+            assert str(answer).startswith(f"{answer.name}, because it ")
     assert np.mean(right) >= 0.95
 
 
