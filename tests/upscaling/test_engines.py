@@ -1,6 +1,9 @@
 """Every route of computation against the network as it is written, also where someone has changed the network."""
 
 import logging
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import wraps
@@ -9,7 +12,7 @@ from types import MethodType
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLES
+from conftest import ROOT, SAMPLES
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -592,6 +595,31 @@ def test_openvino_without_memory_makes_smaller_tiles(openvino, photo, monkeypatc
     sr = super_resolve(photo, model, engine="openvino", on_progress=lambda *p: seen.append(p))
     assert seen[-1][0] == seen[-1][1] > 4
     assert off(sr, expected) <= 1
+
+
+BESIDE_WORKERS = """
+import numpy as np, torch
+from torch.utils.data import DataLoader
+from srlib.model import EDSR, EDSRConfig
+from srlib.upscaling import super_resolve
+
+lr = np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)
+model = EDSR(EDSRConfig(2, 1, 8))
+before = super_resolve(lr, model, engine="openvino")
+for method in ("spawn", "fork"):
+    batches = DataLoader(torch.rand(4, 3, 8, 8), 1, num_workers=2, multiprocessing_context=method)
+    for batch in batches:
+        model(batch).sum().backward()
+        assert np.array_equal(super_resolve(lr, model, engine="openvino"), before)
+"""
+
+
+def test_openvino_beside_the_workers_of_a_data_loader(openvino):
+    """Before, between and after training steps, in one process. An earlier try crashed."""
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    command = [sys.executable, "-X", "faulthandler", "-c", BESIDE_WORKERS]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, timeout=300)
+    assert done.returncode == 0
 
 
 def test_rows_are_those_of_the_whole(photo):
