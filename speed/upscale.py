@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import ast
 import datetime
+import math
 import os
 import platform
 import subprocess
@@ -80,8 +81,6 @@ def classes_of(file: Path, names: str, **given) -> dict:
     ]
     for node in nodes:
         node.decorator_list = []  # a registry's
-    import math
-
     namespace = {"torch": torch, "nn": torch.nn, "math": math, "Optional": None, "Union": None}
     namespace |= given
     exec(compile(ast.Module(nodes, []), str(file), "exec"), namespace)
@@ -283,7 +282,7 @@ def by_size(weights: dict, file: Path, options) -> list[str]:
         "| LR pixels | " + " | ".join(f"{name}: seconds, MB" for name in OURS) + " |",
         "|---|" + "---|" * len(OURS),
     ]
-    sizes = [(85, 128), (170, 255)] if options.quick else [(170, 255), (339, 510), (678, 1020)]
+    sizes = [(42, 64)] if options.quick else [(170, 255), (339, 510), (678, 1020)]
     for size in sizes:
         rgb = photograph(*size)
         jobs = {name: partial(upscaler(name, None, weights), rgb) for name in OURS}
@@ -298,7 +297,7 @@ def by_size(weights: dict, file: Path, options) -> list[str]:
 
 def by_tile(weights: dict, options) -> list[str]:
     """What the halo costs: PyTorch in float32, the photograph whole and in tiles."""
-    size = (HEIGHT // 2, WIDTH // 2) if options.quick else (HEIGHT, WIDTH)
+    size = (HEIGHT // 4, WIDTH // 4) if options.quick else (HEIGHT, WIDTH)
     enlarge = upscaler("srlib, PyTorch in float32", None, weights)
     sides = {"whole": WIDTH} | {f"tiles of {side}": side for side in (256, 128, 64)}
     jobs = {name: partial(enlarge, photograph(*size), tile=side) for name, side in sides.items()}
