@@ -23,9 +23,8 @@ _DCT = np.cos(np.pi * _FREQUENCY * (2 * np.arange(8) + 1) / 16)
 _DCT *= np.where(_FREQUENCY, 0.5, np.sqrt(0.125))  # orthonormal
 _HIGH = np.add.outer(np.arange(8), np.arange(8)) >= 4  # frequencies that JPEG rounds to zero first
 # Share of the DCT coefficients that JPEG or WebP has rounded to zero on its own grid of blocks.
-_JPEG = 0.1  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
-_STRONG_JPEG = 0.22  # against all grids: quality 90, where WebP has blurred the steps since
-_WEBP = 0.1  # against all grids, on grids half a block apart: WebP of about quality 80
+_JPEG = 0.05  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
+_LOST = 0.1  # against all grids: WebP of about quality 80, or a JPEG of 90 that became WebP
 _FEWEST = 50  # large coefficients, below which a picture is too smooth to tell
 _NOISE = 3.0  # standard deviation of the smoothest parts, in levels
 
@@ -130,9 +129,9 @@ def _trace_of_compression(
         found = jpeg_quality([window[row:, column:] for window in windows])
         if found is not None and found < crossover:
             return f"was once a JPEG of quality {found}, whose blocks it still shows"
-        if found is None and least < (1 - _STRONG_JPEG) * everywhere:
+        if found is None and least < (1 - _LOST) * everywhere:
             return "shows the blocks of JPEG"
-    elif halfway < (1 - _WEBP) * everywhere:
+    elif halfway < (1 - _LOST) * everywhere:
         return "shows the blocks of WebP"
     return None
 

@@ -45,7 +45,9 @@ def files(lr):
         yield f"{quality}.png", encoded(decoded(jpeg), "PNG")
         yield f"{quality}-lossless.webp", encoded(decoded(jpeg), "WEBP", lossless=True)
         yield f"{quality}-cropped.png", encoded(decoded(jpeg)[3:, 5:], "PNG")
-    yield "75.webp", encoded(decoded(encoded(lr, "JPEG", quality=75)), "WEBP", quality=95)
+    for quality, again in ((75, 95), (75, 80), (90, 90)):
+        jpeg = decoded(encoded(lr, "JPEG", quality=quality))
+        yield f"{quality}-{again}.webp", encoded(jpeg, "WEBP", quality=again)
 
 
 @pytest.mark.parametrize("scale", [2, 4])
