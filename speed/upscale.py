@@ -12,7 +12,7 @@ Writes speed/upscale.md. FOLDER holds the peers, each measured if it is there, f
 
 OpenCV's dnn_superres reads only TensorFlow's files; its engine, cv2.dnn, is measured on the ONNX file of `export_onnx`.
 
-All take turns, several rounds, and the best of each counts, so that what else the machine does falls on all alike. Memory
+All take turns, several rounds, and the best of each counts, so that other work of the machine falls on all alike. Memory
 is the most that a process of its own needs beyond what it holds after looking at a small picture (Linux only).
 """
 
@@ -49,7 +49,9 @@ from srlib.upscaling import super_resolve, upscale_to_tiff
 from srlib.zoo import export_onnx
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH, HEIGHT, SCALE = 510, 339, 4  # a photograph of DIV2K, four times smaller
+WIDTH = 510
+HEIGHT = 339
+SCALE = 4  # a photograph of DIV2K, four times smaller
 MEAN = (0.4488, 0.4371, 0.4040)
 CEILING_SIDE = 2048  # of the matrices whose product tells what the machine can do
 Upscaler = Callable[[np.ndarray], np.ndarray]  # uint8 (H, W, 3) to uint8 (4 H, 4 W, 3)
@@ -228,7 +230,8 @@ def print_costs(job: str, name: str, peers: Path | None, file: Path, size: tuple
         options = {"target": target, "model": network(weights), "overwrite": True} | OURS[name]
         run = partial(upscale_to_tiff, **options)
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
-    before, started = status("VmRSS"), time.perf_counter()
+    before = status("VmRSS")
+    started = time.perf_counter()
     run(source)
     print(time.perf_counter() - started, status("VmHWM") - before)
 
@@ -296,7 +299,7 @@ def by_size(weights: dict, file: Path, options) -> list[str]:
 
 
 def by_tile(weights: dict, options) -> list[str]:
-    """What the halo costs: PyTorch in float32, the photograph whole and in tiles."""
+    """The cost of the halo: PyTorch in float32, the photograph whole and in tiles."""
     size = (HEIGHT // 4, WIDTH // 4) if options.quick else (HEIGHT, WIDTH)
     enlarge = upscaler("srlib, PyTorch in float32", None, weights)
     sides = {"whole": WIDTH} | {f"tiles of {side}": side for side in (256, 128, 64)}

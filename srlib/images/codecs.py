@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +45,16 @@ def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Sampl
         return _read_png(stream)
     is_tiff = head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
     return _read_tiff(stream, check_size) if is_tiff else None
+
+
+def is_deep(path: str | os.PathLike) -> bool:
+    """Tell by its header whether a file is a PNG or a TIFF of 16-bit gray or RGB."""
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        if stream.read(4) == b"\x89PNG":
+            return stream.read(21)[-1:] == b"\x10"
+        page, _, is_usual = _first_page(stream)
+        return is_usual and page.dtype == np.uint16
+    return False
 
 
 def _read_png(stream: BinaryIO) -> Samples:
@@ -130,17 +142,11 @@ def write_tiff(
     like: Picture,
     size: tuple[int, int] | None = None,
 ) -> None:
-    """Write a TIFF with the dtype, the channels and the metadata of a picture.
+    """Write samples, (H, W, C), as a TIFF with the dtype, channels and metadata of `like`.
 
-    Alpha is not premultiplied.
-
-    Args:
-        file: A binary file at its start.
-        data: The samples, (H, W, C), or an iterator of tiles, row by row: (TILE, TILE, C), or less
-            at the right and lower edges.
-        like: The picture with the dtype, the channels and the metadata. Its pixels are not written.
-        size: (height, width) of all tiles together. The file is then tiled, and compressed without
-            loss, and a BigTIFF if it may grow beyond a classic one.
+    With a size, (height, width), data are tiles instead, row by row: (TILE, TILE, C), or less at
+    the right and lower edges. The file is then compressed without loss, and a BigTIFF if it may
+    grow beyond a classic one. Alpha is not premultiplied.
     """
     import tifffile
 

@@ -53,9 +53,20 @@ KERNEL_IDLE = """() => {
 }"""
 RUN_ALL = """async () => {
   await window.jupyterapp.commands.execute("notebook:run-all-cells");
+  return true;
+}"""
+RUN_TO = """async (name) => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.findIndex((cell) => cell.model.sharedModel.id === name);
+  await commands.execute("notebook:run-all-above");
+  await commands.execute("notebook:run-cell");
+  return true;
+}"""
+ERRORS = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON());
   const errors = cells.flatMap((cell) => cell.outputs ?? []).filter((output) => output.output_type === "error");
-  return { errors: errors.map((error) => `${error.ename}: ${error.evalue}`) };
+  return errors.map((error) => `${error.ename}: ${error.evalue}`);
 }"""
 SHOW_CELL = """async (name) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -70,18 +81,21 @@ IN_KERNEL = """async (code) => {
 
 @contextmanager
 def lab(
-    browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, **context
+    browser: Browser, jupyter: Jupyter, notebook: str, *, cell: str, rest: bool = True, **context
 ) -> Iterator[Page]:
-    """A page of JupyterLab in which all cells of the notebook have run and `cell` is in sight."""
+    """A page of JupyterLab in which the cells of the notebook have run, and `cell` is in sight.
+
+    Args:
+        rest: Whether to run the cells below `cell`, too.
+    """
     with browser.new_context(viewport={"width": 1280, "height": 1000}, **context) as own_context:
         page = own_context.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(f"{jupyter.url}/lab/tree/notebooks/{notebook}?token={jupyter.token}&reset")
         page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)
-        ran = page.wait_for_function(
-            RUN_ALL, timeout=PATIENCE
-        )  # unlike evaluate, it gives up when a kernel hangs
-        assert ran.json_value() == {"errors": []}
+        # Unlike evaluate, it gives up when a kernel hangs.
+        page.wait_for_function(RUN_ALL if rest else RUN_TO, arg=cell, timeout=PATIENCE)
+        assert page.evaluate(ERRORS) == []
         page.evaluate(SHOW_CELL, cell)
         yield page
     jupyter.stop_kernels()

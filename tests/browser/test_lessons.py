@@ -1,4 +1,4 @@
-"""The lessons in JupyterLab: every cell runs, and each slider, moved by keyboard, changes the picture beside it."""
+"""The lessons in JupyterLab: each slider, moved by keyboard, changes the picture beside it."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def done_before(jupyter):
 
 
 def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
-    with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play") as page:
+    with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play", rest=False) as page:
         slider = page.locator(".srlib-compare[data-ready]").first
         before = slider.get_attribute("data-ready")
         page.get_by_role("slider", name="JPEG quality").press("ArrowRight")
@@ -33,7 +33,7 @@ def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
 
 
 def test_blocks_and_features_of_notebook_03(browser, jupyter):
-    with lab(browser, jupyter, "03_architecture.ipynb", cell="try-it") as page:
+    with lab(browser, jupyter, "03_architecture.ipynb", cell="try-it", rest=False) as page:
         said = page.locator(".widget-html p", has_text="parameters")
         expect(said).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
         for name in ("Residual blocks", "Features"):
@@ -47,7 +47,7 @@ def test_blocks_and_features_of_notebook_03(browser, jupyter):
 
 
 def test_scale_and_crop_of_notebook_05(browser, jupyter, done_before):
-    with lab(browser, jupyter, "05_visual_evaluation.ipynb", cell="explorer") as page:
+    with lab(browser, jupyter, "05_visual_evaluation.ipynb", cell="explorer", rest=False) as page:
         expect(page.get_by_role("img", name="Crop of SR x4")).to_be_visible()
         page.get_by_role("slider", name="Scale").press("ArrowLeft")
         expect(page.get_by_role("img", name="Crop of SR x3")).to_be_visible()

@@ -25,11 +25,11 @@ from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.ensemble import mean_of_eight
 from srlib.widgets import ImageWizard
-from srlib.widgets.wizard import enlarge, visit
+from srlib.widgets.wizard import enlarge, preview, visit
 from srlib.widgets.wizard.jobs import Cancelled, JobQueue, machine_slot
 from srlib.widgets.wizard.page import zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention
+from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.speed import Speed
 from srlib.zoo import checkpoints as zoo
@@ -273,6 +273,33 @@ class TestPreview:
         brightness = np.asarray(drawn).astype(int).sum(axis=2)[0]
         assert brightness[0] < 20 and (np.diff(brightness) >= 0).all() and brightness[-1] > 600
 
+    @pytest.mark.parametrize("most", [512 * 512, 40 * 40])
+    def test_uncertainty_is_the_deviation_of_the_eight_answers(self, models, monkeypatch, most):
+        """Of a part, or of its middle if that is too large."""
+        monkeypatch.setattr(preview, "_ASKED", most)
+        photo = np.full((80, 120, 3), 90, np.uint8)
+        photo[:, 60:] = RNG.integers(0, 256, (80, 60, 3))
+        wizard = ImageWizard()
+        wizard.take([Photograph.open(encoded(Image.fromarray(photo), "PNG"), "half.png")])
+        wizard.choose(scale=2)
+        told = []
+        part, drawn = uncertainty(wizard.order, photo, (0.25, 0.2, 0.75, 0.8), told.append)
+        left, top, right, bottom = (round(x) for x in np.array(part) * [120, 80, 120, 80])
+        assert drawn.size == (2 * (right - left), 2 * (bottom - top))
+        assert (right + left) / 2 == pytest.approx(60, abs=1)
+        assert (right - left, bottom - top) == ((60, 48) if most > 3000 else (44, 35))
+        model = zoo.load_pretrained("edsr-lite", 2)
+        answers = [
+            np.rot90(upscale(np.rot90(photo[:, ::flip], turns), model), -turns)[:, ::flip]
+            for flip in (1, -1)
+            for turns in range(4)
+        ]
+        spread = np.std([answer @ [0.299, 0.587, 0.114] for answer in answers], axis=0)
+        spread = spread[2 * top : 2 * bottom, 2 * left : 2 * right]
+        brightness = np.asarray(drawn).astype(int).sum(axis=2)
+        assert np.corrcoef(spread.ravel(), brightness.ravel())[0, 1] > 0.9
+        assert told[-1] == 1 and told == sorted(told)
+
     def test_the_check_says_the_psnr_that_scikit_image_computes(self, tmp_path):
         photo = read_image(SAMPLES / "DIV2K_valid_HR" / "0804.png").rgb[:320, :320]
         wizard = ImageWizard()
@@ -326,17 +353,25 @@ class TestRefusals:
             empty.wait()
 
     def test_the_largest_factor_that_fits_is_chosen(self, ready, tmp_path, monkeypatch):
-        """And a larger photograph after a small one, and back; a factor that is asked for is refused with a reason."""
+        """And a larger photograph after a small one, and back; a length that is too large is refused with a reason."""
         monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 16 * LR[..., 0].size)
         wide = write_image(tmp_path / "wide.png", np.tile(LR, (1, 2, 1)))
         assert ready.scale == 4
         ready.open(wide)
         assert ready.scale == 2 and not ready.fits(4)
-        ready.choose(scale=4)
-        with pytest.raises(ValueError, match=r"wide\.png would become .* Choose a smaller size"):
+        ready.choose(longer_side=100)
+        with pytest.raises(ValueError, match=r"wide\.png would become .* smaller size"):
             ready.start()
+        ready.choose(scale=4)
         ready.open(tmp_path / "cat.tif")
         assert ready.scale == 4 and made_by(ready, scale=4).sr.size == (48, 64)
+
+    def test_a_result_that_no_disk_holds_is_refused(self, ready, monkeypatch):
+        monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 100)
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10_000}))
+        ready.choose(scale=4)
+        with pytest.raises(ValueError, match=r"cat\.tif .* free on the disk"):
+            ready.start()
 
     def test_lack_of_memory_ends_in_a_sentence(self, ready, monkeypatch):
         with monkeypatch.context() as patched, pytest.raises(MemoryError):
@@ -436,13 +471,34 @@ class TestFiles:
         image.save(tmp_path / "cat.png", exif=exif, icc_profile=profile)
         ready.open(tmp_path / "cat.png")
         made = made_by(ready, scale=4)
-        with Image.open(io.BytesIO(made.encode(kind))) as file:
+        with Image.open(io.BytesIO(made.file(kind)[1].read())) as file:
             assert (file.format, file.size) == (kind, (64, 48))
             assert file.info["icc_profile"] == profile and file.getexif()[0x010F] == "A camera"
             if kind != "JPEG":
                 assert np.array_equal(np.asarray(file), np.dstack([made.sr.rgb, made.sr.alpha]))
-        with Image.open(io.BytesIO(made.encode(kind, metadata=False))) as file:
+        with Image.open(io.BytesIO(made.file(kind, metadata=False)[1].read())) as file:
             assert file.info["icc_profile"] == profile and 0x010F not in file.getexif()
+
+    def test_beyond_the_memory_a_tiff_has_the_same_pixels(self, ready, tmp_path, monkeypatch):
+        """And no name on the disk, and none of the camera's notes."""
+        image = Image.fromarray(np.dstack([LR, LR[..., 0]]))
+        exif = image.getexif()
+        exif[0x010F] = "A camera"
+        image.save(tmp_path / "cat.png", exif=exif)
+        ready.open(tmp_path / "cat.png")
+        expected = made_by(ready, scale=2).sr
+        ready.open(tmp_path / "cat.tif", tmp_path / "cat.png")
+        monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 100)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+        (tmp_path / "scratch").mkdir()
+        made = made_by(ready, scale=2, model="edsr-lite")
+        name, content = made.file("JPEG")
+        assert name == "cat_x2_edsr-lite.tif" and not list((tmp_path / "scratch").glob("**/*.tif"))
+        with Image.open(io.BytesIO(content.read())) as file:
+            assert np.array_equal(np.asarray(file), np.dstack([expected.rgb, expected.alpha]))
+            assert 0x010F not in file.getexif()
+        with zipfile.ZipFile(io.BytesIO(zip_of(ready.batch, "PNG").read())) as archive:
+            assert archive.read("cat_x2_edsr-lite.tif") == content.read()
 
     def test_a_zip_has_the_last_batch_under_different_names(self, ready, tmp_path):
         made_by(ready, scale=4)

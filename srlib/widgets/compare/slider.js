@@ -16,7 +16,8 @@ function render({ model, el, signal }) {
   let sources = [];
   let size = null; // of the finest picture
   let pointer = null; // { panel, x, y } in screen pixels of a panel
-  let opening = null; // { version, detail }: the pictures that are to be opened at a point, or without a margin
+  let opening = null; // { version, … }: how the pictures of this version are to be opened
+  let seen = {}; // { whole, part } of the pictures that are shown
   let current = 0; // the picture that the flicker shows
   let playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let loupe = false;
@@ -106,8 +107,11 @@ function render({ model, el, signal }) {
 
   async function showPictures() {
     const [version, pictures, sizes] = get("version", "pictures", "sizes");
+    const [detail, cover, whole, part] = get("detail", "cover", "whole", "part");
     const overviews = await Promise.all(pictures.map(decode));
     if (signal.aborted || version !== model.get("version")) return; // newer pictures have taken their place, or the view is gone
+    const stays = whole && whole === seen.whole && part[2] - part[0] === 1 ? wholeOnScreen() : null;
+    seen = { whole, part };
     sources.forEach((source) => source.close());
     sources = overviews.map((overview, picture) => {
       const ask = (level, column, row) => model.send({ tile: [version, picture, level, column, row] });
@@ -119,8 +123,7 @@ function render({ model, el, signal }) {
     while (panels.length < sources.length) addPanel();
     arrange();
     askScores();
-    const [detail, cover] = get("detail", "cover");
-    opening = detail || cover ? { version, detail } : null;
+    opening = detail || cover ? { version, detail, cover, stays } : null;
     openAtDetail();
     root.dataset.ready = version;
     if (model.get("sweep")) sweep();
@@ -142,6 +145,13 @@ function render({ model, el, signal }) {
     requestAnimationFrame(step);
   }
 
+  /** Where the whole would lie on the screen of which the pictures are a part. */
+  function wholeOnScreen() {
+    const [{ left, top, width, height }, [x0, y0, x1, y1]] = [rectangle(), seen.part];
+    const [across, down] = [width / (x1 - x0), height / (y1 - y0)];
+    return { width: across, left: left - x0 * across, top: top - y0 * down };
+  }
+
   /** Go to the detail once, as soon as the panels have their size: two frames after they were arranged. */
   function openAtDetail() {
     if (!opening || signal.aborted) return;
@@ -149,8 +159,9 @@ function render({ model, el, signal }) {
       if (!opening || !panels[0].node.clientWidth) return; // done, or on a page that is hidden
       if (opening.version !== model.get("version")) return; // other pictures are on their way
       if (Math.abs(box().width - panels[0].node.clientWidth * devicePixelRatio) > 2) return openAtDetail();
-      if (opening.detail) set({ ...atDetail(box(), size, opening.detail, devicePixelRatio), detail: null });
-      else set(covering(box(), size));
+      const same = opening.stays ? unmoved(box(), size, opening.stays) : { zoom: 0, center: opening.detail };
+      const { zoom, center } = opened(box(), size, { ...opening, detail: same.center, density: devicePixelRatio });
+      set({ zoom: Math.max(zoom, same.zoom), center, detail: null });
       opening = null;
     }));
   }

@@ -7,6 +7,7 @@
  */
 
 const LARGEST = 64; // pixels of the screen that one pixel of the finest picture may cover, in one direction
+const ENOUGH = 8; // CSS pixels that a pixel of the picture covers at most when it is opened without a margin
 const COMFORTABLE_WIDTH = 480; // smaller pictures are shown at a whole multiple of their size, so that their pixels stay even
 const GAP = 4; // CSS pixels between pictures side by side
 const WORTH = 1.25; // how much larger pictures must get before they lie below one another
@@ -47,16 +48,24 @@ function moved(box, size, view, { factor = 1, at = middle(box), by = { x: 0, y: 
 /** The view at which one pixel of the picture is one pixel of the screen. */
 const trueSize = (box, size, view) => settled(box, size, { ...view, zoom: 1 / fitted(box, size) });
 
-/** The view that shows a point in true size, or larger on a dense screen so that a pixel can be seen; never less than fits. */
-function atDetail(box, size, center, density) {
+/**
+ * The view to open pictures with: about a point in true size, or larger on a dense screen so that a pixel can be seen, but
+ * never less than fits; without a point, or if `cover` is set, without a margin either, as long as pixels stay small.
+ */
+function opened(box, size, { detail, cover, density }) {
+  const fit = fitted(box, size);
+  const without = Math.max(box.width / size.width, box.height / size.height);
   const pixels = density < 1.75 ? 1 : Math.ceil(density); // of the screen for each of the picture
-  return settled(box, size, { zoom: Math.max(1, pixels / fitted(box, size)), center });
+  const least = cover || !detail ? Math.min(without, ENOUGH * density) : fit;
+  const zoom = (detail ? Math.max(least, pixels) : least) / fit;
+  return settled(box, size, { zoom, center: detail ?? [0.5, 0.5] });
 }
 
-/** The view in which the picture leaves no margin. */
-function covering(box, size) {
-  const [across, down] = [box.width / size.width, box.height / size.height];
-  return settled(box, size, { zoom: Math.max(across, down) / fitted(box, size), center: [0.5, 0.5] });
+/** The view of a whole in which a part of it stays where it was on the screen. */
+function unmoved(box, size, { width, left, top }) {
+  const zoom = width / size.width / fitted(box, size);
+  const center = [(box.width / 2 - left) / width, (box.height / 2 - top) / ((width * size.height) / size.width)];
+  return settled(box, size, { zoom, center });
 }
 
 const middle = (box) => ({ x: box.width / 2, y: box.height / 2 });

@@ -20,9 +20,10 @@ function makeChoices({ model, signal, on, send }, openMore) {
       }));
     }
     [...scales.children].forEach((label, index) => {
-      const { value, text, reason } = offers[index];
+      const { value, text, refused, reason } = offers[index];
       label.firstChild.checked = value === model.get("chosen").scale;
-      label.firstChild.disabled = Boolean(reason);
+      label.firstChild.disabled = refused;
+      label.classList.toggle("srlib-large", Boolean(reason));
       label.lastChild.textContent = text;
       label.title = reason;
     });

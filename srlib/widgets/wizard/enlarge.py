@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
-from srlib.model.edsr import EDSRConfig, ResBlock
+from srlib.model.edsr import EDSR, EDSRConfig, ResBlock
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
-from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, advice, decode, thumbnail
+from srlib.upscaling.strips import upscale_to_tiff
+from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, advice, decode
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.zoo import checkpoints as zoo
 
-# Of the network's answer: a dozen visitors share the memory of one machine.
+# Of the network's answer in memory: a dozen visitors share one machine. Larger ones go to a TIFF.
 MAX_RESULT_PIXELS = 4 * MAX_PIXELS
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _TITLES = {
@@ -117,6 +121,16 @@ class Order:
         return large_size(self.photograph.size, self.model_scale, self.factor)
 
     @property
+    def pixels(self) -> int:
+        """The pixels of the network's answer."""
+        return math.prod(side * self.model_scale for side in self.photograph.size)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the result does not fit into memory, and is written into a TIFF as it is made."""
+        return self.pixels > MAX_RESULT_PIXELS and self.factor == self.model_scale
+
+    @property
     def stem(self) -> str:
         """The name of the result without a suffix."""
         how = f"x{self.scale:g}" if self.longer_side is None else f"{self.longer_side}px"
@@ -138,36 +152,42 @@ class Order:
         """Check that the order can be carried out here.
 
         Raises:
-            ValueError: For an impossible factor, and for a result beyond MAX_RESULT_PIXELS.
+            ValueError: For an impossible factor, for a size beyond MAX_RESULT_PIXELS that is not
+                a network's own, and for a result that would take more than half of the disk's room.
         """
-        pixels = math.prod(side * self.model_scale for side in self.photograph.size)
-        if pixels > MAX_RESULT_PIXELS:
+        if self.pixels <= MAX_RESULT_PIXELS:
+            return
+        size = f"{self.photograph.name} would become {self.pixels / 1e6:.0f} megapixels"
+        if not self.is_streamed:
             raise ValueError(
-                f"{self.photograph.name} would become {pixels / 1e6:.0f} megapixels; "
-                f"the limit here is {MAX_RESULT_PIXELS / 1e6:.0f}. "
-                "Choose a smaller size, or crop the photograph."
+                f"{size}; the limit here is {MAX_RESULT_PIXELS / 1e6:.0f}. "
+                "Choose a factor, such as 2×, or a smaller size."
+            )
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if 2 * 3 * self.pixels > free:
+            raise ValueError(
+                f"{size}, too many for the {free / 1e9:.1f} GB that are free on the disk here. "
+                "Choose a smaller factor, or crop the photograph."
             )
 
 
 @dataclass(frozen=True)
 class Enlargement:
-    """The result of an order. It waits on disk as PNG; the properties decode or compute anew.
+    """The result of an order. It waits on disk, as PNG, or as TIFF if it was streamed.
 
     Attributes:
         order: The order.
-        thumbnail: The data URL of a small JPEG.
         batch: Results that were started together have the same number.
     """
 
     order: Order
-    thumbnail: str = field(repr=False)
     batch: int
-    _png: Scratch
+    _content: Scratch
 
     @property
     def sr(self) -> Picture:
         """The enlarged photograph."""
-        return decode(self.file_name, self._png.read())
+        return decode(self.file_name, self._content.read())
 
     @property
     def bicubic(self) -> Picture:
@@ -184,19 +204,25 @@ class Enlargement:
 
     @property
     def file_name(self) -> str:
-        """The name of the PNG file."""
-        return f"{self.order.stem}.png"
+        """The name of the file on disk."""
+        return self.order.stem + SUFFIXES["TIFF" if self.order.is_streamed else "PNG"]
 
-    def encode(self, kind: str = "PNG", *, metadata: bool = True) -> bytes:
-        """The bytes of a file, with its profile, and with alpha where the format has it.
+    def file(self, kind: str = "PNG", *, metadata: bool = True) -> tuple[str, Scratch]:
+        """The name and content of a file, with profile, and with alpha where the format has it.
 
         Args:
-            kind: "PNG", "JPEG" or "TIFF".
-            metadata: Whether to keep the camera's notes, such as the place and the time.
+            kind: "PNG", "JPEG" or "TIFF"; a streamed result is a TIFF anyway.
+            metadata: Whether to keep the camera's notes, such as the place and the time. A
+                streamed result has none.
         """
-        if kind == "PNG" and metadata:
-            return self._png.read()
-        return encode(self.sr if metadata else replace(self.sr, exif=None, xmp=None, text={}), kind)
+        if self.order.is_streamed or (kind == "PNG" and metadata):
+            return self.file_name, self._content
+        sr = self.sr if metadata else _without_notes(self.sr)
+        return self.order.stem + SUFFIXES[kind], Scratch(encode(sr, kind))
+
+
+def _without_notes(picture: Picture) -> Picture:
+    return replace(picture, exif=None, xmp=None, text={})
 
 
 def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 0) -> Enlargement:
@@ -209,38 +235,57 @@ def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 
         batch: As in Enlargement.
     """
     model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
-    progress = _Progress(order, on_progress)
-    for module in model.modules():
-        if isinstance(module, ResBlock):
-            module.register_forward_hook(progress.on_block)
-    sr = upscale(
-        order.photograph.read(),
-        model,
-        scale=order.factor,
-        self_ensemble=order.recipe.passes > 1,
-        on_progress=progress.on_tile,
-    )
-    return Enlargement(order, thumbnail(sr), batch, Scratch(encode(sr)))
+    options = {
+        "self_ensemble": order.recipe.passes > 1,
+        "on_progress": Progress(
+            model, order.recipe.passes, order.photograph.size, on_progress
+        ).on_tile,
+    }
+    picture = order.photograph.read()
+    if not order.is_streamed:
+        sr = upscale(picture, model, scale=order.factor, **options)
+        return Enlargement(order, batch, Scratch(encode(sr)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.tif"
+        upscale_to_tiff(_without_notes(picture), path, model, **options)
+        return Enlargement(order, batch, Scratch.of_file(path))
 
 
-class _Progress:
-    """Turns finished blocks and tiles into a fraction."""
+class Progress:
+    """Turns finished blocks and tiles into a fraction.
 
-    def __init__(self, order: Order, on_progress: Callable[[float], None]):
+    Args:
+        model: The network, which gets hooks.
+        passes: How often it runs on each tile.
+        size: (height, width) of the image.
+        on_progress: As for `enlarge`.
+    """
+
+    def __init__(
+        self,
+        model: EDSR,
+        passes: int,
+        size: tuple[int, int],
+        on_progress: Callable[[float], None],
+    ):
+        for module in model.modules():
+            if isinstance(module, ResBlock):
+                module.register_forward_hook(self._on_block)
         self._on_progress = on_progress
-        self._blocks_per_tile = order.config.n_resblocks * order.recipe.passes
+        self._blocks_per_tile = model.config.n_resblocks * passes
         self._blocks = 0
         self._tiles = 0
         # A first guess, until the first tile is done.
-        self._total = math.prod(math.ceil(side / 512) for side in order.photograph.size)
+        self._total = math.prod(math.ceil(side / 512) for side in size)
 
-    def on_block(self, *_) -> None:
+    def _on_block(self, *_) -> None:
         self._blocks += 1
         # More blocks than expected where a tile was started again for lack of memory.
         tiles = self._tiles + min(self._blocks / self._blocks_per_tile, 1)
         self._on_progress(tiles / max(self._total, self._tiles + 1))
 
     def on_tile(self, done: int, total: int) -> None:
+        """To be given to the function that enlarges."""
         self._blocks = 0
         self._tiles = done
         self._total = total

@@ -63,16 +63,23 @@ function makeMore({ model, signal, on, send }) {
   return { panel, button, open, wanted: () => ({ kind: format.value, metadata: metadata.checked }) };
 }
 
-/** Two questions about the result: what in it is invented, and how close does the network come? */
+/** Questions about the result: what in it is invented, where is it unsure, and how close does the network come? */
 function makeHonesty({ model, signal, on, send }) {
-  const invented = make("button", { type: "button", class: "srlib-chip" }, "Show what was invented");
-  const check = make("button", { type: "button", class: "srlib-chip" }, "Check on this photo");
-  on(invented, "click", () => send({ type: "invented", on: !model.get("invented") }));
+  const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
+  const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Check on this photo")];
+  const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
+  on(invented, "click", () => toggle("invented"));
+  on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));
   on(check, "click", () => send({ type: "check" }));
-  const node = make("div", { class: "srlib-honesty srlib-part" }, invented, check);
-  follow(model, signal, ["invented", "landing"], () => {
+  const node = make("div", { class: "srlib-honesty srlib-part" }, invented, unsure, check);
+  follow(model, signal, ["map", "asking", "landing"], () => {
+    const [map, asking] = [model.get("map"), model.get("asking")];
     node.hidden = model.get("landing");
-    invented.setAttribute("aria-pressed", `${model.get("invented")}`);
+    invented.setAttribute("aria-pressed", `${map === "invented"}`);
+    unsure.setAttribute("aria-pressed", `${map === "unsure"}`);
+    unsure.textContent = asking ? "Cancel" : "Where it is unsure";
+    unsure.hidden = !map;
+    check.hidden = Boolean(map);
   });
   return node;
 }

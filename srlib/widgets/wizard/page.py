@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from srlib.widgets.javascript import javascript
-from srlib.widgets.wizard.enlarge import SUFFIXES, Enlargement
+from srlib.widgets.wizard.enlarge import Enlargement
 from srlib.widgets.wizard.scratch import Scratch
 
 _SCRIPTS = ("kernel", "upload", "strip", "choices", "more", "job", "page")
@@ -43,7 +43,9 @@ class Page(anywidget.AnyWidget):
     strip = traitlets.List(
         help="Results and photographs: name, text, thumbnail, state, current, and how to pick it"
     ).tag(sync=True)
-    scales = traitlets.List(help="Offered: value, text, and the reason if refused").tag(sync=True)
+    scales = traitlets.List(
+        help="Offered: value, text, whether refused, and the reason if refused or streamed"
+    ).tag(sync=True)
     chosen = traitlets.Dict(
         help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble)"
     ).tag(sync=True)
@@ -64,7 +66,8 @@ class Page(anywidget.AnyWidget):
     veil = traitlets.Dict(
         help="The picture that hides the stage, until that is ready with a version"
     ).tag(sync=True)
-    invented = traitlets.Bool(False, help="Whether the map is shown").tag(sync=True)
+    map = traitlets.Enum(("", "invented", "unsure"), "", help="Which is shown").tag(sync=True)
+    asking = traitlets.Bool(False, help="Whether one is being computed").tag(sync=True)
 
     def __init__(
         self,
@@ -166,8 +169,8 @@ def zip_of(results: Sequence[Enlargement], kind: str, *, metadata: bool = True) 
 
     Args:
         results: The results; where two have one name, the later gets a number.
-        kind: As in `Enlargement.encode`.
-        metadata: As in `Enlargement.encode`.
+        kind: As in `Enlargement.file`.
+        metadata: As in `Enlargement.file`.
     """
     content = Scratch()
     seen = Counter()
@@ -176,7 +179,11 @@ def zip_of(results: Sequence[Enlargement], kind: str, *, metadata: bool = True) 
             stem = made.order.stem
             seen[stem] += 1
             unique = stem if seen[stem] == 1 else f"{stem} ({seen[stem]})"
-            archive.writestr(unique + SUFFIXES[kind], made.encode(kind, metadata=metadata))
+            name, file = made.file(kind, metadata=metadata)
+            member = unique + Path(name).suffix
+            with archive.open(member, "w", force_zip64=True) as stream:
+                for start in range(0, len(file), PIECE):
+                    stream.write(file.read(start, PIECE))
     return content
 
 

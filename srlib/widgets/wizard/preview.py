@@ -12,18 +12,20 @@ import numpy as np
 from PIL import Image, ImageChops
 from scipy.ndimage import uniform_filter
 
-from srlib.images.picture import luma
+from srlib.images.picture import to_gray
 from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
-from srlib.upscaling.enlarge import upscale
-from srlib.widgets.wizard.enlarge import Order
+from srlib.upscaling.enlarge import uncertainty_map, upscale
+from srlib.widgets.wizard.enlarge import Order, Progress
 from srlib.zoo import checkpoints as zoo
 
 PATCH = 160  # pixels of the photograph, the shorter side
 _HALO = 12  # pixels around the patch that the network sees too
 _FRACTIONS = {2: "half", 3: "a third", 4: "a quarter"}
 _CHECKED = 384  # pixels a side of the part that `check_on_itself` looks at
+_ASKED = 512 * 512  # pixels of the part that `uncertainty` looks at, at most
 _MOST_LEVELS = 16  # a map of smaller differences than this is not stretched to full brightness
+_MOST_SPREAD = 4  # levels; the same of the eight answers' spread
 
 
 @dataclass(frozen=True)
@@ -52,29 +54,76 @@ def enlarge_patch(order: Order, rgb: np.ndarray, center: tuple | None, shape: fl
     """
     rows, columns = _window(rgb.shape[:2], shape)
     top, left = _corner(rgb, rows, columns, center)
-    above, beside = min(_HALO, top), min(_HALO, left)
-    lr = rgb[top - above : top + rows + _HALO, left - beside : left + columns + _HALO]
-    factor = order.factor
-    inner = tuple(
-        slice(round(halo * factor), round((halo + side) * factor))
-        for halo, side in ((above, rows), (beside, columns))
-    )
+    lr, inner = _with_halo(rgb, top, left, rows, columns, order.factor)
     model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
-    after = upscale(lr, model, scale=factor, self_ensemble=order.recipe.passes > 1)
-    height, width = rgb.shape[:2]
-    part = (left / width, top / height, (left + columns) / width, (top + rows) / height)
-    return Patch(part, imresize(lr, factor)[inner], after[inner])
+    after = upscale(lr, model, scale=order.factor, self_ensemble=order.recipe.passes > 1)
+    part = _part(rgb, top, left, rows, columns)
+    return Patch(part, imresize(lr, order.factor)[inner], after[inner])
 
 
 def invention(before: Image.Image, after: Image.Image) -> Image.Image:
     """A map of the difference of two RGB images: black where there is none, then red to white."""
-    difference = ImageChops.difference(before, after).convert("L")
-    counts = np.cumsum(difference.histogram())
-    brightest = max(int(np.searchsorted(counts, 0.998 * counts[-1])), _MOST_LEVELS)
+    return _heat(ImageChops.difference(before, after).convert("L"), _MOST_LEVELS)
+
+
+def uncertainty(
+    order: Order, rgb: np.ndarray, part: tuple, on_progress: Callable[[float], None]
+) -> tuple[tuple[float, float, float, float], Image.Image]:
+    """A map of where the network's answers to the eight flips and turns of a photograph differ.
+
+    Args:
+        order: The order.
+        rgb: The photograph, uint8 (H, W, 3).
+        part: Left, top, right and bottom of what is wanted, in fractions of the photograph; of a
+            part that takes long, the middle.
+        on_progress: Receives the fraction done; may raise to cancel.
+
+    Returns:
+        The part that was looked at, and its map: black where the answers agree.
+    """
+    height, width = rgb.shape[:2]
+    wanted = (round((part[3] - part[1]) * height), round((part[2] - part[0]) * width))
+    shrink = min(1, (_ASKED / max(1, wanted[0] * wanted[1])) ** 0.5)
+    rows, columns = (max(1, int(side * shrink)) for side in wanted)
+    center = ((part[0] + part[2]) / 2, (part[1] + part[3]) / 2)
+    top, left = _corner(rgb, rows, columns, center)
+    lr, inner = _with_halo(rgb, top, left, rows, columns, order.model_scale)
+    model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
+    progress = Progress(model, 8, lr.shape[:2], on_progress)
+    spread = uncertainty_map(lr, model, on_progress=progress.on_tile)[inner]
+    unit = 255 / (8 * _MOST_SPREAD)
+    levels = Image.fromarray(np.minimum(spread * unit, 255).astype(np.uint8))
+    return _part(rgb, top, left, rows, columns), _heat(levels, round(_MOST_SPREAD * unit))
+
+
+def _with_halo(
+    rgb: np.ndarray, top: int, left: int, rows: int, columns: int, factor: float
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """A window with some pixels around it, and where it lies in the enlargement of both."""
+    above = min(_HALO, top)
+    beside = min(_HALO, left)
+    lr = rgb[top - above : top + rows + _HALO, left - beside : left + columns + _HALO]
+    down, across = (
+        slice(round(halo * factor), round((halo + side) * factor))
+        for halo, side in ((above, rows), (beside, columns))
+    )
+    return lr, (down, across)
+
+
+def _part(rgb: np.ndarray, top: int, left: int, rows: int, columns: int) -> tuple:
+    """Left, top, right and bottom of a window, in fractions of the photograph."""
+    height, width = rgb.shape[:2]
+    return (left / width, top / height, (left + columns) / width, (top + rows) / height)
+
+
+def _heat(levels: Image.Image, least: int) -> Image.Image:
+    """Levels in colours, from black to white; the brightest is at least this level."""
+    counts = np.cumsum(levels.histogram())
+    brightest = max(int(np.searchsorted(counts, 0.998 * counts[-1])), least)
     colours = matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]
-    difference = difference.point([min(255, 255 * level // brightest) for level in range(256)])
-    difference.putpalette((255 * colours).astype(np.uint8).tobytes())
-    return difference.convert("RGB")
+    levels = levels.point([min(255, 255 * level // brightest) for level in range(256)])
+    levels.putpalette((255 * colours).astype(np.uint8).tobytes())
+    return levels.convert("RGB")
 
 
 def check_on_itself(order: Order, rgb: np.ndarray) -> str:
@@ -126,7 +175,7 @@ def _corner(rgb: np.ndarray, rows: int, columns: int, center: tuple | None) -> t
 def _most_detailed(rgb: np.ndarray, rows: int, columns: int) -> tuple[int, int]:
     """Top and left of the window in which neighbouring pixels differ most."""
     step = max(1, int((rgb.shape[0] * rgb.shape[1] / 1e6) ** 0.5))  # a megapixel is enough
-    gray = luma(rgb[::step, ::step]).astype(np.float32)
+    gray = to_gray(rgb[::step, ::step]).astype(np.float32)
     detail = np.zeros_like(gray)
     detail[1:] += np.abs(np.diff(gray, axis=0))
     detail[:, 1:] += np.abs(np.diff(gray, axis=1))

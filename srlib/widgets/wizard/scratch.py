@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 
@@ -20,6 +21,14 @@ class Scratch:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115, it stays open as long as it exists
         self._lock = threading.Lock()
         self.append(content)
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike) -> Scratch:
+        """The content of a file, which loses its name."""
+        scratch = cls()
+        scratch._file = open(path, "r+b")  # noqa: SIM115, as above
+        os.unlink(path)
+        return scratch
 
     def append(self, piece: bytes) -> None:
         """Add bytes at the end."""

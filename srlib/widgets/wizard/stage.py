@@ -11,11 +11,12 @@ from srlib.images.picture import Picture, eight_bit, read_image, to_pil
 from srlib.images.resize import imresize
 from srlib.widgets.compare.slider import CompareSlider, most_different
 from srlib.widgets.wizard.enlarge import Enlargement, Order
-from srlib.widgets.wizard.photograph import Photograph
 from srlib.widgets.wizard.preview import Patch, invention
 
 _HERE = Path(__file__).parent
 _ALL = (0.0, 0.0, 1.0, 1.0)
+# "" for none, "invented", or the part of the photograph that `uncertainty` looked at, and its map.
+Map = str | tuple[tuple[float, float, float, float], Image.Image]
 
 
 class Stage:
@@ -33,76 +34,122 @@ class Stage:
         large = read_image(_HERE / "bee_after.webp").rgb
         self._demo = [Image.fromarray(image) for image in (imresize(small, 4), large)]
         self._demo_labels = [_label("Before", small.shape), _label("After", large.shape)]
-        self._shown: tuple = ("demo",)
+        self._shown: tuple = ("demo", "")
         self.slider = CompareSlider(
             self._demo, self._demo_labels, tools="simple", cover=True, sweep=True
         )
         self.slider.observe(lambda change: change["new"] and on_target(change["new"]), "target")
 
-    def shows(self, *what) -> bool:
-        """Whether this was shown last: the arguments of `show_patch`, without the patch."""
-        return self._shown == what
+    @property
+    def subject(self) -> object:
+        """What was shown last: "demo", an order with the place of a patch, or an Enlargement."""
+        return self._shown[0]
 
-    def is_about(self, photograph: Photograph) -> bool:
-        """Whether a part or the whole of this photograph was shown last."""
-        shown = self._shown[0]
-        order = shown.order if isinstance(shown, Enlargement) else shown
-        return isinstance(order, Order) and order.photograph == photograph
+    @property
+    def order(self) -> Order | None:
+        """The order of what was shown last."""
+        subject = self.subject
+        if isinstance(subject, Enlargement):
+            return subject.order
+        return None if subject == "demo" else subject[0]
+
+    def in_view(self, shape: float) -> tuple[float, float, float, float]:
+        """The part of the photograph that is seen on a stage of this width by height.
+
+        A patch counts as seen to its edges.
+        """
+        if self.slider.part != _ALL:
+            return self.slider.part
+        width, height = self.slider.sizes[-1]
+        reach = [
+            max(1, ratio) / self.slider.zoom / 2
+            for ratio in (shape * height / width, width / height / shape)
+        ]
+        low = [max(0, c - r) for c, r in zip(self.slider.center, reach, strict=True)]
+        high = [min(1, c + r) for c, r in zip(self.slider.center, reach, strict=True)]
+        return (*low, *high)
 
     def show_demo(self) -> None:
         """Show the bee."""
-        if not self.shows("demo"):
+        if self.subject != "demo":
             self._show(self._demo, self._demo_labels, cover=True)
-            self._shown = ("demo",)
+            self._shown = ("demo", "")
 
-    def show_patch(
-        self, order: Order, patch: Patch, center: tuple | None, shape: float, invented: bool
-    ) -> None:
-        """Show a patch of a photograph, and where in the photograph it is."""
-        images = [Image.fromarray(image) for image in (patch.before, patch.after)]
-        labels = _labels(order)
-        self._show(
-            images, labels, invented, whole=order.photograph.thumbnail, part=patch.part, cover=True
-        )
-        self._shown = (order, center, shape, invented)
+    def show_patch(self, subject: tuple, patch: Callable[..., Patch], kind: Map) -> None:
+        """Show a patch of a photograph, and where in the photograph it is, and a map of it.
 
-    def show_result(self, made: Enlargement, invented: bool) -> None:
-        """Show a result, at first where its preview was, or where it has changed most."""
-        if self.shows(made, invented):
+        Args:
+            subject: The arguments of `patch`: the order, and the place.
+            patch: Makes the patch.
+            kind: The map.
+        """
+        if self._shown == (subject, kind):
+            return
+        made = patch(*subject)
+        images = [Image.fromarray(image) for image in (made.before, made.after)]
+        order = subject[0]
+        whole = order.photograph.thumbnail
+        place = {"part": made.part, "detail": (0.5, 0.5), "cover": True}
+        self._show(images, _labels(order), kind, whole=whole, **place)
+        self._shown = (subject, kind)
+
+    def show_result(self, made: Enlargement, kind: Map) -> None:
+        """Show a result, at first where it has changed most; and a map of it.
+
+        The page itself keeps to the place where it showed the preview.
+        """
+        if self._shown == (made, kind):
             return
         images = [made.bicubic, made.sr]
-        if self._shown[0] is made:
-            detail = None
-        elif self._shown[0] == made.order:
-            left, top, right, bottom = self.slider.part
-            detail = ((left + right) / 2, (top + bottom) / 2)
-        else:
-            detail = most_different(*map(_pil, images))
+        first = self.subject is not made
+        detail = most_different(*map(_pil, images)) if first else None
         whole = made.order.photograph.thumbnail
-        self._show(images, _labels(made.order), invented, whole=whole, detail=detail)
-        self._shown = (made, invented)
+        self._show(images, _labels(made.order), kind, whole=whole, cover=first, detail=detail)
+        self._shown = (made, kind)
 
     def _show(
         self,
         images: list[Image.Image | Picture],
         labels: list[str],
-        invented: bool = False,
+        kind: Map = "",
         *,
         whole: str = "",
         part: tuple = _ALL,
         cover: bool = False,
         detail: tuple | None = None,
     ) -> None:
-        if invented:
+        if kind == "invented":
             images = [*images, invention(*map(_pil, images))]
             labels = [*labels, "Invented detail"]
+        elif kind:
+            images = [*images, _over(_pil(images[1]), part, *kind)]
+            labels = [*labels, "Unsure"]
         with self.slider.hold_sync():
             self.slider.show(images, labels)
-            self.slider.pair = (1, 2) if invented else (0, 1)
+            self.slider.pair = (1, 2) if kind else (0, 1)
             self.slider.whole = whole
             self.slider.part = part
             self.slider.cover = cover
             self.slider.detail = detail
+
+
+def area(part: tuple[float, float, float, float]) -> float:
+    """The area of a part, in fractions."""
+    left, top, right, bottom = part
+    return (right - left) * (bottom - top)
+
+
+def _over(image: Image.Image, part: tuple, looked_at: tuple, drawn: Image.Image) -> Image.Image:
+    """A map of a part of the photograph, on the image of a part that is as large or larger."""
+    canvas = image.convert("L").point(lambda level: level // 3).convert("RGB")
+    left, top, right, bottom = (
+        round((at - start) / (end - start) * side)
+        for at, start, end, side in zip(
+            looked_at, part[:2] * 2, part[2:] * 2, image.size * 2, strict=True
+        )
+    )
+    canvas.paste(drawn.resize((right - left, bottom - top)), (left, top))
+    return canvas
 
 
 def _pil(image: Image.Image | Picture) -> Image.Image:

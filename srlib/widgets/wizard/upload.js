@@ -44,7 +44,7 @@ function makeUpload({ model, el, signal, on, send }) {
     input.value = ""; // so that the same file can be chosen again
   });
   // The whole page takes a drop: beside a small field the browser would leave the page and open the file.
-  const overlay = make("div", { class: "srlib-overlay", "aria-hidden": "true" }, "Drop your photographs anywhere");
+  const overlay = make("div", { class: "srlib-part srlib-overlay", "aria-hidden": "true" }, "Drop your photographs anywhere");
   overlay.hidden = true;
   document.body.append(overlay);
   signal.addEventListener("abort", () => overlay.remove());

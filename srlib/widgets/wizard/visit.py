@@ -159,8 +159,9 @@ class Visit:
         return model in self.recipes and scale in (0, *self.recipes[model].configs)
 
     def fits(self, scale: int) -> bool:
-        """Whether all chosen photographs can be enlarged by a factor here."""
-        return not refusal(self.orders(scale=scale))
+        """Whether all chosen photographs can be enlarged by a factor in memory here."""
+        orders = self.orders(scale=scale)
+        return not refusal(orders) and not any(order.is_streamed for order in orders)
 
     def start(self) -> None:
         """Start to enlarge in the background, after the work that is running.

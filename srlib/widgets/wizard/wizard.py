@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import ipywidgets
 import numpy as np
 
 from srlib.images.picture import eight_bit
-from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, SUFFIXES, Enlargement, Order
+from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Order
+from srlib.widgets.wizard.jobs import Cancelled, Job, machine_slot
 from srlib.widgets.wizard.page import Page, zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.preview import Latest, check_on_itself, enlarge_patch
+from srlib.widgets.wizard.preview import Latest, Patch, check_on_itself, enlarge_patch, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
-from srlib.widgets.wizard.stage import Stage
+from srlib.widgets.wizard.stage import Map, Stage, area
 from srlib.widgets.wizard.visit import AUTO, MOST, Visit, in_words, refusal
+
+_INVENTED = "Bright where the result differs most from ordinary enlargement."
+_UNSURE = (
+    "Bright where turned and mirrored copies of the photo come out differently: mostly at edges. "
+    "A mistake that all copies share stays dark."
+)
 
 
 class ImageWizard(Visit):
@@ -48,7 +55,9 @@ class ImageWizard(Visit):
         self._center: tuple[float, float] | None = None  # of the patch; None where detail is
         self._pixels: tuple[Photograph, np.ndarray] | None = None  # those of the last patch
         self._kept: list[Order] = []  # downloaded
-        self._finding = ""  # of the check on this photograph
+        self._finding = ""  # about the photograph, by a question of the visitor's
+        self._question = Job(None)  # the last one
+        self._unsure: tuple | None = None  # the subject of the last uncertainty map, and the map
         self._stage = Stage(self._on_target)
         actions = {
             "shown": self._on_shown,
@@ -58,13 +67,13 @@ class ImageWizard(Visit):
             "choose": self._on_choose,
             "start": self._on_start,
             "cancel": self.cancel,
-            "invented": self._on_invented,
+            "map": self._on_map,
             "check": self._on_check,
         }
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
         self._drawing = Latest(self._on_undrawable)
-        self._checking = Latest(self._on_undrawable)
+        self._answering = Latest(self._on_unanswered)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
         self.take(self._samples[:1])
@@ -76,7 +85,7 @@ class ImageWizard(Visit):
 
     def start(self) -> None:
         self._page.landing = False
-        self._finding = ""
+        self._forget()
         super().start()
 
     def open(self, *sources: str | os.PathLike) -> None:
@@ -85,8 +94,14 @@ class ImageWizard(Visit):
 
     def _chosen(self) -> None:
         self._center = None
-        self._finding = ""
+        self._forget()
         super()._chosen()
+
+    def _forget(self) -> None:
+        """Drop the last question, and the answer to it."""
+        self._question.cancel()
+        self._page.asking = False
+        self._finding = ""
 
     def _on_shown(self, shape: float) -> None:
         """The page has been painted, or has changed its shape."""
@@ -115,7 +130,7 @@ class ImageWizard(Visit):
 
     def _on_pick(self, kind: str, index: int) -> None:
         if kind == "result":
-            self._finding = ""
+            self._forget()
             self.show(index)
         else:
             self.look_at(index)
@@ -150,25 +165,66 @@ class ImageWizard(Visit):
 
     def _on_target(self, center: tuple[float, float]) -> None:
         """The visitor wants to see another patch."""
+        self._forget()
         self._center = center
-        self._draw_stage()
+        self.changed()
 
-    def _on_invented(self, on: bool) -> None:
-        self._page.invented = on
-        self._draw_stage()
+    def _on_map(self, kind: str) -> None:
+        """Show a map, or none; that of uncertainty is computed first."""
+        self._forget()
+        if kind == "unsure":
+            self._ask("Enlarging this in eight positions", self._look_where_unsure)
+            return
+        self._page.map = kind
+        self._finding = _INVENTED if kind else ""
+        self.changed()
+
+    def _look_where_unsure(self, say: Callable[[float], None]) -> str:
+        subject, order = self._stage.subject, self._stage.order
+        part = self._stage.in_view(self._shape)
+        with machine_slot(lambda: say(0), lambda: None):
+            looked_at, drawn = uncertainty(order, self._rgb(order.photograph), part, say)
+        self._unsure = (subject, (looked_at, drawn))
+        self._page.map = "unsure"
+        all_of_it = area(looked_at) > 0.99 * area(self._stage.slider.part)
+        return _UNSURE if all_of_it else f"{_UNSURE} Grey was not looked at."
 
     def _on_check(self) -> None:
         order = self.result.order if self.result else self.order
-        self._finding = "Checking …"
+        self._ask("Checking", lambda _: check_on_itself(order, self._rgb(order.photograph)))
+
+    def _ask(self, doing: str, answer: Callable[[Callable[[float], None]], str]) -> None:
+        """Answer a question in the background; another choice cancels it.
+
+        Args:
+            doing: What is done meanwhile.
+            answer: Returns the answer; may call its argument with the fraction done.
+        """
+        question = self._question = Job(doing)
+        self._page.asking = True
+        self._finding = f"{doing} …"
         self.progressed()
 
-        def check() -> None:
-            finding = check_on_itself(order, self._rgb(order.photograph))
-            if self._finding:  # and nothing else has been chosen meanwhile
-                self._finding = finding
-                self.progressed()
+        def say(fraction: float) -> None:
+            question.check()
+            self._finding = f"{doing}: {fraction:.0%} …"
+            self.progressed()
 
-        self._checking.put(check)
+        def work() -> None:
+            finding = answer(say)
+            with self._lock:
+                question.check()
+                self._page.asking = False
+                self._finding = finding
+                self.changed()
+
+        self._answering.put(work)
+
+    def _on_unanswered(self, error: Exception) -> None:
+        if not isinstance(error, Cancelled):
+            self._forget()
+            self._on_undrawable(error)
+            self.progressed()
 
     def _make_file(
         self, what: str = "", kind: str = "PNG", metadata: bool = True
@@ -178,8 +234,7 @@ class ImageWizard(Visit):
             name, content = "enlarged.zip", zip_of(self.batch, kind, metadata=metadata)
             self._kept += [made.order for made in self.batch]
         else:
-            name = self.result.order.stem + SUFFIXES[kind]
-            content = Scratch(self.result.encode(kind, metadata=metadata))
+            name, content = self.result.file(kind, metadata=metadata)
             self._kept.append(self.result.order)
         self.progressed()
         return name, content
@@ -247,16 +302,22 @@ class ImageWizard(Visit):
             "model": self.model.removesuffix("+"),
             "best": best,
         }
-        page.scales = [
-            {"value": scale, "text": f"{scale}×", "reason": refusal(self.orders(scale=scale))}
-            for scale in self.scales
-        ]
+        page.scales = [self._scale(scale) for scale in self.scales]
         page.networks = [{"name": AUTO, "title": "Auto: suits each photo"}] + [
             {"name": name, "title": f"{recipe.title} ({name})"}
             for name, recipe in self.recipes.items()
             if self.offers(name, self.scale) and recipe.passes == 1
         ]
         page.kind = self._kind()
+
+    def _scale(self, scale: int) -> dict:
+        """The offer of a factor."""
+        orders = self.orders(scale=scale)
+        reason = refusal(orders)
+        refused = bool(reason)
+        if not refused and any(order.is_streamed for order in orders):
+            reason = "Too large to be shown here: saved as a TIFF"
+        return {"value": scale, "text": f"{scale}×", "refused": refused, "reason": reason}
 
     def _kind(self) -> dict:
         """The kind of picture that the network is for, and why."""
@@ -307,15 +368,21 @@ class ImageWizard(Visit):
             return reason
         if self.result:
             return self.result.order.in_words
-        refused = [offer["text"] for offer in self._page.scales if offer["reason"]]
-        if refused:
-            return (
-                f"{self.order.in_words} {' and '.join(refused)} would make more than "
-                f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels, the most that fits here."
-            )
-        height, width = self.order.size
         seconds = [self.speed.seconds(order) for order in orders]
         forecast = in_words(None if None in seconds else sum(seconds))
+        height, width = self.order.size
+        most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
+        if any(order.is_streamed for order in orders):
+            return (
+                f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
+                f"TIFF, without the camera’s notes, in {forecast}."
+            )
+        larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
+        if larger:
+            return (
+                f"{self.order.in_words} {' and '.join(larger)} make more than {most}, "
+                "too many to show here."
+            )
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
         return f"This is a preview. The whole: {width} × {height} pixels in {forecast}."
@@ -326,32 +393,41 @@ class ImageWizard(Visit):
         """Show the selected result, or a preview of the photograph, or at first the bee."""
         if not self._painted:  # nobody looks
             return
-        shown: Enlargement | Order | None = self.result or self.order
-        if self._page.landing or shown is None:
+        made = self.result
+        order = made.order if made else self.order
+        if self._page.landing or order is None:
             self._drawing.put(self._stage.show_demo)
-        elif isinstance(shown, Enlargement):
-            invented = self._page.invented
-            self._drawing.put(lambda: self._show_result(shown, invented))
-        elif not refusal([shown]):
-            self._drawing.put(lambda: self._show_patch(shown))
-
-    def _show_result(self, made: Enlargement, invented: bool) -> None:
-        self._veil(made.order)
-        self._stage.show_result(made, invented)
-
-    def _show_patch(self, order: Order) -> None:
-        place = (self._center, self._shape)
-        if self._stage.shows(order, *place, self._page.invented):
             return
-        self._veil(order)
-        patch = enlarge_patch(order, self._rgb(order.photograph), *place)
-        self._stage.show_patch(order, patch, *place, self._page.invented)
+        subject = (order, self._center, self._shape)
+        if made and not order.is_streamed:
+            kind = self._map_of(made)
+            self._draw(order, lambda: self._stage.show_result(made, kind))
+        elif not refusal([order]):
+            kind = self._map_of(subject)
+            self._draw(order, lambda: self._stage.show_patch(subject, self._patch, kind))
 
-    def _veil(self, order: Order) -> None:
-        """Hide another photograph on the stage by this one, until the stage shows it."""
-        if not self._stage.is_about(order.photograph):
-            version = self._stage.slider.version + 1
-            self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
+    def _map_of(self, subject: object) -> Map:
+        """The chosen map; uncertainty is known of one subject only."""
+        if self._page.map == "unsure":
+            if self._unsure[0] == subject:
+                return self._unsure[1]
+            self._page.map = "invented"
+        return self._page.map
+
+    def _draw(self, order: Order, show: Callable[[], None]) -> None:
+        """Draw in the thread of the stage, and until then hide another photograph there."""
+
+        def draw() -> None:
+            before = self._stage.order
+            if before is None or before.photograph != order.photograph:
+                version = self._stage.slider.version + 1
+                self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
+            show()
+
+        self._drawing.put(draw)
+
+    def _patch(self, order: Order, center: tuple | None, shape: float) -> Patch:
+        return enlarge_patch(order, self._rgb(order.photograph), center, shape)
 
     def _rgb(self, photograph: Photograph) -> np.ndarray:
         """The pixels of a photograph; those of the last one are kept."""
