@@ -30,8 +30,7 @@ def choose_checkpoint(
 ) -> Recommendation:
     """Choose the best of the embedded networks that suits a picture and takes ten seconds at most.
 
-    Where even "edsr-lite" takes longer, it is chosen all the same. The time is that of
-    `predict_cost`.
+    If none is quick enough, "edsr-lite" is chosen. The time is that of `predict_cost`.
 
     Args:
         picture: As for `recommend_checkpoint`, or its answer.
@@ -42,9 +41,6 @@ def choose_checkpoint(
 
     Returns:
         The name of the network, and why.
-
-    Raises:
-        Exception: All that `recommend_checkpoint` raises.
 
     Example:
         >>> gray = np.full((64, 64, 3), 128, np.uint8)

@@ -25,6 +25,7 @@ _HIGH = np.add.outer(np.arange(8), np.arange(8)) >= 4  # frequencies that JPEG r
 # Share of the DCT coefficients that JPEG or WebP has rounded to zero on its own grid of blocks.
 _JPEG = 0.05  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
 _LOST = 0.1  # against all grids: WebP of about quality 80, or a JPEG of 90 that became WebP
+_CHANCE = 2.5  # standard deviations of a count: the least of 64 grids lies lower by chance
 _FEWEST = 50  # large coefficients, below which a picture is too smooth to tell
 _NOISE = 3.0  # standard deviation of the smoothest parts, in levels
 
@@ -67,20 +68,7 @@ def recommend_checkpoint(
 def recommend_checkpoints(
     picture: Picture | np.ndarray | str | os.PathLike, scales: Iterable[int]
 ) -> dict[int, Recommendation]:
-    """Recommend as `recommend_checkpoint` does, for several scales; a file is decoded once.
-
-    Args:
-        picture: A picture, its pixels, or a path.
-        scales: Factors of enlargement: 2, 3 or 4.
-
-    Returns:
-        The recommendation for each scale.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: The file or the array is not a picture that can be read.
-        ValueError: A scale is none of EDSR's.
-    """
+    """Recommend as `recommend_checkpoint` does, for each of several scales; decode a file once."""
     scales = list(scales)
     for scale in scales:
         if scale not in _CROSSOVER:
@@ -118,7 +106,7 @@ def _trace_of_compression(
     windows: list[np.ndarray], lumas: list[np.ndarray], crossover: float
 ) -> str | None:
     """Describe the traces of JPEG or WebP, if they are strong enough for -photo."""
-    left = _large_coefficients(lumas)
+    left, count = _large_coefficients(lumas)
     row, column = np.unravel_index(left.argmin(), left.shape)
     least = left[row, column]
     down = (row + 4) % 8
@@ -129,7 +117,7 @@ def _trace_of_compression(
         found = jpeg_quality([window[row:, column:] for window in windows])
         if found is not None and found < crossover:
             return f"was once a JPEG of quality {found}, whose blocks it still shows"
-        if found is None and least < (1 - _LOST) * everywhere:
+        if found is None and least < (1 - _LOST - _CHANCE / np.sqrt(count)) * everywhere:
             return "shows the blocks of JPEG"
     elif halfway < (1 - _LOST) * everywhere:
         return "shows the blocks of WebP"
@@ -173,8 +161,8 @@ def _windows(rgb: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
-    """Count the high-frequency DCT coefficients above 1 on all 64 grids of blocks, as shares."""
+def _large_coefficients(lumas: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Share of the high-frequency DCT coefficients above 1 on 64 grids of blocks, and a count."""
     counts = np.zeros((8, 8))
     shares = np.ones((8, 8))
     for row, column in np.ndindex(8, 8):
@@ -182,7 +170,8 @@ def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
         large = np.abs(_DCT @ blocks @ _DCT.T)[:, _HIGH] > 1
         counts[row, column] = large.sum()
         shares[row, column] = large.mean() if large.size else 1
-    return shares if np.median(counts) >= _FEWEST else np.ones((8, 8))
+    count = np.median(counts)
+    return (shares, count) if count >= _FEWEST else (np.ones((8, 8)), _FEWEST)
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
