@@ -24,7 +24,7 @@ from srlib.zoo import load_pretrained, recommend_checkpoint
 
 SIDE = 160  # LR pixels
 QUALITIES = (30, 40, 50, 60, 70, 75, 80, 85, 90, 92, 95)
-THEN_WEBP = ((75, 95), (75, 80), (90, 90))
+THEN_WEBP = ((75, 95), (75, 80), (90, 90), (95, 95), (95, 80))
 NETWORKS = ("edsr-lite", "edsr-lite-photo")
 
 
@@ -38,6 +38,8 @@ def histories(lr: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "clean", lr
     for quality in QUALITIES:
         yield f"JPEG {quality}", saved(lr, "JPEG", quality)
+    for quality in (80, 95):
+        yield f"WebP {quality}", saved(lr, "WEBP", quality)
     for quality, webp in THEN_WEBP:
         yield f"JPEG {quality}, WebP {webp}", saved(saved(lr, "JPEG", quality), "WEBP", webp)
 
