@@ -164,8 +164,8 @@ def main() -> None:
     "-n",
     "--model",
     metavar="NAME|FILE",
-    help="A name of `image-wizard models`, or a weights file.  [default: recommended for each "
-    "picture, by its traces of JPEG, WebP and noise]",
+    help="A name of `image-wizard models`, or a weights file.  [default: for each picture "
+    "the best that suits its traces of JPEG, WebP and noise and takes ten seconds at most]",
 )
 @click.option("-o", "--output", metavar="PATH", help="File or folder, or - for standard output.")
 @click.option(
@@ -294,7 +294,7 @@ class _Run:
 
     Attributes:
         size: ("scale", factor), ("width", pixels) or ("height", pixels).
-        model: A network, the name of one, or None for the recommended one.
+        model: A network, the name of one, or None for the best for each picture.
         overwrite: Replace files that are there.
         silent: Show errors only.
     """
@@ -346,34 +346,38 @@ class _Run:
         name, value = self.size
         height, width = picture.size
         factor = value / {"scale": 1, "width": width, "height": height}[name]
-        chosen, network, reason = self.choose(job.source, factor)
+        chosen, network, reason = self.choose(job.source, factor, picture.size)
         self.say(f"{_shown(job.source)}: {reason}")
         draw = self.progress(job.source.name)
         draw(0, 1)
         job.target.parent.mkdir(parents=True, exist_ok=True)
+        routes = []
+        options = {"on_progress": draw, "on_route": routes.append}
         if job.target.suffix.lower() in (".tif", ".tiff") and factor == network.config.scale:
-            options = {"overwrite": self.overwrite, "on_progress": draw}
-            upscale_to_tiff(picture, job.target, network, **options)  # any size fits the memory
+            # Any size fits the memory.
+            upscale_to_tiff(picture, job.target, network, overwrite=self.overwrite, **options)
             height, width = (side * network.config.scale for side in picture.size)
         else:
-            larger = upscale(picture, network, **{name: value}, on_progress=draw)
+            larger = upscale(picture, network, **{name: value}, **options)
             write_image(job.target, larger)
             height, width = larger.size
-        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels")
-        return {"width": width, "height": height, "model": chosen, "reason": reason}
+        by = " in ".join(routes[-1])
+        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels, by {by}")
+        record = {"width": width, "height": height, "model": chosen, "reason": reason}
+        return record | routes[-1]._asdict()
 
-    def choose(self, source: Path, factor: float) -> tuple[str, EDSR, str]:
+    def choose(self, source: Path, factor: float, size: tuple) -> tuple[str, EDSR, str]:
         """The name of the network, the network of the smallest scale that is enough, and why."""
         from srlib.model import EDSR, SCALES
-        from srlib.zoo import recommend_checkpoint
+        from srlib.upscaling import choose_checkpoint
 
         if isinstance(self.model, EDSR):
             return "weights file", self.model, "the weights file that was given."
         scale = next((scale for scale in SCALES if scale >= factor), max(SCALES))
         if self.model:
             return self.model, self.loaded(self.model, scale), f"{self.model}, as you asked."
-        name, reason = recommend_checkpoint(source, scale)
-        return name, self.loaded(name, scale), reason
+        choice = choose_checkpoint(source, scale, size)
+        return choice.name, self.loaded(choice.name, scale), str(choice)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 - there is one run in a process
     def loaded(self, name: str, scale: int) -> EDSR:

@@ -68,8 +68,11 @@ class MeanShift(nn.Conv2d):
 
     def __init__(self, sign: int):
         super().__init__(3, 3, 1)
-        self.weight.data = torch.eye(3).view(3, 3, 1, 1)
-        self.bias.data = sign * 255 * torch.tensor(RGB_MEAN)
+        # Made on the CPU: on "meta", PyTorch would import its compiler for them.
+        eye = torch.eye(3, device="cpu").view(3, 3, 1, 1)
+        mean = torch.tensor(RGB_MEAN, device="cpu")
+        self.weight.data = eye.to(self.weight)
+        self.bias.data = (sign * 255 * mean).to(self.bias)
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:

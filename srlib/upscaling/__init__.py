@@ -1,7 +1,8 @@
 """One image in, a larger one out: tiles, engines, ensembles and folders (lessons 00 and 05)."""
 
+from srlib.upscaling.choice import choose_checkpoint
 from srlib.upscaling.cost import Cost, predict_cost
-from srlib.upscaling.engines import Options
+from srlib.upscaling.engines import Options, Route
 from srlib.upscaling.enlarge import MAX_SCALE, super_resolve, uncertainty_map, upscale
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.strips import upscale_to_tiff
@@ -11,6 +12,8 @@ __all__ = [
     "MAX_SCALE",
     "Cost",
     "Options",
+    "Route",
+    "choose_checkpoint",
     "predict_cost",
     "super_resolve",
     "tile_memory",

@@ -9,13 +9,14 @@ from functools import lru_cache
 
 import torch
 
-from srlib.model import count_macs, receptive_field
+from srlib.model import receptive_field
 from srlib.model.device import best_device
-from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.upscaling.engines import Options, Route, choose_route, network_for
+from srlib.model.edsr import TAIL_REACH, EDSRConfig, ResBlock
+from srlib.upscaling.engines import Options, choose_route, trial_on_cpu
 from srlib.upscaling.tiling import tile_memory, tile_side, tiles, with_halo
 
-_PROBE_MACS = 5e9  # about a tenth of a second on two cores: enough for a typical speed
+_GPU_MACS = 5e9  # of a trial on a GPU: enough to fill it
+_AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five networks
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Cost:
 def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
     """Predict what `upscale` costs at the model's own scale, without self-ensemble.
 
-    The network's speed is measured on a small tile the first time, which takes a moment.
+    The time is that of PyTorch, counted from a residual block that is timed the first time, for
+    some 50 ms. OpenVINO takes less.
 
     Args:
         config: The shape of the network.
@@ -55,24 +57,38 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
     places = tiles((slice(0, height), slice(0, width)), tile_side(chosen.tile, config, device))
     windows = [with_halo(place, halo, (height, width))[0] for place in places]
     pixels = [math.prod(span.stop - span.start for span in window) for window in windows]
-    seconds = sum(pixels) * _seconds_per_pixel(config, device, route, torch.get_num_threads())
+    macs = sum(pixels) * _macs(config)
+    seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, route.precision)
     memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
     return Cost(seconds, memory, len(places), route.engine, route.precision)
 
 
-@lru_cache(maxsize=64)
-def _seconds_per_pixel(
-    config: EDSRConfig, device: torch.device, route: Route, threads: int
-) -> float:
-    """Measure the seconds per LR pixel, with random weights, which take as long as trained ones."""
-    side = max(16, math.isqrt(int(_PROBE_MACS / count_macs(config, 1, 1))))
-    lr = torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last)
-    options = Options(device=device, engine=route.engine, precision=route.precision)
-    network = network_for(EDSR(config), options, side**2, lr)
-    best = math.inf
-    with torch.inference_mode():
+def _macs(config: EDSRConfig) -> int:
+    """Count the multiply-accumulates for an LR pixel, with the tail as one convolution."""
+    n_feats = config.n_feats
+    body = 9 * n_feats**2 * (2 * config.n_resblocks + 1)
+    tail = (2 * TAIL_REACH + 1) ** 2 * n_feats * 3 * config.scale**2
+    return 9 * 3 * n_feats + body + tail
+
+
+def _seconds_per_mac(n_feats: int, device: torch.device, precision: str) -> float:
+    if device.type == "cpu":
+        seconds = trial_on_cpu(n_feats)
+        return seconds.get(precision, seconds["float32"]) / torch.get_num_threads()
+    return _trial_on_gpu(n_feats, device, precision)
+
+
+@lru_cache(maxsize=16)
+def _trial_on_gpu(n_feats: int, device: torch.device, precision: str) -> float:
+    """Time a residual block: the seconds for a multiply-accumulate."""
+    side = math.isqrt(int(_GPU_MACS / (18 * n_feats**2)))
+    features = torch.zeros(1, n_feats, side, side, device=device)
+    features = features.to(memory_format=torch.channels_last)
+    block = ResBlock(n_feats, 1.0).to(device)
+    half = torch.autocast(device.type, getattr(torch, precision), precision != "float32")
+    with torch.inference_mode(), half:
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
-            network(lr)[0, 0, 0, 0].item()  # waits for a GPU
-            best = min(best, time.perf_counter() - started)
-    return best / side**2
+            block(features)[0, 0, 0, 0].item()  # waits for the GPU
+            seconds = time.perf_counter() - started
+    return seconds / (18 * n_feats**2 * side**2)

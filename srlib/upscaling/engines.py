@@ -52,6 +52,7 @@ class Options:
         padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
             for textures that tile.
         on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel.
+        on_route: Called with the `Route`, which names engine and precision, before the first tile.
 
     Raises:
         ValueError: A name is unknown, or `tile` is below 1.
@@ -64,6 +65,7 @@ class Options:
     precision: str = "auto"
     padding: str = "symmetric"
     on_progress: Callable[[int, int], None] | None = None
+    on_route: Callable[[Route], None] | None = None
 
     def __post_init__(self):
         names = {"engine": ENGINES, "precision": PRECISIONS, "padding": PADDINGS}
@@ -121,9 +123,18 @@ def choose_route(
     return Route(engine, precision)
 
 
-@lru_cache(maxsize=16)
 def _bfloat16_pays(n_feats: int) -> bool:
-    """Time a residual block in float32 and bfloat16 on the CPU: some 50 ms, once per process."""
+    seconds = trial_on_cpu(n_feats)
+    return seconds["bfloat16"] < 0.9 * seconds["float32"]
+
+
+@lru_cache(maxsize=16)
+def trial_on_cpu(n_feats: int) -> dict[str, float]:
+    """Time a residual block in float32 and bfloat16: some 50 ms, once per process.
+
+    Returns:
+        The seconds of one thread for a multiply-accumulate, by precision.
+    """
     side = min(192, max(24, math.isqrt(int(150e6 / (18 * n_feats**2)))))  # 150e6 operations
     features = torch.zeros(1, n_feats, side, side).to(memory_format=torch.channels_last)
     block = ResBlock(n_feats, 1.0)
@@ -134,7 +145,7 @@ def _bfloat16_pays(n_feats: int) -> bool:
                 "bfloat16": partial(_InHalf(block, torch.bfloat16), features),
             }
         )
-    return seconds["bfloat16"] < 0.9 * seconds["float32"]
+    return {precision: taken / (18 * n_feats**2 * side**2) for precision, taken in seconds.items()}
 
 
 def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) -> Network:
@@ -168,6 +179,8 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
                 network = exact
                 route = Route("torch", "float32")
     _logger.info("%s: %s in %s on %s", model.config, route.engine, route.precision, device)
+    if options.on_route:
+        options.on_route(route)
 
     def finite_network(lr: Tensor) -> Tensor:
         sr = network(lr)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from dataclasses import replace
-from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -25,17 +23,14 @@ from srlib.images.picture import (
 )
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
-from srlib.model.edsr import EDSR, SCALES, EDSRConfig
+from srlib.model.edsr import EDSR
+from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.engines import Network, Options
 from srlib.upscaling.ensemble import mean_of_eight, spread_of_eight
 from srlib.upscaling.tiling import by_tiles
-from srlib.zoo.checkpoints import load_pretrained
-from srlib.zoo.recommend import recommend_checkpoint
 
 MAX_SCALE = 8
 AnyImage = Image.Image | np.ndarray | Picture | str | os.PathLike
-_logger = logging.getLogger(__name__)
-_embedded = lru_cache(maxsize=2)(load_pretrained)  # read once for a folder of pictures
 
 
 def upscale(
@@ -57,7 +52,7 @@ def upscale(
     Args:
         image: PIL image, Picture, path, or uint8 or uint16 array (H, W), (H, W, 3) or (H, W, 4).
         model: An EDSR, changed in any way, that sees no further than `receptive_field`. It stays
-            on its device and in its mode. If None, the network that `recommend_checkpoint` names
+            on its device and in its mode. If None, the network that `choose_checkpoint` names
             for the image, of the smallest scale that is enough; the logger "srlib.upscaling" says
             which and why, at level INFO.
         scale: 1 to 8; the model's own if None. For other factors the network's answer is resized
@@ -66,8 +61,8 @@ def upscale(
         height: Height of the result in pixels, instead of `scale`.
         self_ensemble: Average the answers to the eight flips and turns of the image, which takes
             eight times as long.
-        **options: How the network is run: `tile`, `device`, `engine`, `precision`, `padding` and
-            `on_progress`, as `srlib.upscaling.Options` describes them.
+        **options: How the network is run: `tile`, `device`, `engine`, `precision`, `padding`,
+            `on_progress` and `on_route`, as `srlib.upscaling.Options` describes them.
 
     Returns:
         The enlarged image, of the type that came in; a Picture for a path.
@@ -89,8 +84,11 @@ def upscale(
     check_scale(scale)
     picture = bleed(_as_picture(image))
     scale = _factor(picture.size, scale, width, height)
-    model = chosen_model(model, image, scale)
-    rgb = super_resolve(picture.rgb, model, self_ensemble=self_ensemble, **options)
+    options["self_ensemble"] = self_ensemble
+    if model is None:
+        recognised = from_pil(image) if isinstance(image, Image.Image) else image
+        model = chosen_model(recognised, scale, picture.size, **options)
+    rgb = super_resolve(picture.rgb, checked_model(model), **options)
     if picture.mode == "L":
         rgb = np.repeat(to_gray(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
@@ -125,8 +123,7 @@ def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
         return spread_of_eight(network, lr)[0].float().cpu().numpy()
 
     rgb = bleed(_as_picture(image)).rgb
-    model = chosen_model(model, image)
-    scale = model.config.scale
+    scale = checked_model(model).config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
     by_tiles(rgb, model, render, spread, Options(**options))
     return spread
@@ -202,29 +199,6 @@ def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> 
     """
     height, width = (math.ceil(round(side * (scale or model_scale), 6)) for side in size)
     return height, width
-
-
-def chosen_model(
-    model: EDSR | None, image: AnyImage | None = None, scale: float | None = None
-) -> EDSR:
-    """Return the model, or if None the recommended one for an image and a scale (4 if None).
-
-    Raises:
-        TypeError: The model is no EDSR.
-    """
-    if model is None:
-        model_scale = next((s for s in SCALES if s >= (scale or 4)), 4)
-        picture = from_pil(image) if isinstance(image, Image.Image) else image
-        name, reason = recommend_checkpoint(picture, model_scale)
-        _logger.info("x%d by %s", model_scale, reason)
-        return _embedded(name, model_scale)
-    if not isinstance(getattr(model, "config", None), EDSRConfig):
-        found = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
-        raise TypeError(
-            'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, '
-            f"not {found}."
-        )
-    return model
 
 
 def _as_picture(image: AnyImage) -> Picture:

@@ -19,8 +19,9 @@ from srlib.files.progress import Progress
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
+from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.engines import Options
-from srlib.upscaling.enlarge import check_scale, chosen_model, upscale
+from srlib.upscaling.enlarge import check_scale, upscale
 from srlib.zoo.checkpoints import load_pretrained, save_weights
 
 
@@ -46,7 +47,7 @@ def upscale_folder(
     Args:
         source_dir: The pictures, in folders of any depth.
         target_dir: The folder of the results.
-        model: As for `upscale`; if None, the recommended one for each picture.
+        model: As for `upscale`; if None, the one that `choose_checkpoint` names for each.
         scale: The factor, as for `upscale`.
         suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
             .bmp.
@@ -78,7 +79,7 @@ def upscale_folder(
     target_dir = Path(target_dir).expanduser()
     steps = {"model": f"recommended by srlib {__version__}", "scale": scale or 4}
     if model is not None:
-        model = chosen_model(model)
+        checked_model(model)
         steps = {"model": _fingerprint(model), "scale": scale or model.config.scale}
     steps["self_ensemble"] = self_ensemble
     options |= {"scale": scale, "self_ensemble": self_ensemble}
@@ -120,9 +121,11 @@ class _Upscaling(FolderJob):
             self.stop.set()
 
     def make(self, source: Path, name: str, result: Path) -> None:
-        model = _loaded(self.model) if isinstance(self.model, Path) else self.model
-        model = chosen_model(model, source, self.options["scale"])
         picture = read_image(source)
+        if self.model is None:
+            model = chosen_model(source, size=picture.size, **self.options)
+        else:
+            model = _loaded(self.model) if isinstance(self.model, Path) else self.model
         with _one_at_a_time:
             self._go_on()
             larger = upscale(picture, model, on_progress=self._go_on, **self.options)

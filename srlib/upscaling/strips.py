@@ -14,8 +14,9 @@ from srlib.images.codecs import TILE, write_tiff
 from srlib.images.picture import ImageError, Picture, read_image, to_gray
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
+from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.engines import Options
-from srlib.upscaling.enlarge import chosen_model, super_resolve
+from srlib.upscaling.enlarge import super_resolve
 
 _STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
 _BICUBIC_REACH = 3  # LR rows above and below a strip that bicubic needs
@@ -39,7 +40,7 @@ def upscale_to_tiff(
     Args:
         source: A picture or its path.
         target: The file to write, with the suffix .tif or .tiff.
-        model: As for `upscale`; the scale is the model's own.
+        model: As for `upscale`; the scale is the model's own, 4 if None.
         self_ensemble: As for `upscale`.
         overwrite: Replace a target that is there.
         **options: As for `upscale`. After a cancel by `on_progress` nothing is left behind.
@@ -61,8 +62,10 @@ def upscale_to_tiff(
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
     Options(**options)  # a typo is told before the picture is read
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
-    model = chosen_model(model, source)
     options["self_ensemble"] = self_ensemble
+    if model is None:
+        model = chosen_model(source, None, lr.size, **options)
+    checked_model(model)
     size = (lr.size[0] * model.config.scale, lr.size[1] * model.config.scale)
     with whole_file(target) as part, open(part, "wb") as file:
         write_tiff(file, _tiles(_strips(lr, model, **options)), lr, size)

@@ -12,7 +12,7 @@ from srlib.zoo.checkpoints import (
 from srlib.zoo.export import ExportError, export_onnx
 from srlib.zoo.passport import Passport, inspect_checkpoint
 from srlib.zoo.reader import WeightsError, read_weights
-from srlib.zoo.recommend import Recommendation, recommend_checkpoint
+from srlib.zoo.recommend import Recommendation, recommend_checkpoint, recommend_checkpoints
 
 __all__ = [
     "CHECKPOINTS",
@@ -29,5 +29,6 @@ __all__ = [
     "load_pretrained",
     "read_weights",
     "recommend_checkpoint",
+    "recommend_checkpoints",
     "save_weights",
 ]

@@ -23,18 +23,21 @@ _DCT = np.cos(np.pi * _FREQUENCY * (2 * np.arange(8) + 1) / 16)
 _DCT *= np.where(_FREQUENCY, 0.5, np.sqrt(0.125))  # orthonormal
 _HIGH = np.add.outer(np.arange(8), np.arange(8)) >= 4  # frequencies that JPEG rounds to zero first
 # Share of the DCT coefficients that JPEG or WebP has rounded to zero on its own grid of blocks.
-_JPEG = 0.1  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
-_STRONG_JPEG = 0.22  # against all grids: quality 90, where WebP has blurred the steps since
-_WEBP = 0.1  # against all grids, on grids half a block apart: WebP of about quality 80
+_JPEG = 0.05  # against grids half a block away: WebP, whose blocks have 4 pixels, stays below
+_LOST = 0.1  # against all grids: WebP of about quality 80, or a JPEG of 90 that became WebP
+_CHANCE = 2.5  # standard deviations of a count: the least of 64 grids lies lower by chance
 _FEWEST = 50  # large coefficients, below which a picture is too smooth to tell
 _NOISE = 3.0  # standard deviation of the smoothest parts, in levels
 
 
 class Recommendation(NamedTuple):
-    """The name of a checkpoint for a picture, and a sentence that says why."""
+    """The name of a checkpoint for a picture, and the reason: what was found in the picture."""
 
     name: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}, because {self.reason}."
 
 
 def recommend_checkpoint(
@@ -65,20 +68,7 @@ def recommend_checkpoint(
 def recommend_checkpoints(
     picture: Picture | np.ndarray | str | os.PathLike, scales: Iterable[int]
 ) -> dict[int, Recommendation]:
-    """Recommend as `recommend_checkpoint` does, for several scales; a file is decoded once.
-
-    Args:
-        picture: A picture, its pixels, or a path.
-        scales: Factors of enlargement: 2, 3 or 4.
-
-    Returns:
-        The recommendation for each scale.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: The file or the array is not a picture that can be read.
-        ValueError: A scale is none of EDSR's.
-    """
+    """Recommend as `recommend_checkpoint` does, for each of several scales; decode a file once."""
     scales = list(scales)
     for scale in scales:
         if scale not in _CROSSOVER:
@@ -107,16 +97,16 @@ def _recommendation(windows: list[np.ndarray], stated: int | None, scale: int) -
     if trace is None and _is_noisy(windows):
         trace = "is noisy"
     if trace:
-        return Recommendation("edsr-lite-photo", f"edsr-lite-photo, because it {trace}.")
+        return Recommendation("edsr-lite-photo", f"it {trace}")
     kind = f"is a JPEG of quality {stated}" if stated else "shows little or no compression"
-    return Recommendation("edsr-lite", f"edsr-lite, because it {kind} and is not noisy.")
+    return Recommendation("edsr-lite", f"it {kind} and is not noisy")
 
 
 def _trace_of_compression(
     windows: list[np.ndarray], lumas: list[np.ndarray], crossover: float
 ) -> str | None:
     """Describe the traces of JPEG or WebP, if they are strong enough for -photo."""
-    left = _large_coefficients(lumas)
+    left, count = _large_coefficients(lumas)
     row, column = np.unravel_index(left.argmin(), left.shape)
     least = left[row, column]
     down = (row + 4) % 8
@@ -127,9 +117,9 @@ def _trace_of_compression(
         found = jpeg_quality([window[row:, column:] for window in windows])
         if found is not None and found < crossover:
             return f"was once a JPEG of quality {found}, whose blocks it still shows"
-        if found is None and least < (1 - _STRONG_JPEG) * everywhere:
+        if found is None and least < (1 - _LOST - _CHANCE / np.sqrt(count)) * everywhere:
             return "shows the blocks of JPEG"
-    elif halfway < (1 - _WEBP) * everywhere:
+    elif halfway < (1 - _LOST) * everywhere:
         return "shows the blocks of WebP"
     return None
 
@@ -171,8 +161,8 @@ def _windows(rgb: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
-    """Count the high-frequency DCT coefficients above 1 on all 64 grids of blocks, as shares."""
+def _large_coefficients(lumas: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Share of the high-frequency DCT coefficients above 1 on 64 grids of blocks, and a count."""
     counts = np.zeros((8, 8))
     shares = np.ones((8, 8))
     for row, column in np.ndindex(8, 8):
@@ -180,7 +170,8 @@ def _large_coefficients(lumas: list[np.ndarray]) -> np.ndarray:
         large = np.abs(_DCT @ blocks @ _DCT.T)[:, _HIGH] > 1
         counts[row, column] = large.sum()
         shares[row, column] = large.mean() if large.size else 1
-    return shares if np.median(counts) >= _FEWEST else np.ones((8, 8))
+    count = np.median(counts)
+    return (shares, count) if count >= _FEWEST else (np.ones((8, 8)), _FEWEST)
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:

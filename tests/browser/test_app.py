@@ -272,7 +272,7 @@ def test_a_visit(page, app, photograph):
     enlarge(page, photograph)
     expect(status(page)).to_contain_text("4×: 96 × 64 → 384 × 256")
     name, content = downloaded(page, "Download")
-    assert name == "Eileen & friends_x4_edsr-lite.png"
+    assert name == "Eileen & friends_x4_edsr-baseline-srlib.png"
     with Image.open(io.BytesIO(content)) as image:
         assert (image.format, image.size, image.getexif()[0x010F]) == (
             "PNG",
@@ -289,7 +289,7 @@ def test_a_visit(page, app, photograph):
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     name, content = downloaded(page, "Download")
-    assert name == "Eileen & friends_x4_edsr-lite.jpg"
+    assert name == "Eileen & friends_x4_edsr-baseline-srlib.jpg"
     with Image.open(io.BytesIO(content)) as image:
         assert (image.format, image.size) == ("JPEG", (384, 256))
         assert 0x010F not in image.getexif()
@@ -397,7 +397,7 @@ def test_a_sample_opens_at_full_size_under_its_own_name(guest):
     before_and_after(guest).press("0")  # the whole picture is one key away
     expect(guest.get_by_label("Magnification")).not_to_have_text(re.compile("[1-9]\\d\\d %"))
     name, _ = downloaded(guest, "Download")
-    assert name == "Osprey in a pine_x4_edsr-lite.png"
+    assert name == "Osprey in a pine_x4_edsr-baseline-srlib.png"
 
 
 def test_several_to_a_size_and_a_zip_of_them_alone(page, photograph):
@@ -419,7 +419,10 @@ def test_several_to_a_size_and_a_zip_of_them_alone(page, photograph):
     page.keyboard.press("Escape")
     _, content = downloaded(page, "All 2 as a zip")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist() == ["one_150px_edsr-lite.tif", "two_150px_edsr-lite.tif"]
+        assert archive.namelist() == [
+            "one_150px_edsr-baseline-srlib.tif",
+            "two_150px_edsr-baseline-srlib.tif",
+        ]
         assert Image.open(archive.open(archive.namelist()[-1])).size == (150, 100)
     expect(photos(page)).to_have_count(before)
     photos(page).first.click()

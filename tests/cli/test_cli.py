@@ -80,8 +80,10 @@ def test_help_names_every_option_and_command():
 def test_a_picture_is_enlarged_as_python_does_it_by_the_recommended_network(pictures):
     done = call(pictures / "web.jpg", "--json")
     [record] = json.loads(done.stdout)
-    name, reason = recommend_checkpoint(pictures / "web.jpg", 4)
-    assert (done.exit_code, record["model"], record["reason"]) == (0, name, reason)
+    choice = recommend_checkpoint(pictures / "web.jpg", 4)
+    name = choice.name
+    assert (done.exit_code, record["model"], record["reason"]) == (0, name, str(choice))
+    assert (record["engine"], record["precision"]) == ("torch", "float32")
     assert name == "edsr-lite-photo"
     expected = upscale(pictures / "web.jpg", load_pretrained(name, 4))
     found = read_image(pictures / "web_x4.png")

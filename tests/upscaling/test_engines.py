@@ -1,6 +1,9 @@
 """Every route of computation against the network as it is written, also where someone has changed the network."""
 
 import logging
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import wraps
@@ -9,7 +12,7 @@ from types import MethodType
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLES
+from conftest import ROOT, SAMPLES
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -454,12 +457,12 @@ def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, ex
     )
 
 
-def test_the_trial_is_short_and_made_once():
-    engines._bfloat16_pays.cache_clear()
+def test_the_trial_is_made_once_and_leaves_the_threads():
+    engines.trial_on_cpu.cache_clear()
     threads = torch.get_num_threads()
-    answers = {engines._bfloat16_pays(16), engines._bfloat16_pays(16)}
-    assert len(answers) == 1 and answers <= {True, False}
-    assert engines._bfloat16_pays.cache_info().misses == 1 and torch.get_num_threads() == threads
+    assert engines.trial_on_cpu(16) == engines.trial_on_cpu(16)
+    assert set(engines.trial_on_cpu(16)) == {"float32", "bfloat16"}
+    assert engines.trial_on_cpu.cache_info().misses == 1 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
@@ -503,11 +506,12 @@ def test_an_overflow_in_16_bits_is_computed_again(photo):
 
 
 def test_the_choice_is_visible(photo, caplog):
+    heard = []
+    options = {"precision": "bfloat16", "device": "cpu", "engine": "torch"}
     with caplog.at_level(logging.INFO, engines.__name__):
-        super_resolve(
-            photo[:20, :20], strong(2), precision="bfloat16", device="cpu", engine="torch"
-        )
+        super_resolve(photo[:20, :20], strong(2), on_route=heard.append, **options)
     assert "torch in bfloat16 on cpu" in caplog.text
+    assert heard == [Route("torch", "bfloat16")]
 
 
 @pytest.mark.parametrize("option", ["engine", "precision", "padding"])
@@ -591,6 +595,31 @@ def test_openvino_without_memory_makes_smaller_tiles(openvino, photo, monkeypatc
     sr = super_resolve(photo, model, engine="openvino", on_progress=lambda *p: seen.append(p))
     assert seen[-1][0] == seen[-1][1] > 4
     assert off(sr, expected) <= 1
+
+
+BESIDE_WORKERS = """
+import numpy as np, torch
+from torch.utils.data import DataLoader
+from srlib.model import EDSR, EDSRConfig
+from srlib.upscaling import super_resolve
+
+lr = np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)
+model = EDSR(EDSRConfig(2, 1, 8))
+before = super_resolve(lr, model, engine="openvino")
+for method in ("spawn", "fork"):
+    batches = DataLoader(torch.rand(4, 3, 8, 8), 1, num_workers=2, multiprocessing_context=method)
+    for batch in batches:
+        model(batch).sum().backward()
+        assert np.array_equal(super_resolve(lr, model, engine="openvino"), before)
+"""
+
+
+def test_openvino_beside_the_workers_of_a_data_loader(openvino):
+    """Before, between and after training steps, in one process. An earlier try crashed."""
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    command = [sys.executable, "-X", "faulthandler", "-c", BESIDE_WORKERS]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, timeout=300)
+    assert done.returncode == 0
 
 
 def test_rows_are_those_of_the_whole(photo):

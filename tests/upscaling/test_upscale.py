@@ -222,24 +222,6 @@ def test_a_size_instead_of_a_scale(photo, wanted):
     assert answer.shape[:2] == large_size((30, 40), 2, scale)
 
 
-def test_without_a_model_it_is_the_recommended_one(photo, tmp_path, caplog):
-    """A JPEG file states its quality; the log says which network was taken, and why."""
-    lr = photo[:64, :64]
-    Image.fromarray(lr).save(tmp_path / "web.jpg", quality=60)
-    Image.fromarray(lr).save(tmp_path / "clean.png")
-    for name, file in (("edsr-lite-photo", "web.jpg"), ("edsr-lite", "clean.png")):
-        for scale in (2, 3.5):
-            caplog.clear()
-            with caplog.at_level("INFO", "srlib.upscaling"):
-                made = upscale(tmp_path / file, scale=scale)
-            assert f"{name}, because" in caplog.text
-            model = load_pretrained(name, 2 if scale == 2 else 4)
-            assert np.array_equal(made.rgb, upscale(tmp_path / file, model, scale=scale).rgb)
-    for picture in (lr, Image.fromarray(lr), read_image(tmp_path / "clean.png")):
-        rgb = np.asarray(getattr(upscale(picture, scale=2), "rgb", upscale(picture, scale=2)))
-        assert np.array_equal(rgb, upscale(lr, load_pretrained("edsr-lite", 2)))
-
-
 def test_a_size_chooses_the_default_model(photo, caplog):
     with caplog.at_level("INFO", "srlib.upscaling.engines"):
         upscale(photo[:20, :30], width=80)

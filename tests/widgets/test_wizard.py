@@ -212,7 +212,10 @@ class TestAuto:
         wizard = ImageWizard()
         wizard.open(tmp_path / "clean.png", tmp_path / "web.jpg")
         wizard.choose(scale=2)
-        assert [order.recipe.name for order in wizard.orders()] == ["edsr-lite", "edsr-lite-photo"]
+        assert [order.recipe.name for order in wizard.orders()] == [
+            "edsr-baseline-srlib",
+            "edsr-lite-photo",
+        ]
         wizard.choose(model="auto+")
         assert [order.recipe.passes for order in wizard.orders()] == [8, 8]
         assert "JPEG blocks removed" in wizard.orders()[1].in_words
@@ -304,9 +307,10 @@ class TestPreview:
         wizard.choose(scale=2, model="edsr-lite")
         sentence = check_on_itself(wizard.order, photo)
         small = imresize(photo, 1 / 2)
+        model = zoo.load_pretrained("edsr-lite", 2)
         gray = [
             np.asarray(image.astype(float) @ [65.481, 128.553, 24.966]) / 255
-            for image in (photo, imresize(small, 2), upscale(small, scale=2))
+            for image in (photo, imresize(small, 2), upscale(small, model))
         ]
         inner = [image[2:-2, 2:-2] for image in gray]
         for image in inner[1:]:

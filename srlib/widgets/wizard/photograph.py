@@ -24,6 +24,7 @@ from srlib.images.picture import (
 )
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 from srlib.model.edsr import SCALES
+from srlib.upscaling import choose_checkpoint
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.zoo.recommend import Recommendation, recommend_checkpoints
 
@@ -104,10 +105,11 @@ class Advice:
     fault: str
 
 
-def advice(photograph: Photograph, scale: int) -> Advice:
-    """Recommend a network by the traces that compression and noise have left in a photograph."""
-    name, reason = _recommendations(photograph)[scale]
-    if name == "edsr-lite":
+def advice(photograph: Photograph, scale: int, *, self_ensemble: bool = False) -> Advice:
+    """Choose a network by the traces of compression and noise in a photograph, and by the time."""
+    suitable = _recommendations(photograph)[scale]
+    name, reason = choose_checkpoint(suitable, scale, photograph.size, self_ensemble=self_ensemble)
+    if not name.endswith("-photo"):
         return Advice(name, "")
     faults = {"is noisy": "Noise", "WebP": "WebP blocks"}
     return Advice(name, next((faults[sign] for sign in faults if sign in reason), "JPEG blocks"))

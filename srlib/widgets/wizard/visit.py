@@ -258,10 +258,10 @@ class Visit:
             return self.recipes[self.model]
         factor = scale or self.longer_side / max(photograph.size)
         wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
-        name = advice(photograph, wanted).checkpoint + self.model.removeprefix(AUTO)
+        plus = self.model.endswith("+")
+        name = advice(photograph, wanted, self_ensemble=plus).checkpoint + "+" * plus
         if self.offers(name, scale):
             return self.recipes[name]
-        plus = self.model.endswith("+")
         return next(
             recipe
             for recipe in self.recipes.values()
