@@ -327,7 +327,7 @@ class ImageWizard(Visit):
         title = order.recipe.title
         if not self.model.startswith(AUTO):
             return {"title": title, "reason": "Your choice"}
-        fault = "" if refusal([order]) else advice(order.photograph, order.model_scale).fault
+        fault = advice(order.photograph, self.scale or 4).fault
         return {
             "title": f"Auto: {title[0].lower()}{title[1:]}",
             "reason": f"{fault} found: cleaned up" if fault else "Nothing to clean up",
@@ -375,13 +375,13 @@ class ImageWizard(Visit):
         if any(order.is_streamed for order in orders):
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {forecast}."
+                f"TIFF, without the camera’s notes, in {'minutes' if None in seconds else forecast}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
             return (
-                f"{self.order.in_words} {' and '.join(larger)} make more than {most}, "
-                "too many to show here."
+                f"{self.order.in_words} From {larger[0]} on it has more than {most}: "
+                "too large to show, but not to save."
             )
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
