@@ -292,7 +292,7 @@ def test_a_visit(page, app, photograph):
     assert np.abs(larger - expected).mean() < 12  # the same picture, whatever the network adds
     panel = more(page)
     panel.get_by_label("Save as").select_option("JPEG")
-    panel.get_by_label("Keep the camera’s notes").uncheck()
+    panel.get_by_label("Keep the camera’s data").uncheck()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     name, content = downloaded(page, "Download")
@@ -323,11 +323,11 @@ def test_a_web_photograph_is_cleaned_and_the_page_says_so(page, tmp_path):
         image.crop((0, 0, 480, 320)).save(tmp_path / "web.jpg", quality=40)
     choose(page, tmp_path / "web.jpg")
     kind = page.get_by_role("button", name="Auto: web photo")
-    expect(kind).to_contain_text("JPEG blocks found: cleaned up.")
+    expect(kind).to_contain_text("JPEG blocks will be removed.")
     kind.click()
-    page.get_by_role("dialog").get_by_label("Network").select_option("edsr-lite")
+    page.get_by_role("dialog").get_by_label("Made for").select_option("edsr-lite")
     expect(page.get_by_role("button", name="Clean photo")).to_contain_text("Your choice")
-    page.get_by_role("dialog").get_by_label("Network").select_option("auto")
+    page.get_by_role("dialog").get_by_label("Made for").select_option("auto")
     page.keyboard.press("Escape")
     expect(kind).to_be_visible()
 
@@ -360,8 +360,8 @@ def test_what_was_invented_where_it_is_unsure_and_the_check(page, photograph):
     assert axe_violations(page, "body") == ""
     unsure.click()
     expect(page.get_by_role("slider", name="and After")).to_be_visible()
-    page.get_by_role("button", name="Check on this photo").click()
-    expect(status(page)).to_contain_text(re.compile(r"PSNR of \d+\.\d dB by ordinary enlargement"))
+    page.get_by_role("button", name="Test on this photo").click()
+    expect(status(page)).to_contain_text(re.compile(r"PSNR \d+\.\d dB here"))
 
 
 def test_the_result_stays_where_its_preview_was(page, tmp_path):
@@ -485,8 +485,10 @@ def test_a_phones_photograph_gets_the_largest_factor_that_fits(page, tmp_path):
     expect(main_button(page)).to_be_enabled()
     side = more(page).get_by_label("Longer side")
     side.fill("11999")
+    side.press("Enter")
     expect(main_button(page)).to_be_disabled()
     side.fill("8000")
+    side.press("Enter")
     expect(main_button(page)).to_be_enabled()
     page.keyboard.press("Escape")
 
