@@ -1,4 +1,4 @@
-"""The settings of `make app`: what the page may do, what a visitor may use, and whose kernel is whose."""
+"""The settings of `make app`: the page's rights, the visitors' limits, and the owner of each kernel."""
 
 import asyncio
 import time
@@ -104,7 +104,7 @@ c.Voila.ip = "127.0.0.1"
 c.Voila.auto_token = True
 c.Voila.identity_provider_class = OwnKernelOnly
 
-# What the page may do: show the notebook's app cells and talk to its widgets. It cannot run code (Voilà passes on
+# The page may show the notebook's app cells and talk to its widgets. It cannot run code (Voilà passes on
 # nothing but messages to widgets), no file is served, and the browser itself refuses to ask any other host.
 c.VoilaConfiguration.template = "wizard"
 c.VoilaConfiguration.allow_template_override = "NO"
@@ -124,7 +124,7 @@ c.Voila.tornado_settings = {
     "websocket_max_message_size": 10 * 2**20,  # the wizard sends photographs in smaller pieces
 }
 
-# What a visitor may use: a kernel, until the page is closed, or for ten minutes after the last sign of life.
+# A visitor has a kernel until the page is closed, or for ten minutes after the last sign of life.
 # The wizard itself (srlib.widgets) limits uploads and pixels, and does one job at a time on the whole machine.
 c.VoilaConfiguration.multi_kernel_manager_class = VisitorKernels
 c.VoilaConfiguration.prelaunch_hook = open_page

@@ -43,7 +43,8 @@ def main() -> None:
         "| metric | scikit-image, s | srlib, s | times faster | difference |\n|---|---|---|---|---|"
     )
     for name, (theirs, ours) in contests.items():
-        (their_value, slow), (our_value, fast) = best(theirs), best(ours)
+        (their_value, slow) = best(theirs)
+        (our_value, fast) = best(ours)
         print(
             f"| {name} | {slow:.3f} | {fast:.3f} | {slow / fast:.2f} | {abs(their_value - our_value):.0e} |"
         )

@@ -9,7 +9,7 @@ Writes speed/upscale.md.  FOLDER holds the peers, each measured if it is there, 
     pip install --no-deps --target super-image super-image==0.2.0
     pip download --no-deps --no-binary :all: basicsr==1.4.2 && tar xf basicsr-1.4.2.tar.gz && mv basicsr-1.4.2 BasicSR
 
-All take turns, several rounds, and the best of each counts, so that what else the machine does falls on all alike.  Memory
+All take turns, several rounds, and the best of each counts, so that other work of the machine falls on all alike.  Memory
 is the most that a process of its own needs beyond what it holds after looking at a small picture (Linux only).
 """
 
@@ -47,7 +47,9 @@ from srlib.upscaling.enlarge import super_resolve
 from srlib.upscaling.strips import upscale_to_tiff
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH, HEIGHT, SCALE = 510, 339, 4  # a photograph of DIV2K, four times smaller
+WIDTH = 510
+HEIGHT = 339
+SCALE = 4  # a photograph of DIV2K, four times smaller
 Upscaler = Callable[[np.ndarray], np.ndarray]  # uint8 (H, W, 3) to uint8 (4 H, 4 W, 3)
 
 
@@ -253,7 +255,8 @@ def print_costs(
     rgb = photograph(height, width)
     source = Picture(rgb) if job == "by strips" else rgb
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
-    before, started = status("VmRSS"), time.perf_counter()
+    before = status("VmRSS")
+    started = time.perf_counter()
     run(source)
     print(time.perf_counter() - started, status("VmHWM") - before)
 
@@ -304,9 +307,10 @@ def by_size(weights: dict, file: Path, rounds: int, quick: bool) -> list[str]:
 
 
 def by_tile(weights: dict, rounds: int) -> list[str]:
-    """What the halo costs: PyTorch, the photograph whole and in tiles."""
+    """The cost of the halo: PyTorch, the photograph whole and in tiles."""
     engines._WORTH_COMPILING = float("inf")
-    rgb, model = photograph(HEIGHT, WIDTH), network(weights)
+    rgb = photograph(HEIGHT, WIDTH)
+    model = network(weights)
     sides = {"whole": WIDTH} | {f"tiles of {side}": side for side in (256, 128, 64)}
     times = best_times(
         {name: partial(super_resolve, rgb, model, tile=side) for name, side in sides.items()},
@@ -329,11 +333,10 @@ def by_strips(file: Path) -> list[str]:
 
 def equality(weights: dict) -> list[str]:
     """Against the network as it is written, untiled and unfolded, in 64 bits, for every route and with tiles."""
-    rgb, lines = (
-        photograph(150, 200),
-        ["| route | tile | uint8 values that differ |", "|---|---|---|"],
-    )
-    model, lr = network(weights), to_tensor(photograph(150, 200))[None]
+    rgb = photograph(150, 200)
+    lines = ["| route | tile | uint8 values that differ |", "|---|---|---|"]
+    model = network(weights)
+    lr = to_tensor(photograph(150, 200))[None]
     with torch.inference_mode():
         exact = to_array(deepcopy(model).double()(lr.double())[0])
         differ = np.count_nonzero(to_array(model(lr)[0]) != exact)

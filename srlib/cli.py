@@ -5,10 +5,12 @@ Before a command runs, only click is imported, so that `--help` does not wait fo
 
 from __future__ import annotations
 
+import errno
 import functools
 import glob
 import json
 import math
+import os
 import sys
 import tempfile
 import warnings
@@ -30,8 +32,16 @@ FORMATS = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp")
 MAX_SCALE = 8
 PROTOCOLS = ("benchmark-y", "benchmark-y-matlab", "div2k-rgb", "rgb", "skimage-rgb")
 _BAR = 30  # characters
+_START = 40  # characters of a name that is too long
 _CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 _HELP = ["-h", "--help"]
+_HABITS = {  # options of Real-ESRGAN and its relatives, besides those with our letters
+    "-n FILE takes the weights file itself": "-m",
+    "-s gives the scale": "-z --outscale",
+    "-f gives the format": "--ext",
+    "--width or --height gives the size, and the other side follows": "-r --size",
+    "the machine decides on tiles, device and threads, so leave it out": "-t -g -j --tile",
+}
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _shown = click.format_filename  # prints any name of a file
 
@@ -46,12 +56,12 @@ def _with_sentences(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def run(**arguments):
-        said = set()
+        shown = set()
 
         def show(message: Warning | str, *_, **__) -> None:
-            if str(message) not in said:
+            if str(message) not in shown:
                 click.echo(f"Warning: {message}", err=True)
-            said.add(str(message))
+            shown.add(str(message))
 
         try:
             with warnings.catch_warnings():
@@ -70,6 +80,9 @@ def _sentence(error: Exception | str) -> str:
     text = str(error).strip().replace("overwrite=True", "--overwrite")
     if isinstance(error, ModuleNotFoundError):
         return f"This needs the package {error.name}: pip install 'srlib[course]'."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        start = Path(error.filename).name[:_START]
+        return f"{_shown(start)}…: this name is longer than the disk takes; choose a shorter one."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{_shown(error.filename)}: {error.strerror}."
     if isinstance(error, MemoryError):
@@ -92,6 +105,16 @@ class _Nameless(click.Context):
 
 class _Enlarge(click.Command):
     context_class = _Nameless
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            hints = [hint for hint, options in _HABITS.items() if name in options.split()]
+            if not hints:
+                raise
+            raise click.UsageError(f"No option {name}: {hints[0]}.", ctx) from None
 
 
 class _EnlargeByDefault(click.Group):
@@ -161,15 +184,15 @@ def enlarge(
     pictures, inputs, scale, width, height, model, output, kind, overwrite, quiet, as_json
 ) -> None:
     """Enlarge pictures: the command without a name."""
-    pictures = [*pictures, *inputs]
+    pictures = list(dict.fromkeys([*pictures, *inputs]))
     sizes = {"scale": scale, "width": width, "height": height}
     given = [(name, value) for name, value in sizes.items() if value is not None]
     to_stdout = output == "-" or (output is None and "-" in pictures)
-    if not pictures:
-        raise click.UsageError("Give a picture, a folder, or - for standard input.")
+    if not pictures or "" in (*pictures, output):
+        raise click.UsageError("Give a picture, a folder, or - for standard input; no empty name.")
     if len(given) > 1:
         raise click.UsageError("Give one of --scale, --width and --height.")
-    if to_stdout and (len(pictures) > 1 or Path(pictures[0]).is_dir()):
+    if to_stdout and (len(pictures) > 1 or os.path.isdir(pictures[0])):
         raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
     if to_stdout and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The picture goes to standard output: use a pipe, or --output FILE.")
@@ -183,7 +206,7 @@ def enlarge(
             copy = Path(scratch, "standard input")
             copy.write_bytes(sys.stdin.buffer.read())
             pictures = [str(copy) if picture == "-" else picture for picture in pictures]
-        place = Path(output).expanduser() if output else None
+        place = Path(os.path.expanduser(output)) if output else None
         jobs = [job for picture in pictures for job in _jobs(picture, size, place, kind)]
         records = [run.attempt(job, jobs) for job in jobs]
         if to_stdout and "error" not in records[0]:
@@ -202,7 +225,8 @@ def _network_of_file(model: str | None) -> EDSR | None:
     try:
         return load_pretrained(model)
     except WeightsError as error:
-        raise click.UsageError(str(error)) from error
+        hint = " A level of noise is not asked for." if model.lstrip("-").isdigit() else ""
+        raise click.UsageError(f"{error}{hint}") from error
 
 
 @dataclass(frozen=True)
@@ -222,8 +246,8 @@ def _jobs(
 
     name, value = size
     ending = f"_{'x' if name == 'scale' else name[0]}{value:g}"
-    path = Path(picture).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(picture))
+    if os.path.isdir(path):  # unlike Path.is_dir, this takes names of any length
         folder = place or Path(f"{path.resolve()}{ending}")
         if folder.resolve().is_relative_to(path.resolve()):
             raise click.UsageError(
@@ -233,12 +257,12 @@ def _jobs(
             target = (folder / file).with_suffix(f".{kind or 'png'}")
             yield _Job(path / file, target, in_folder=True)
         return
-    if not path.exists() and (matches := sorted(glob.glob(str(path)))):
+    if not os.path.exists(path) and (matches := sorted(glob.glob(str(path)))):
         for match in matches:
             yield from _jobs(match, size, place, kind)
         return
     target = path.with_name(f"{path.stem}{ending}.{kind or 'png'}")
-    if place and (place.is_dir() or not place.suffix):
+    if place and (os.path.isdir(place) or not place.suffix):
         target = place / target.name
     elif place:
         target = place
@@ -290,7 +314,7 @@ class _Run:
             return record | self.enlarge(job)
         except Exception as error:  # one picture's trouble must not cost the others
             text = _sentence(error)
-            if job.source.name not in text and job.target.name not in text:
+            if job.source.name[:_START] not in text and job.target.name[:_START] not in text:
                 text = f"{job.source}: {text}"
             click.echo(f"{'' if self.silent else _CLEAR}Error: {_shown(text)}", err=True)
             return {"picture": str(job.source), "error": text}

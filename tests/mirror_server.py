@@ -53,7 +53,8 @@ FLOODS = {  # without end
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
-        wanted, if_range = self.headers.get("Range"), self.headers.get("If-Range")
+        wanted = self.headers.get("Range")
+        if_range = self.headers.get("If-Range")
         server.asked.append((self.path, wanted))
         _, behaviour, name = urlsplit(self.path).path.split("/")
         if behaviour == "redirect":
@@ -83,12 +84,16 @@ class Handler(BaseHTTPRequestHandler):
             body = body[:-1] + b"!"
         etag = f'"{hash(body)}"'
         if behaviour == "offset":  # another stretch, whatever is asked for
-            status, start = 206, 1000
+            status = 206
+            start = 1000
             extent = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
         elif not wanted or behaviour in ("plain", "cutplain") or if_range not in (None, etag):
-            status, start, extent = 200, 0, {}
+            status = 200
+            start = 0
+            extent = {}
         else:
-            status, start = 206, int(wanted.removeprefix("bytes=").removesuffix("-"))
+            status = 206
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             start = 1000 if behaviour == "elsewhere" else start
             extent = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
             if start >= len(body):
@@ -157,12 +162,10 @@ def mirror_server(files):
     """A running server of these files (name: bytes): .url, .asked as (path, Range), .cut_after bytes, .after_answer()."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        server.files, server.asked, server.cut_after, server.over = (
-            files,
-            [],
-            400_000,
-            threading.Event(),
-        )
+        server.files = files
+        server.asked = []
+        server.cut_after = 400_000
+        server.over = threading.Event()
         server.after_answer = lambda: None
         server.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(

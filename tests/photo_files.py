@@ -58,7 +58,8 @@ def deep_of(photo: np.ndarray, count: int) -> np.ndarray:
 
 def camera_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
-    exif[0x0112], exif[0x013B] = orientation, "A. Photographer"
+    exif[0x0112] = orientation
+    exif[0x013B] = "A. Photographer"
     exif.get_ifd(0x8769).update({0x829D: 2.8, 0xA002: 4000})
     exif.get_ifd(0x8825)[1] = "N"
     return exif

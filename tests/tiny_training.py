@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR, EDSRConfig
@@ -43,7 +43,8 @@ def make_model(scale: int = 2) -> EDSR:
 
 def run(run_dir, config=CONFIG, model=None, train_pairs=None, **options):
     """On one thread: with so little to do, two would mostly wait for each other."""
-    pairs, threads = make_pairs(), torch.get_num_threads()
+    pairs = make_pairs()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         return fine_tune(
@@ -82,7 +83,9 @@ class Poisoned(torch.nn.Module):
 
     def __init__(self, losses):
         super().__init__()
-        self.backbone, self.calls, self.losses = "", 0, losses
+        self.backbone = ""
+        self.calls = 0
+        self.losses = losses
 
     def forward(self, sr, hr):
         loss = (sr - hr).abs().mean()

@@ -26,7 +26,8 @@ def running_app() -> Iterator[tuple[str, psutil.Process]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    token, settings = secrets.token_hex(16), str(ROOT / "app")
+    token = secrets.token_hex(16)
+    settings = str(ROOT / "app")
     environment = os.environ | {"JUPYTER_CONFIG_PATH": settings, "JUPYTER_PATH": settings}
     with tempfile.TemporaryDirectory() as root, (Path(root) / "log").open("w") as log:
         shutil.copytree(ROOT / "notebooks", Path(root) / "notebooks")

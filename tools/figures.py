@@ -24,8 +24,8 @@ def write_figures(folder: Path) -> int:
         for cell in nbformat.read(path, as_version=4).cells:
             outputs = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
             for number, output in enumerate(outputs, 1):
-                more = f"-{number}" if number > 1 else ""
-                name = f"{path.stem[:2]}-{cell.id}{more}.png"
+                suffix = f"-{number}" if number > 1 else ""
+                name = f"{path.stem[:2]}-{cell.id}{suffix}.png"
                 (folder / name).write_bytes(base64.b64decode(output.data["image/png"]))
                 alt = output.metadata.get("image/png", {}).get("alt", "")
                 lines.append(f"* [{name}]({name}): {alt}")

@@ -451,7 +451,8 @@ def odd_servers(answers, part, knows_size):
     options = {"sha256": SHA256, "patience": PATIENCE, "size": 5000 if knows_size else None}
     for urls in (["bad"], ["bad", "good"]):
         folder = fresh_folder()
-        server.answers, server.asked = iter(answers), 0
+        server.answers = iter(answers)
+        server.asked = 0
         if part is not None:
             (folder / f"a.bin.{SHA256[:8]}.part").write_bytes((CONTENT + CONTENT)[:part])
         start = time.monotonic()

@@ -12,7 +12,8 @@ from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
 
 ROOT = Path(__file__).resolve().parents[1]
-SCALE, WINDOW = 4, (300, 160, 620, 440)  # left, top, right, bottom in HR pixels
+SCALE = 4
+WINDOW = (300, 160, 620, 440)  # left, top, right, bottom in HR pixels
 
 
 def main():
@@ -28,7 +29,8 @@ def main():
     crops = [Image.fromarray(image).crop(WINDOW) for image in panels.values()]
     width, height = crops[0].size
     sheet = Image.new("RGB", (3 * width + 2 * 6, height + 26), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(15)
     for number, (label, crop) in enumerate(zip(panels, crops, strict=True)):
         left = number * (width + 6)
         sheet.paste(crop, (left, 26))

@@ -56,7 +56,7 @@ LICENCES = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample picture: what to make, what from, and whom to thank."""
+    """One sample picture: its sources, its crop and its credit."""
 
     folder: str
     name: str
@@ -273,7 +273,8 @@ def describe_changes(sample, original):
         if original.size == sample.size:
             return "none"
         return "downscaled from {}×{}".format(*original.size)
-    width, height = sample.box[2] - sample.box[0], sample.box[3] - sample.box[1]
+    width = sample.box[2] - sample.box[0]
+    height = sample.box[3] - sample.box[1]
     return "cropped to {}×{} from {}×{}, downscaled".format(width, height, *original.size)
 
 

@@ -81,7 +81,8 @@ def picture(page: Page) -> Image.Image:
 
 
 def drag(page: Page, divider, position: float) -> None:
-    frame, handle = page.locator(".srlib-compare-frame").bounding_box(), divider.bounding_box()
+    frame = page.locator(".srlib-compare-frame").bounding_box()
+    handle = divider.bounding_box()
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     page.mouse.down()
     page.mouse.move(frame["x"] + position * frame["width"], handle["y"] + handle["height"] / 2)
@@ -90,7 +91,7 @@ def drag(page: Page, divider, position: float) -> None:
 
 
 def thinned(frames: list, most: int = 10) -> list:
-    """At most so many frames of the work in progress: the waiting is not what a reader came for."""
+    """At most so many frames of the work in progress, since readers do not come for the waiting."""
     working = [frame for frame in frames if frame[1] == 350]
     kept = working[:: max(1, len(working) // most)][:most]
     return [frame for frame in frames if frame[1] != 350 or any(frame is other for other in kept)]

@@ -41,7 +41,9 @@ def main(visitors: int) -> None:
             f"{visitors} visitors see the wizard after {time.monotonic() - began:.0f} s; {megabytes(server):.0f} MB",
             flush=True,
         )
-        began, peak, waiting = time.monotonic(), 0.0, set(range(visitors))
+        began = time.monotonic()
+        peak = 0.0
+        waiting = set(range(visitors))
         for page in pages:
             page.get_by_role("button", name=SAMPLE).click()
             page.get_by_role("button", name="Enlarge", exact=True).click()

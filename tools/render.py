@@ -68,7 +68,8 @@ def render(path: Path):
                 else []
             )
     notebook.metadata = METADATA
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.nbformat = 4
+    notebook.nbformat_minor = 5
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
 
@@ -91,13 +92,13 @@ def joined(outputs) -> list:
 def clean(output, count: int):
     if "image/png" in output.get("data", {}):
         output.data["image/png"] = packed(output.data["image/png"])
-    told = {
-        kind: {"alt": said["alt"]}
-        for kind, said in output.pop("metadata", {}).items()
-        if "alt" in said
+    descriptions = {
+        kind: {"alt": about["alt"]}
+        for kind, about in output.pop("metadata", {}).items()
+        if "alt" in about
     }
     if output.output_type != "stream":
-        output.metadata = told
+        output.metadata = descriptions
     if output.output_type == "execute_result":
         output.execution_count = count
     return output
@@ -108,7 +109,8 @@ def packed(png: str) -> str:
 
     A chart, told by its few colours, gets a palette of 256 of them; photographs keep every pixel as it is.
     """
-    image, stream = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"), io.BytesIO()
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    stream = io.BytesIO()
     if image.getcolors(CHART_COLOURS):
         image = image.quantize(256, dither=Image.Dither.NONE)
     image.save(stream, "PNG", optimize=True)

@@ -11,6 +11,7 @@ notebooks, pictures and metrics.csv end up in runs/<time>/.
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,15 @@ import pandas as pd
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from srlib.images import DataError, find_images
+from srlib.images import (
+    DataError,
+    ImageError,
+    eight_bit,
+    find_images,
+    is_deep,
+    read_image,
+    write_image,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[1-6]_*.ipynb"))
@@ -68,6 +77,8 @@ def new_folder(runs: Path) -> Path:
 def in_two_parts(photos: Path, target: Path) -> Path:
     """The folder itself if it has DIV2K's layout, else one in that layout with links to its files.
 
+    The lessons take 8 bits, so files with 16 are copied.
+
     Raises:
         DataError: There are fewer than two photographs.
     """
@@ -80,7 +91,13 @@ def in_two_parts(photos: Path, target: Path) -> Path:
     for file in files:
         link = target / (VALID if file in to_measure else TRAIN) / file
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to((photos / file).resolve())
+        try:
+            if is_deep(photos / file):
+                write_image(link, eight_bit(read_image(photos / file)))
+            else:
+                link.symlink_to((photos / file).resolve())
+        except ImageError as error:
+            print(f"  left out: {error}", flush=True)
     print(f"  of {len(files)} photographs, {len(to_measure)} are used to measure", flush=True)
     return target
 
@@ -93,7 +110,7 @@ def parse(argument: str) -> tuple[str, object]:
     name, equals, text = argument.partition("=")
     if not equals:
         sys.exit(f"A parameter is given as name=value, not {argument!r}.")
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if text and name.endswith("_dir"):
         return name, str(path.resolve())
     try:

@@ -1,11 +1,15 @@
 """DIV2K, LR folders, pairs, patches, and the data doctor (lesson 01)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
-from srlib.data.lr_folders import LowResReport, create_low_res_images_recursive
+from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages
+from srlib.data.pairs import Pair, PairedImages, same_photos
 from srlib.data.parameters import (
     ParameterError,
     at_least_0,
@@ -17,17 +21,17 @@ from srlib.data.parameters import (
     output_folder,
     photo_in,
 )
-from srlib.data.patches import Pair, PairedPatches, PixelStore
 from srlib.data.pixel_cache import memory_map
+
+if TYPE_CHECKING:
+    from srlib.data.patches import PairedPatches
 
 __all__ = [
     "DatasetReport",
-    "LowResReport",
     "Pair",
     "PairedImages",
     "PairedPatches",
     "ParameterError",
-    "PixelStore",
     "at_least_0",
     "check_dataset",
     "check_parameters",
@@ -42,4 +46,13 @@ __all__ = [
     "output_file",
     "output_folder",
     "photo_in",
+    "same_photos",
 ]
+
+
+def __getattr__(name: str) -> Any:  # PairedPatches alone needs PyTorch, which takes long to load
+    if name != "PairedPatches":
+        raise AttributeError(f"module 'srlib.data' has no attribute {name!r}")
+    from srlib.data.patches import PairedPatches
+
+    return PairedPatches

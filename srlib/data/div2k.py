@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from srlib.files.download import fetch, lock
+from srlib.files.download import fetch
 from srlib.files.progress import Progress
-from srlib.files.transfer import PATIENCE, DownloadError, Patience, need_room
-from srlib.files.whole import hash_of, need_folder, scratch_folder
+from srlib.files.transfer import PATIENCE, DownloadError, Patience
+from srlib.files.whole import hash_of, lock, need_folder, need_room, scratch_folder, writing
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")
 _IMAGE_NUMBERS = {"train": range(1, 801), "valid": range(801, 901)}
@@ -22,19 +22,12 @@ _MOST_UNPACKED = 1.2
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip file of DIV2K.
+    """A zip file of DIV2K."""
 
-    Attributes:
-        name: The file's name on the mirrors.
-        size: Its size in bytes, as in checksums.tsv of TensorFlow Datasets.
-        md5: Its hash, as in torchSR.
-        images: The paths of its images, in the archive and below the root, in a single folder.
-    """
-
-    name: str
-    size: int
-    md5: str
-    images: tuple[PurePosixPath, ...]
+    name: str  # on the mirrors
+    size: int  # in bytes, as in checksums.tsv of TensorFlow Datasets
+    md5: str  # as in torchSR
+    images: tuple[PurePosixPath, ...]  # in the archive and below the root, in a single folder
 
     @property
     def folder(self) -> PurePosixPath:
@@ -83,7 +76,6 @@ def download_div2k(
     tracks: Sequence[str] = ("HR", "bicubic_X4"),
     on_progress: Progress | None = None,
     mirrors: Sequence[str] = MIRRORS,
-    keep_archives: bool = False,
     patience: Patience = PATIENCE,
 ) -> list[Path]:
     """Download and unpack DIV2K, which is for academic research only, in its official layout.
@@ -100,7 +92,6 @@ def download_div2k(
         on_progress: Called as on_progress(done, total) with the bytes downloaded and the bytes to
             download in all, and again after each image that is unpacked.
         mirrors: Addresses of folders with the archives, tried in order.
-        keep_archives: Keep each archive in `root` after it is unpacked.
         patience: How long to wait for a mirror, and how often to try again.
 
     Returns:
@@ -116,7 +107,7 @@ def download_div2k(
     need_folder(root, DownloadError)
     missing = [archive for archive in archives if not _is_unpacked(archive, root)]
     total = sum(archive.size for archive in missing)
-    need_room(root, _disk_needed(missing, root, keep_archives), "DIV2K")
+    need_room(root, _disk_needed(missing, root), "DIV2K", DownloadError)
     done_before = 0
     for archive in archives:
 
@@ -139,7 +130,7 @@ def download_div2k(
                 _unpack(path, archive, root, on_image=report)
             # Another file of that name is the user's.
             is_ours = is_new or (path.is_file() and hash_of(path, "md5") == archive.md5)
-            if is_ours and not keep_archives:
+            if is_ours:
                 path.unlink()
         if archive in missing:
             done_before += archive.size
@@ -171,11 +162,10 @@ def _is_unpacked(archive: Archive, root: Path) -> bool:
     return True
 
 
-def _disk_needed(missing: list[Archive], root: Path, keep_archives: bool) -> int:
+def _disk_needed(missing: list[Archive], root: Path) -> int:
     """The bytes that downloading and unpacking take at most, besides what is downloaded already."""
     needed = sum(archive.unpacked_size for archive in missing)
-    sizes = [archive.size for archive in missing]
-    needed += sum(sizes) if keep_archives else max(sizes, default=0)
+    needed += max((archive.size for archive in missing), default=0)
     present = [path for archive in missing for path in root.glob(f"{archive.name}*")]
     return max(needed - sum(path.stat().st_size for path in present), 0)
 
@@ -192,7 +182,9 @@ def _unpack(path: Path, archive: Archive, root: Path, on_image: Progress) -> Non
                 if size > archive.unpacked_size:
                     raise zipfile.BadZipFile(f"it claims to unpack to {size:,} bytes")
                 for image in archive.images:
-                    _write(unfinished / image.name, file.read(str(image)), target)
+                    content = file.read(str(image))
+                    with writing(target, DownloadError, "the archive is kept"):
+                        (unfinished / image.name).write_bytes(content)
                     on_image(archive.size, archive.size)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
             raise DownloadError(
@@ -204,13 +196,3 @@ def _unpack(path: Path, archive: Archive, root: Path, on_image: Progress) -> Non
         except OSError:  # a process that the lock did not stop may have been quicker
             if not _is_unpacked(archive, root):
                 raise
-
-
-def _write(path: Path, content: bytes, folder: Path) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DownloadError(
-            f"{folder} cannot be written ({error.strerror}): make room on its disk, then call "
-            "again; the archive is kept."
-        ) from error

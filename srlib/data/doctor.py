@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 import textwrap
@@ -9,21 +10,22 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
-from srlib.data.facts import Facts, difference, examine
 from srlib.data.pairing import NameRule, PairedGroup, name_rule, pair_files, split_of, split_sides
 from srlib.data.pairs import size_fault
 from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
-from srlib.images.downscalers import identify_downscaler
+from srlib.images.downscalers import identify_downscaler, jpeg_quality
 from srlib.images.finder import find_images, list_pictures
-from srlib.images.picture import read_image
+from srlib.images.picture import ImageError, read_image
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
 _COLUMNS = ("severity", "problem", "files", "effect", "fix")
@@ -32,11 +34,6 @@ _PATCH = 48  # LR pixels per side, the patch of the EDSR paper
 _COPY = 4  # bits of 64 in which a copy that was saved again or resized may differ
 _OTHER = 20  # bits in which an LR image differs from its HR image if it shows something else
 _SAMPLE = 3  # pairs of a folder whose downscaler is identified, since one program made them all
-
-Pairs = list[tuple[Facts, Facts]]  # LR first
-Found = Iterator[
-    tuple[str, Iterable[str], Mapping[str, object]]
-]  # key of _TEXTS, files, its values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,6 +99,77 @@ def _first_three(files: tuple[str, ...]) -> str:
     return ", ".join(files[:3]) + rest
 
 
+@dataclass(frozen=True)
+class Facts:
+    """An image file and its properties."""
+
+    path: str  # below the root of the data set
+    side: str  # "hr" or "lr"
+    error: str = ""  # why the file cannot be read
+    height: int = 0
+    width: int = 0
+    gray: bool = False  # the three channels are equal
+    alpha: bool = False
+    deep: bool = False  # 16 bits per channel
+    jpeg: bool = False  # stored as JPEG, or LR with traces of JPEG
+    digest: str = ""  # hash of the pixels
+    shape_bits: int | None = None  # shared with a copy, saved again or resized; None if flat
+
+
+def _examine(root: Path, place: Facts) -> Facts:
+    """Decode the image and fill in its properties, or the error."""
+    path = root / place.path
+    try:
+        picture = read_image(path)
+        with open(path, "rb") as file:
+            is_jpeg = file.read(3) == b"\xff\xd8\xff"
+        rgb = picture.rgb
+        height, width = picture.size
+        eight_bit = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+        if place.side == "lr" and jpeg_quality([eight_bit[:192, :192]]) is not None:
+            is_jpeg = True
+        pixels = np.ascontiguousarray(rgb)
+        return replace(
+            place,
+            height=height,
+            width=width,
+            gray=picture.mode == "L" or bool((rgb == rgb[..., :1]).all()),
+            alpha=picture.alpha is not None,
+            deep=rgb.dtype != np.uint8,
+            jpeg=is_jpeg,
+            digest=hashlib.blake2b(repr(rgb.shape).encode() + pixels.tobytes()).hexdigest(),
+            shape_bits=_difference_hash(eight_bit),
+        )
+    except ImageError as error:
+        return replace(place, error=str(error))
+    except Exception as error:  # no file may stop the report on the others
+        reason = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            reason = "it needs more memory than there is"
+        return replace(place, error=f"{place.path}: {reason}.")
+
+
+def _difference_hash(rgb: np.ndarray) -> int | None:
+    """A bit per pixel of the image shrunk to 9 x 8: it is brighter than its right neighbour."""
+    gray = Image.fromarray(rgb).convert("L").resize((9, 8), Image.Resampling.BOX)
+    small = np.asarray(gray, np.int16)
+    if np.ptp(small) < 8:
+        return None
+    return int.from_bytes(np.packbits(small[:, :-1] > small[:, 1:]).tobytes())
+
+
+def _difference(one: Facts, other: Facts) -> int:
+    """The number of shape bits that differ, of 64; flat images cannot be compared: 10 of 64."""
+    if one.shape_bits is None or other.shape_bits is None:
+        return 10
+    return (one.shape_bits ^ other.shape_bits).bit_count()
+
+
+_Pairs = list[tuple[Facts, Facts]]  # LR first
+# key of _TEXTS, files, its values
+_Found = Iterator[tuple[str, Iterable[str], Mapping[str, object]]]
+
+
 def check_dataset(
     root: str | os.PathLike,
     *,
@@ -152,7 +220,7 @@ def check_dataset(
     places += [Facts(path.as_posix(), "lr") for path in lr_files]
     facts: dict[str, Facts] = {}
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        for fact in executor.map(partial(examine, root), places):
+        for fact in executor.map(partial(_examine, root), places):
             facts[fact.path] = fact
             if on_progress:
                 on_progress(len(facts), len(places))
@@ -210,7 +278,7 @@ def _same_names(files: list[Path]) -> Iterator[str]:
             yield f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
 
 
-def _without_partner(group: PairedGroup, readable: dict[str, Facts]) -> Found:
+def _without_partner(group: PairedGroup, readable: dict[str, Facts]) -> _Found:
     """Images that are not paired. A damaged one is a finding already."""
     hr_alone = sorted(path.as_posix() for path in group.hr_alone if path.as_posix() in readable)
     lr_alone = sorted(path.as_posix() for path in group.lr_alone if path.as_posix() in readable)
@@ -232,7 +300,7 @@ def _expected(rule: NameRule | None, alone: list[str], side: str) -> str:
     return f": by the rule {rule}, {example.name} needs {rule.partner(example, side)}"
 
 
-def _single_images(facts: list[Facts], scale: int) -> Found:
+def _single_images(facts: list[Facts], scale: int) -> _Found:
     """Properties of an image by itself."""
     hr = [fact for fact in facts if fact.side == "hr"]
     jpeg = [fact for fact in facts if fact.side == "lr" and fact.jpeg]
@@ -246,12 +314,12 @@ def _single_images(facts: list[Facts], scale: int) -> Found:
     yield "no_multiple", cropped, {}
 
 
-def _copies(hr: list[Facts]) -> Found:
+def _copies(hr: list[Facts]) -> _Found:
     """HR images that occur twice, in one split or in two."""
     files = defaultdict(list)
     for one, other in combinations(hr, 2):
         same = one.digest == other.digest
-        if same or difference(one, other) <= _COPY:
+        if same or _difference(one, other) <= _COPY:
             splits = {split_of(Path(fact.path)) for fact in (one, other)} - {""}
             relation = "=" if same else "~"
             files[len(splits) == 2, same].append(f"{one.path} {relation} {other.path}")
@@ -261,12 +329,12 @@ def _copies(hr: list[Facts]) -> Found:
     yield "near_copy", files[False, False], {}
 
 
-def _pairs(root: Path, pairs: Pairs, scale: int) -> Found:
+def _pairs(root: Path, pairs: _Pairs, scale: int) -> _Found:
     """The size, the content and the downscaler of LR images, compared with their HR images."""
     wrong_size: dict[tuple[str, str], list[str]] = defaultdict(list)
     rounded_up = []
     wrong_content = []
-    good: dict[str, Pairs] = defaultdict(list)
+    good: dict[str, _Pairs] = defaultdict(list)
     for lr, hr in pairs:
         if fault := size_fault((hr.height, hr.width), (lr.height, lr.width), scale):
             sizes = f"{lr.width} x {lr.height} for {hr.width} x {hr.height}"
@@ -274,7 +342,7 @@ def _pairs(root: Path, pairs: Pairs, scale: int) -> Found:
             continue
         if (lr.height, lr.width) != (hr.height // scale, hr.width // scale):
             rounded_up.append(lr.path)
-        if difference(lr, hr) > _OTHER:
+        if _difference(lr, hr) > _OTHER:
             wrong_content.append(lr.path)
         else:
             good[lr.path.rpartition("/")[0]].append((lr, hr))
@@ -288,7 +356,7 @@ def _pairs(root: Path, pairs: Pairs, scale: int) -> Found:
             yield special.get(program, "other_downscaler"), files, {"program": program}
 
 
-def _downscalers(root: Path, folders: dict[str, Pairs], scale: int) -> dict[str, list[str]]:
+def _downscalers(root: Path, folders: dict[str, _Pairs], scale: int) -> dict[str, list[str]]:
     """The LR images whose downscaler was looked for, a sample of each folder, by its name."""
     made_by = defaultdict(list)
     for folder in folders.values():

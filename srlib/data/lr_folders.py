@@ -16,8 +16,6 @@ from srlib.images.degrade import METHODS, Degradation
 from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
 
-LowResReport = FolderReport
-
 
 def create_low_res_images_recursive(
     source_dir: str | os.PathLike,

@@ -30,11 +30,9 @@ Items = Sequence[tuple[str, str, Path]]  # group, name without suffix, path
 
 @dataclass(frozen=True)
 class NameRule:
-    """How the names of HR and LR files correspond, such as "*" and "*x4" for 0801 and 0801x4.
+    """Patterns of HR and LR names without suffix, such as "*" and "*x4" for 0801 and 0801x4.
 
-    Attributes:
-        hr: A pattern for HR names without suffix. "*" stands for the part that partners share.
-        lr: The same for LR names.
+    "*" stands for the part that partners share.
     """
 
     hr: str = "*"
@@ -57,20 +55,12 @@ def name_rule(hr_names: str | None, lr_names: str | None) -> NameRule | None:
 
 @dataclass
 class PairedGroup:
-    """Files of folders that belong together.
+    """Files of folders that belong together."""
 
-    Attributes:
-        pairs: HR files, each with its LR file.
-        hr_alone: HR files without a partner.
-        lr_alone: LR files without a partner.
-        rule: The rule that pairs most of the files. Without any pair, one that would pair them,
-            or None.
-    """
-
-    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)  # HR, LR
     hr_alone: list[Path] = field(default_factory=list)
     lr_alone: list[Path] = field(default_factory=list)
-    rule: NameRule | None = None
+    rule: NameRule | None = None  # pairs most of the files, or would pair them
 
     def patterns(self) -> str:
         """The rule for a message, or an example of one."""
@@ -93,16 +83,9 @@ def pair_files(
     folders around all files. Names correspond by the rule, or else by the rule that pairs most of
     them. Files of train, valid and test folders are never mixed.
 
-    Args:
-        hr_files: The HR files.
-        lr_files: The LR files. Those of another scale by their names (0801x2) are ignored, unless
-            an HR file has the same name.
-        scale: HR pixels per LR pixel, in each direction.
-        rule: The rule to use. Files that do not fit it are ignored.
-
-    Returns:
-        The files in groups. One without pairs has files on one side only, or its names do not
-        correspond by any safe rule.
+    LR files of another scale by their names (0801x2) are ignored, unless an HR file has the same
+    name. If a rule is given, it is used, and files that do not fit it are ignored. A group without
+    pairs has files on one side only, or its names do not correspond by any safe rule.
     """
     hr = list(hr_files)
     lr = _without_other_scales(lr_files, scale, hr_names={path.stem for path in hr})

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from srlib.data.pairing import NameRule, name_rule, pair_files, split_sides
-from srlib.data.patches import Pair
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 from srlib.images.resize import crop_to_multiple, imresize
+
+
+class Pair(NamedTuple):
+    """An HR image and its LR image.
+
+    Attributes:
+        hr: uint8, (scale * h, scale * w, 3), or (scale * h, scale * w) if it is gray.
+        lr: The same with (h, w) pixels.
+        name: How messages call the pair.
+    """
+
+    hr: np.ndarray
+    lr: np.ndarray
+    name: str
+
+
+def rgb_pixels(image: np.ndarray, name: str) -> np.ndarray:
+    """An 8-bit image as (H, W, 3); a gray one gets three equal channels."""
+    if image.dtype != np.uint8:
+        raise ValueError(
+            f"{name} has {image.dtype} values, and patches are cut from 8-bit images: "
+            "save it with 8 bits."
+        )
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 class PairedImages(Sequence[Pair]):
@@ -168,13 +192,26 @@ class PairedImages(Sequence[Pair]):
                 yield pair
 
     def _read(self, file: Path) -> np.ndarray:
-        picture = read_image(file)
+        try:
+            picture = read_image(file)
+        except ImageError as error:  # which names the file alone, and HR and LR may have one name
+            raise ImageError(f"in {file.parent}, {error}") from error
         return picture.rgb if self.as_rgb else picture.array
 
     def _make(self, hr: np.ndarray, name: str) -> np.ndarray:
         if isinstance(self.make_lr, Degradation):
             return self.make_lr(hr, name=name)  # its noise depends on the name
         return self.make_lr(hr) if self.make_lr else imresize(hr, 1 / self.scale)
+
+
+def same_photos(inputs: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
+    """Keep the photographs that every input has, in one order, so that numbers mean the same.
+
+    An input lacks a photograph if its LR file is damaged.
+    """
+    by_name = {source: {pair.name: pair for pair in pairs} for source, pairs in inputs.items()}
+    names = sorted(set.intersection(*map(set, by_name.values())))
+    return {source: [pairs[name] for name in names] for source, pairs in by_name.items()}
 
 
 def size_fault(hr: tuple[int, int], lr: tuple[int, int], scale: int) -> tuple[str, str] | None:

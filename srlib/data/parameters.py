@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, need_short_name
+from srlib.images.codecs import is_deep
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
 
@@ -70,7 +72,7 @@ def at_least_0(value: object) -> float:
 def existing_path(value: object) -> Path:
     """Turn text into the path of a file or folder that is there."""
     path = _located(value)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, this takes names of any length
         raise ValueError(f"there is no {path}.")
     return path
 
@@ -93,15 +95,25 @@ def output_file(value: object) -> Path:
 
 
 def data_folder(value: object) -> Path:
-    """Turn text into the path of a folder with pictures in DIV2K_train_HR and DIV2K_valid_HR."""
+    """Turn text into the path of a folder with 8-bit DIV2K_train_HR and DIV2K_valid_HR."""
     folder = existing_path(value)
-    for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; unpack it if it is an archive, and name the folder.")
+    parts = ("DIV2K_train_HR", "DIV2K_valid_HR")
+    if folder.name in parts and (folder.parent / parts[0]).is_dir():
+        raise ValueError(f"{folder} is too deep; name the folder above, {folder.parent}.")
+    for part in parts:
         if not (folder / part).is_dir():
             raise ValueError(
                 f"{folder} has no folder {part}; make it, and put photographs into it "
                 '("make course DATA=…" divides any folder of photographs).'
             )
-        find_images(folder / part)
+        for name in find_images(folder / part):
+            if is_deep(folder / part / name):
+                raise ValueError(
+                    f"{folder / part / name} has 16 bits per channel, and the lessons take 8: save "
+                    'it with 8 bits ("make course DATA=…" makes copies of loose photographs).'
+                )
     return folder
 
 
@@ -179,7 +191,7 @@ def _located(value: object) -> Path:
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it takes any ~name
 
 
 def _set_by_papermill(given: Mapping) -> list[str]:

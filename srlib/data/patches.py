@@ -1,154 +1,16 @@
-"""Decoded image pairs, and batches of random patches cut from them."""
+"""Batches of random patches, cut from pairs."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Pixels = TypeVar("Pixels", np.ndarray, Tensor)
-
-
-class Pair(NamedTuple):
-    """An HR image and its LR image.
-
-    Attributes:
-        hr: uint8, (scale * h, scale * w, 3), or (scale * h, scale * w) if it is gray.
-        lr: The same with (h, w) pixels.
-        name: How messages call the pair.
-    """
-
-    hr: np.ndarray
-    lr: np.ndarray
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class PixelStore(Sequence[Pair]):
-    """Decoded pairs, one after the other: a sequence of `Pair`s that are views of two arrays.
-
-    Attributes:
-        hr: uint8 (HR pixels of all pairs, 3), in memory or memory-mapped. Gray images have three
-            equal channels.
-        lr: uint8 (LR pixels of all pairs, 3).
-        heights: int64, the height of each LR image.
-        widths: int64, the width of each LR image.
-        names: The name of each pair.
-        scale: HR pixels per LR pixel, in each direction.
-        folder: The folder of the memory-mapped files, or None if the pixels are in memory.
-    """
-
-    hr: np.ndarray
-    lr: np.ndarray
-    heights: np.ndarray
-    widths: np.ndarray
-    names: list[str]
-    scale: int
-    folder: Path | None = None
-
-    @classmethod
-    def from_pairs(cls, pairs: Iterable[Pair], *, scale: int) -> PixelStore:
-        """Hold all pairs in memory.
-
-        Raises:
-            ValueError: There are no pairs, or one is not 8-bit, or its sizes do not fit.
-        """
-        hr_parts: list[np.ndarray] = []
-        lr_parts: list[np.ndarray] = []
-        sizes: list[tuple[int, ...]] = []
-        names: list[str] = []
-        for hr, lr, name in pairs:
-            hr_parts.append(flat_pixels(hr, name))
-            lr_parts.append(flat_pixels(lr, name))
-            if hr.shape[:2] != (lr.shape[0] * scale, lr.shape[1] * scale):
-                raise ValueError(
-                    f"{name}: an HR image of {hr.shape[:2]} is not {scale} times "
-                    f"an LR image of {lr.shape[:2]}."
-                )
-            sizes.append(lr.shape[:2])
-            names.append(name)
-        if not sizes:
-            raise ValueError("There are no image pairs to cut patches from.")
-        heights, widths = np.array(sizes, np.int64).T
-        hr_pixels = np.concatenate(hr_parts)
-        return cls(hr_pixels, np.concatenate(lr_parts), heights, widths, names, scale)
-
-    @classmethod
-    def open(cls, folder: Path) -> PixelStore:
-        """Map the files that `memory_map` wrote.
-
-        Raises:
-            OSError: A file is missing.
-            ValueError: A file is not whole.
-        """
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        scale = index["scale"]
-        heights = np.array(index["heights"], np.int64)
-        widths = np.array(index["widths"], np.int64)
-        size = int((heights * widths).sum())
-        hr = np.memmap(folder / "hr.bin", np.uint8, "r", shape=(size * scale**2, 3))
-        lr = np.memmap(folder / "lr.bin", np.uint8, "r", shape=(size, 3))
-        return cls(hr, lr, heights, widths, index["names"], scale, folder)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """int64, the first pixel of each LR image in `lr`; times scale², of each HR image."""
-        counts = self.heights * self.widths
-        return np.cumsum(counts) - counts
-
-    def fingerprint(self) -> str:
-        """Identify the set: its number of pairs, first and last name, and a hash.
-
-        The hash covers all names and sizes, and some of the pixels.
-        """
-        digest = hashlib.sha256(
-            repr((self.names, self.heights.tolist(), self.widths.tolist())).encode()
-        )
-        for pixels in (self.lr, self.hr):
-            digest.update(pixels[:: len(pixels) // 256 + 1].tobytes())
-        return f"{len(self)} from {self.names[0]} to {self.names[-1]} ({digest.hexdigest()[:8]})"
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> Pair:
-        hr = self.image(self.hr, index, self.scale)
-        return Pair(hr, self.image(self.lr, index, 1), self.names[index])
-
-    def __reduce__(self):
-        """Pickle a mapped store as its folder: a worker process maps the files itself."""
-        return (PixelStore.open, (self.folder,)) if self.folder else super().__reduce__()
-
-    def image(self, pixels: Pixels, index: int, scale: int) -> Pixels:
-        """View image number `index` as (H, W, 3) in all LR pixels (scale 1) or all HR pixels."""
-        height = int(self.heights[index]) * scale
-        width = int(self.widths[index]) * scale
-        start = int(self.starts[index]) * scale**2
-        return pixels[start : start + height * width].reshape(height, width, 3)
-
-
-def flat_pixels(image: np.ndarray, name: str) -> np.ndarray:
-    """The pixels of an image as (H * W, 3); a gray image gets three equal channels.
-
-    Raises:
-        ValueError: The image is not uint8.
-    """
-    if image.dtype != np.uint8:
-        raise ValueError(
-            f"{name} has {image.dtype} values, and patches are cut from 8-bit images: "
-            "save it with 8 bits."
-        )
-    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    return rgb.reshape(-1, 3)
+from srlib.data.pairs import Pair, rgb_pixels
 
 
 class PairedPatches:
@@ -179,8 +41,8 @@ class PairedPatches:
         """Prepare the pairs for cutting.
 
         Args:
-            pairs: Pairs to hold in memory, on the device; or a memory-mapped store, whose pixels
-                stay on the disk.
+            pairs: The pairs. Those in memory go to the device. Those of `memory_map` stay on the
+                disk, unless they fit into half of a GPU's free memory.
             scale: HR pixels per LR pixel, in each direction.
             patch_size: The side of a patch in HR pixels, a multiple of the scale.
             augment: Turn and mirror each patch at random, in one of eight ways.
@@ -196,34 +58,42 @@ class PairedPatches:
                 f"{scale}."
             )
         self.scale = scale
-        self.patch_size = patch_size
         self.augment = augment
         self.seed = seed
         self.device = torch.device(device)
-        store = (
-            pairs if isinstance(pairs, PixelStore) else PixelStore.from_pairs(pairs, scale=scale)
-        )
-        if store.scale != scale:
-            raise ValueError(
-                f"The pairs were stored at scale {store.scale}, not {scale}: store them at that "
-                "scale."
-            )
-        self.fingerprint = store.fingerprint()
-        self._store = store
         self._lr_size = patch_size // scale
-        for name, height, width in zip(store.names, store.heights, store.widths, strict=True):
+        self._names: list[str] = []
+        lr_images: list[np.ndarray] = []
+        hr_images: list[np.ndarray] = []
+        for hr, lr, name in pairs:
+            height, width = lr.shape[:2]
+            if hr.shape[:2] != (height * scale, width * scale):
+                raise ValueError(
+                    f"{name}: an HR image of {hr.shape[:2]} is not {scale} times "
+                    f"an LR image of {lr.shape[:2]}."
+                )
             if min(height, width) < self._lr_size:
                 raise ValueError(
                     f"{name}: {width * scale} x {height * scale} pixels are less than a patch of "
                     f"{patch_size}: use a smaller patch_size."
                 )
+            self._names.append(name)
+            lr_images.append(rgb_pixels(lr, name))
+            hr_images.append(rgb_pixels(hr, name))
+        if not self._names:
+            raise ValueError("There are no image pairs to cut patches from.")
+        sizes = np.array([image.shape[:2] for image in lr_images])
+        self.fingerprint = _fingerprint(self._names, sizes, lr_images, hr_images)
         # for each image, the rows and the columns where a patch may begin
-        self._rows = store.heights - self._lr_size + 1
-        self._columns = store.widths - self._lr_size + 1
+        self._rows, self._columns = (sizes - self._lr_size + 1).T
         positions = self._rows * self._columns
         self._cumulative_share = np.cumsum(positions) / positions.sum()
-        self._lr = self._tensor(store.lr)
-        self._hr = self._tensor(store.hr)
+        on_disk = sum(i.nbytes for i in lr_images + hr_images if isinstance(i, np.memmap))
+        is_gpu = self.device.type == "cuda"
+        stays = on_disk > (torch.cuda.mem_get_info(self.device)[0] // 2 if is_gpu else 0)
+        place = "cpu" if stays else self.device
+        self._lr = [_tensor(image).to(place) for image in lr_images]
+        self._hr = [_tensor(image).to(place) for image in hr_images]
 
     def batch(self, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """Cut batch number `step`.
@@ -240,7 +110,7 @@ class PairedPatches:
 
     def names(self, step: int, batch_size: int) -> list[str]:
         """The names of the images that batch number `step` is cut from."""
-        return [self._store.names[index] for index in self._draw_images(step, batch_size)[1]]
+        return [self._names[index] for index in self._draw_images(step, batch_size)[1]]
 
     def _draw_images(self, step: int, batch_size: int) -> tuple[np.random.Generator, np.ndarray]:
         """The index of each patch's image, and the generator that goes on to draw places."""
@@ -248,27 +118,39 @@ class PairedPatches:
         shares = rng.random(batch_size)
         return rng, np.searchsorted(self._cumulative_share, shares, side="right")
 
-    def _tensor(self, pixels: np.ndarray) -> Tensor:
-        """The pixels where they are cut: on the device, or in the mapped file."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-            tensor = torch.from_numpy(pixels)
-        return tensor if self._store.folder else tensor.to(self.device)
-
-    def _cut(self, pixels: Tensor, places: list[list[int]], scale: int) -> Tensor:
+    def _cut(self, images: list[Tensor], places: list[list[int]], scale: int) -> Tensor:
         """The patches at these places, of LR images (scale 1) or HR images.
 
         Each one is a slice: of a mapped file, no more pages are read than it covers.
         """
         size = self._lr_size * scale
-        patches = torch.empty((len(places), size, size, 3), dtype=torch.uint8, device=pixels.device)
+        shape = (len(places), size, size, 3)
+        patches = torch.empty(shape, dtype=torch.uint8, device=images[0].device)
         for patch, (index, top, left, orientation) in zip(patches, places, strict=True):
             y = top * scale
             x = left * scale
-            image = self._store.image(pixels, index, scale)
-            patch[:] = _oriented(image[y : y + size, x : x + size], orientation)
+            patch[:] = _oriented(images[index][y : y + size, x : x + size], orientation)
         # the memory stays in the order (B, H, W, 3), which is the fastest one for convolutions
         return patches.to(self.device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(image))
+
+
+def _fingerprint(names: list[str], sizes: np.ndarray, *sides: list[np.ndarray]) -> str:
+    """The number of pairs, the first and last name, and a hash of all names, sizes, some pixels."""
+    digest = hashlib.sha256(repr((names, *sizes.T.tolist())).encode())
+    for images in sides:
+        pixels = [image.reshape(-1, 3) for image in images]
+        step = sum(map(len, pixels)) // 256 + 1
+        start = 0  # of an image among the pixels of all
+        for image in pixels:
+            digest.update(image[-start % step :: step].tobytes())
+            start += len(image)
+    return f"{len(names)} from {names[0]} to {names[-1]} ({digest.hexdigest()[:8]})"
 
 
 def _oriented(image: Tensor, orientation: int) -> Tensor:

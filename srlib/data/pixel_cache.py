@@ -12,20 +12,26 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from srlib.data.pairs import PairedImages
-from srlib.data.patches import Pair, PixelStore, flat_pixels
+from srlib.data.pairs import Pair, PairedImages, rgb_pixels
 from srlib.errors import DataError
-from srlib.files.download import lock
 from srlib.files.progress import Progress
-from srlib.files.whole import scratch_folder
+from srlib.files.whole import lock, need_room, scratch_folder, writing
 from srlib.images.picture import ImageError
 
 _FORMAT = 1  # files with another number are made again
+
+
+class StoredPairs(list[Pair]):
+    """Pairs whose pixels are mapped from files; gray images have three equal channels."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the pairs."""
+        return [pair.name for pair in self]
 
 
 def memory_map(
@@ -33,7 +39,7 @@ def memory_map(
     *,
     cache_dir: str | os.PathLike | None = None,
     on_progress: Progress | None = None,
-) -> PixelStore:
+) -> StoredPairs:
     """Decode all pairs into memory-mapped files, or open the files that an earlier call made.
 
     The files are made again when an image is added or removed, or when its size or modification
@@ -48,7 +54,7 @@ def memory_map(
         on_progress: Called as on_progress(done, total) after each pair.
 
     Returns:
-        A sequence of the pairs, for `PairedPatches` and `fine_tune`.
+        A list of the pairs, for `PairedPatches` and `fine_tune`.
 
     Raises:
         DataError: The disk is too small or not writable, a pair does not fit, or no image can be
@@ -63,42 +69,25 @@ def memory_map(
     places = [Path(cache_dir)] if cache_dir else _default_places(pairs.hr_dir)
     folders = [place / _folder_name(pairs, place) for place in places]
     state = _state(pairs)
-    for folder in folders:
-        if store := _open(folder / state):
-            return _complete(store, pairs)
-    folder = next(filter(_is_writable, folders), None)
-    if folder is None:
-        raise DataError(
-            f"Nothing can be written to {' or '.join(map(str, places))}: pass a cache_dir that is "
-            "writable."
-        )
-    with lock(folder / state), scratch_folder(folder) as scratch:
-        if store := _open(folder / state):  # another process made it while this one waited
-            return _complete(store, pairs)
-        for outdated in folder.glob("[!.]*/"):
-            shutil.rmtree(outdated, ignore_errors=True)
-        part = scratch / state
-        part.mkdir()
-        _write(pairs, part, on_progress)
-        if _state(pairs) != state:
+    stored = next(filter(None, (_open(folder / state) for folder in folders)), None)
+    if not stored:
+        folder = next(filter(_is_writable, folders), None)
+        if folder is None:
             raise DataError(
-                f"Images in {pairs.hr_dir} changed while they were read: call again when nothing "
-                "writes to the folder."
+                f"Nothing can be written to {' or '.join(map(str, places))}: pass a cache_dir that "
+                "is writable."
             )
-        with contextlib.suppress(OSError):  # a process that the lock did not stop was quicker
-            os.rename(part, folder / state)
-    return _complete(PixelStore.open(folder / state), pairs)
-
-
-def _complete(store: PixelStore, pairs: PairedImages) -> PixelStore:
-    """The store, once a warning has named the pairs that are not in it."""
-    if missing := sorted(set(pairs.names) - set(store.names)):
-        warnings.warn(
-            f"{', '.join(missing)} of {pairs.hr_dir} cannot be read and is left out: "
-            "check_dataset says why.",
-            stacklevel=3,
-        )
-    return store
+        with lock(folder / state):
+            stored = _open(folder / state)  # another process made it while this one waited
+            if not stored:
+                _make(pairs, folder / state, on_progress)
+                stored = _open(folder / state)
+    for index in sorted(map(pairs.names.index, set(pairs.names) - set(stored.names))):
+        try:
+            pairs[index]
+        except ImageError as error:
+            warnings.warn(f"{pairs.files[index][0]} is left out: {error}", stacklevel=2)
+    return stored
 
 
 def _default_places(hr_dir: Path) -> list[Path]:
@@ -133,9 +122,23 @@ def _hash(content: list) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _open(folder: Path) -> PixelStore | None:
-    with contextlib.suppress(Exception):  # missing, incomplete, or damaged in any way
-        return PixelStore.open(folder)
+def _open(folder: Path) -> StoredPairs | None:
+    """Map the files that `_make` wrote; None if they are missing, incomplete or damaged."""
+    with contextlib.suppress(Exception):
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        hr = np.memmap(folder / "hr.bin", np.uint8, "r").reshape(-1, 3)
+        lr = np.memmap(folder / "lr.bin", np.uint8, "r").reshape(-1, 3)
+        area = index["scale"] ** 2  # HR pixels per LR pixel
+        stored = StoredPairs()
+        start = 0
+        for name, height, width in zip(
+            index["names"], index["heights"], index["widths"], strict=True
+        ):
+            end = start + height * width
+            large = hr[start * area : end * area].reshape(height * index["scale"], -1, 3)
+            stored.append(Pair(large, lr[start:end].reshape(height, width, 3), name))
+            start = end
+        return stored
     return None
 
 
@@ -148,20 +151,40 @@ def _is_writable(folder: Path) -> bool:
     return True
 
 
-def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> None:
-    """Write hr.bin, lr.bin and index.json.
+def _make(pairs: PairedImages, target: Path, on_progress: Progress | None) -> None:
+    """Decode the pairs into the folder `target`, which replaces those of earlier states.
 
     The files are written, not mapped: a full disk is an error for a write, and kills the process
     for a map.
     """
-    _check_room(pairs, folder)
+    need_room(target.parent, _bytes_needed(pairs), "The memory map", DataError)
+    with scratch_folder(target.parent) as scratch:
+        for outdated in target.parent.glob("[!.]*/"):
+            shutil.rmtree(outdated, ignore_errors=True)
+        folder = scratch / target.name
+        folder.mkdir()
+        _write(pairs, folder, on_progress)
+        if _state(pairs) != target.name:
+            raise DataError(
+                f"Images in {pairs.hr_dir} changed while they were read: call again when nothing "
+                "writes to the folder."
+            )
+        with contextlib.suppress(OSError):  # a process that the lock did not stop was quicker
+            os.rename(folder, target)
+
+
+def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> None:
+    """Write hr.bin, lr.bin and index.json."""
     sizes = []
     names = []
     with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
         for done, pair in enumerate(_decode_on_all_cores(pairs), 1):
             if pair:
-                _append(hr_file, flat_pixels(pair.hr, pair.name))
-                _append(lr_file, flat_pixels(pair.lr, pair.name))
+                hr = np.ascontiguousarray(rgb_pixels(pair.hr, pair.name))
+                lr = np.ascontiguousarray(rgb_pixels(pair.lr, pair.name))
+                with writing(folder.parent, DataError, "a cache_dir may lie elsewhere"):
+                    hr_file.write(hr)
+                    lr_file.write(lr)
                 sizes.append(pair.lr.shape[:2])
                 names.append(pair.name)
             if on_progress:
@@ -189,27 +212,10 @@ def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair | None]:
             yield from pool.map(decode, range(first, min(first + 2 * cores, len(pairs))))
 
 
-def _append(file: BinaryIO, pixels: np.ndarray) -> None:
-    try:
-        file.write(np.ascontiguousarray(pixels))
-    except OSError as error:
-        raise DataError(
-            f"{file.name} cannot be written ({error.strerror}): make room on its disk, or pass "
-            "another cache_dir."
-        ) from error
-
-
-def _check_room(pairs: PairedImages, folder: Path) -> None:
-    """Raise DataError if the disk is too small, by the sizes in the headers of the HR files."""
+def _bytes_needed(pairs: PairedImages) -> int:
+    """The size of the files, by the sizes in the headers of the HR files."""
     hr_pixels = 0
     for file, _ in pairs.files:
         with contextlib.suppress(Exception), Image.open(file) as image:  # read_image says more
             hr_pixels += image.width * image.height
-    needed = 3 * hr_pixels * (1 + 1 / pairs.scale**2)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"The decoded images of {pairs.hr_dir} take {needed / 1e9:.1f} GB, and "
-            f"{folder} has {free / 1e9:.1f} GB free: make room, or pass another "
-            "cache_dir."
-        )
+    return round(3 * hr_pixels * (1 + 1 / pairs.scale**2))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
-from filelock import FileLock
 
 from srlib.files.progress import Progress
-from srlib.files.transfer import PATIENCE, DownloadError, Mirror, Part, Patience, Refused, need_room
-from srlib.files.whole import hash_of, need_folder, short_name
+from srlib.files.transfer import PATIENCE, DownloadError, Mirror, Part, Patience, Refused
+from srlib.files.whole import hash_of, lock, need_folder, need_room, short_name
 
 
 def fetch(
@@ -63,12 +60,12 @@ def fetch(
             f"{target} is there and is not a file: rename it, or choose another name."
         )
     answers = [f"{target.name} could not be fetched:"]
-    with lock(target), requests.Session() as session:
+    with lock(target) as locked, requests.Session() as session:
         if _is_there(target, hashes):  # another process has fetched it meanwhile
             return target
-        with Part(target, hashes, size) as part:
+        with Part(target, hashes, size, locked) as part:
             if size:
-                need_room(target.parent, size - part.done, target.name)
+                need_room(target.parent, size - part.done, target.name, DownloadError)
             for url in urls:
                 try:
                     if part.done == 0 or part.fault():
@@ -87,27 +84,6 @@ def fetch(
 def sha256_of(path: str | os.PathLike) -> str:
     """The SHA-256 of a regular file in hex."""
     return hash_of(path, "sha256")
-
-
-@contextmanager
-def lock(target: Path) -> Iterator[None]:
-    """Keep other processes from making the same file or folder until the `with` block ends.
-
-    The lock is a file beside the target, so that it is shared by all users, containers and
-    machines that see the target. It is removed at the end; a process that waits notices that.
-    On a disk without locks the block runs anyway: the lock saves work, but nothing relies on it.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)
-    with contextlib.suppress(OSError):
-        file_lock.acquire()
-    try:
-        yield
-    finally:
-        if file_lock.is_locked:
-            with contextlib.suppress(OSError):  # Windows: it is open
-                os.unlink(file_lock.lock_file)
-            file_lock.release()
 
 
 def _is_there(target: Path, hashes: dict[str, str]) -> bool:

@@ -16,24 +16,14 @@ _MARK = b"free" + b"srlib recipe "
 
 @dataclass(frozen=True)
 class Recipe:
-    """The recipe found in a file.
+    """The recipe found in a file."""
 
-    Attributes:
-        steps: How the file was made, as given to `write_recipe`; empty if the recipe was cut.
-        intact: Whether the file is to the last byte as it was made.
-    """
-
-    steps: dict
-    intact: bool
+    steps: dict  # as given to `write_recipe`; empty if the recipe was cut
+    intact: bool  # the file is to the last byte as it was made
 
 
 def write_recipe(path: Path, steps: dict) -> None:
-    """Append a recipe to a picture file.
-
-    Args:
-        path: The file.
-        steps: How it was made; values that JSON knows, or numbers of NumPy.
-    """
+    """Append a recipe to a picture file; its values are JSON's, or numbers of NumPy."""
     steps = json.loads(json.dumps(steps, default=float))
     packed = _packed(steps, path.read_bytes())
     with open(path, "ab") as file:
@@ -41,11 +31,7 @@ def write_recipe(path: Path, steps: dict) -> None:
 
 
 def read_recipe(path: Path) -> Recipe | None:
-    """The recipe in a file, or None if there is none.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
+    """The recipe in a file, or None if there is none."""
     with open_regular(path) as file:
         content = file.read()
     mark = content.rfind(_MARK)

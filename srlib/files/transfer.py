@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
-from srlib.files.whole import hash_of, may_live, process_stamp, short_name
+from srlib.files.whole import hash_of, need_room, short_name, writing
 
 _CHUNK = 1 << 18  # bytes
 _USEFUL = 1 << 16  # bytes; a try that brings fewer counts as fruitless
@@ -58,8 +57,8 @@ class Interrupted(Exception):
         self.pause = pause
 
 
-_BROKEN_OFF = "broke off each time; what came is kept"
-_STOPPED = "stopped sending each time; what came is kept"
+_BROKEN_OFF = "broke off each time; the bytes that came are kept"
+_STOPPED = "stopped sending each time; the bytes that came are kept"
 _WORDS = (  # the first class that fits
     (ProxyError, "the proxy cannot be reached or refuses"),
     (SSLError, "its certificate is not accepted"),
@@ -95,44 +94,26 @@ class Patience:
 PATIENCE = Patience()
 
 
-def need_room(folder: Path, needed: int, purpose: str) -> None:
-    """Raise DownloadError if the disk of `folder` has fewer than `needed` bytes free.
-
-    The message begins with `purpose`, such as "Unpacking the archive".
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DownloadError(
-            f"{purpose} needs {needed / 1e6:,.1f} MB and the disk of {folder} has "
-            f"{free / 1e6:,.1f} MB free: make room there or choose another folder, then call again."
-        )
-
-
 @dataclass
 class Part:
     """The file under way beside its target, and the judgement whether it is complete.
 
     Each process writes to a part of its own, so that no two can ever write to one file. An
-    unfinished part of a call that ended, or of a dead process, is taken over.
-
-    Args:
-        target: Where the file will be.
-        hashes: The right hashes in hex, by the algorithm's name: sha256, md5.
-        size: Bytes of the whole file, if known.
+    unfinished part of a call that ended is taken over, and, if this process has the lock of the
+    target, also that of a process that died.
     """
 
     target: Path
-    hashes: dict[str, str]
-    size: int | None
+    hashes: dict[str, str]  # in hex, by "sha256" or "md5"
+    size: int | None  # bytes of the whole file, if known
+    locked: bool
 
     def __post_init__(self):
         self.name = f"{short_name(self.target.name)}.{next(iter(self.hashes.values()))[:8]}"
-        self.path = self.target.with_name(f"{self.name}.{process_stamp()}.part")
-        for left in self.path.parent.glob(f"{glob.escape(self.name)}.*part"):
-            stamp = left.name.removeprefix(self.name).removesuffix("part").strip(".")
-            is_free = not stamp or not may_live(stamp, left)
-            is_ours = left.is_file() and not left.is_symlink() and os.access(left, os.W_OK)
-            if is_free and is_ours:
+        self.path = self.target.with_name(f"{self.name}.{os.urandom(4).hex()}.part")
+        pattern = f"{glob.escape(self.name)}.{'*' if self.locked else ''}part"
+        for left in self.path.parent.glob(pattern):
+            if left.is_file() and not left.is_symlink() and os.access(left, os.W_OK):
                 with contextlib.suppress(OSError):  # another process was quicker
                     os.replace(left, self.path)
         self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115, closed by __exit__
@@ -152,16 +133,11 @@ class Part:
     def append(self, piece: bytes) -> None:
         """Write the next bytes. Raises DownloadError if that is not possible."""
         rest = memoryview(piece)
-        try:
+        with writing(self.target, DownloadError, "the bytes that came are kept"):
             while rest:
                 written = self.file.write(rest)
                 self.done += written
                 rest = rest[written:]
-        except OSError as error:
-            raise DownloadError(
-                f"{self.target} cannot be written ({error.strerror}): make room on its disk and "
-                "call again; the bytes that came are kept."
-            ) from error
 
     def start_over(self) -> None:
         """Discard the bytes that came."""
@@ -253,7 +229,8 @@ class Mirror:
             part.start_over()
         total = part.size or total
         try:
-            need_room(part.path.parent, (total or part.done) - part.done, part.target.name)
+            needed = (total or part.done) - part.done
+            need_room(part.path.parent, needed, part.target.name, DownloadError)
         except DownloadError as error:  # the next mirror may offer another size
             raise Refused(str(error)) from error
         limit = total or self.patience.unsized

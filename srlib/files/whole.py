@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the removal of temporary files of dead processes."""
+"""Files that appear whole or not at all, locks, and the removal of leftovers of dead processes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import shutil
-import socket
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-import psutil
+from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
 
-_PREFIX = ".making-"  # of temporary files and folders; the stamp of their process follows
-_STAMP = re.compile(r"(?P<machine>.+)~(?P<pid>\d+)~(?P<begun>\d+)~[0-9a-z]+")
+_PREFIX = ".making-"  # of temporary folders
+_LOCK = ".lock"  # in a temporary folder, while its process lives
 _DAY = 24 * 3600  # seconds
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on its disk"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
+}
 
 
 class FileNameError(SRError, OSError, ValueError):
@@ -63,54 +64,64 @@ def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = Fals
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a `with` block a temporary path beside `path`, and rename it to `path` at the end.
+    """Give a `with` block a temporary path on the disk of `path`; at the end it becomes `path`.
 
-    If the block raises, the temporary file is deleted. Those of dead processes in the same folder
-    are deleted too. A name that is too long is told before the block begins.
+    If the block raises, the temporary file is deleted. A name that is too long is told before the
+    block begins.
     """
     need_short_name(path)
-    remove_leftovers(path.parent)
-    part = path.with_name(_PREFIX + process_stamp() + ".part")
     try:
-        yield part
-        os.replace(part, path)
+        with scratch_folder(path.parent) as scratch:
+            part = scratch / "file.part"
+            yield part
+            os.replace(part, path)
     except OSError as error:
-        if error.filename != str(part):
+        if not str(error.filename).startswith(str(path.parent / _PREFIX)):
             raise
         # The user knows the file by its own name.
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):  # it is the file now, or was never there
-            part.unlink()
 
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """Give a `with` block a temporary folder in `folder`, on the same disk.
 
-    Files that are made in it only have to be renamed. Temporary files of dead processes in
-    `folder` are deleted first, and `folder` is created if it is not there.
+    Files that are made in it only have to be renamed. A lock in it, which dies with its process,
+    tells others that it is in use. Those of dead processes in `folder` are deleted first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    scratch = folder / (_PREFIX + process_stamp())
-    scratch.mkdir()
+    while True:
+        scratch = folder / f"{_PREFIX}{os.urandom(8).hex()}"
+        scratch.mkdir()
+        in_use = FileLock(scratch / _LOCK)
+        with contextlib.suppress(OSError):  # a disk without locks
+            in_use.acquire()
+        if scratch.exists():  # else another process took it for a leftover, before it was locked
+            break
     try:
         yield scratch
     finally:
+        in_use.release()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files and folders in `folder` whose processes are dead."""
-    for left in folder.glob(f"{_PREFIX}*"):
-        stamp = left.name.removeprefix(_PREFIX).removesuffix(".part")
-        if not may_live(stamp, left):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):  # another process was quicker, or it is not ours
-                    left.unlink()
+    """Delete the scratch folders in `folder` whose processes are dead.
+
+    On a disk without locks, those are taken for dead that a day has left unchanged.
+    """
+    for left in folder.glob(_PREFIX + 16 * "[0-9a-f]"):
+        in_use = FileLock(left / _LOCK)
+        try:
+            in_use.acquire(timeout=0)
+        except Timeout:
+            continue
+        except OSError:
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime < _DAY:
+                    continue
+        shutil.rmtree(left, ignore_errors=True)
+        in_use.release()
 
 
 def need_short_name(path: Path) -> None:
@@ -119,9 +130,10 @@ def need_short_name(path: Path) -> None:
         path.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
+            start = path.with_name(path.name[:40])
             raise FileNameError(
-                f"{path} cannot be written: its name has {len(os.fsencode(path.name))} bytes, more "
-                "than the disk takes. Choose a shorter name."
+                f"{start}… cannot be written: its name has {len(os.fsencode(path.name))} bytes, "
+                "more than the disk takes. Choose a shorter name."
             ) from error
 
 
@@ -130,55 +142,10 @@ def short_name(name: str) -> str:
     return os.fsdecode(os.fsencode(name)[:100]) if len(os.fsencode(name)) > 100 else name
 
 
-def process_stamp() -> str:
-    """A unique text that names this process, for use in file names."""
-    return f"{_machine()}~{os.getpid()}~{_begun(psutil.Process())}~{os.urandom(4).hex()}"
-
-
-def may_live(stamp: str, path: Path) -> bool:
-    """Whether the process of a stamp may still be at work on `path`.
-
-    Of a process on another machine only the age of its file is known: it is taken for dead after
-    a day. A text that is no stamp was not made here and counts as living.
-    """
-    owner = _STAMP.fullmatch(stamp)
-    if not owner:
-        return True
-    try:
-        if owner["machine"] != _machine():
-            return time.time() - path.stat().st_mtime < _DAY
-        process = psutil.Process(int(owner["pid"]))
-        same = _begun(process) == int(owner["begun"])  # else the id was used again
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (FileNotFoundError, psutil.NoSuchProcess):
-        return False
-
-
-def _begun(process: psutil.Process) -> int:
-    """A number that tells a process from another one that had its id before."""
-    try:  # Linux: ticks since the start of the machine, which do not change when the clock is set
-        status = Path(f"/proc/{process.pid}/stat").read_text(errors="replace")
-        return int(status.rpartition(")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        return round(process.create_time())
-
-
-@cache
-def _machine() -> str:
-    """This machine, and the container on it: process ids mean nothing elsewhere."""
-    name = socket.gethostname()
-    with contextlib.suppress(OSError):  # Linux only
-        name += f"-{os.stat('/proc/self/ns/pid').st_ino}"
-    return name
-
-
 def need_folder(folder: Path, error_class: type[SRError]) -> None:
-    """Create a folder if it is not there, and check that files can be written to it.
-
-    Raises:
-        error_class: It cannot be created or written.
-    """
+    """Create a folder if it is not there; raise an `error_class` if it cannot be written to."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(folder):
             pass
     except OSError as error:
@@ -188,12 +155,67 @@ def need_folder(folder: Path, error_class: type[SRError]) -> None:
         ) from error
 
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
-    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever.
+def need_room(folder: Path, needed: int, purpose: str, error_class: type[SRError]) -> None:
+    """Raise an `error_class` if the disk of `folder` has fewer than `needed` bytes free.
 
-    Raises:
-        OSError: The file cannot be opened, or is not a regular file.
+    The message begins with `purpose`, such as "Unpacking the archive".
     """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise error_class(
+            f"{purpose} needs {needed / 1e6:,.1f} MB and the disk of {folder} has "
+            f"{free / 1e6:,.1f} MB free: make room there or choose another folder, then call again."
+        )
+
+
+@contextmanager
+def writing(path: Path, error_class: type[SRError], kept: str) -> Iterator[None]:
+    """Turn an OSError of a `with` block into an `error_class` that names the file and the cure.
+
+    `kept` ends the sentence with a clause on what is not lost.
+    """
+    try:
+        yield
+    except OSError as error:
+        cure = _CURES.get(error.errno, "put that right")
+        raise error_class(
+            f"{path} cannot be written ({error.strerror or error}): {cure}, then call again; "
+            f"{kept}."
+        ) from error
+
+
+@contextmanager
+def lock(target: Path, busy: SRError | None = None) -> Iterator[bool]:
+    """Keep other processes from making the same file or folder until the `with` block ends.
+
+    The lock is a file beside the target, so that it is shared by all users, containers and
+    machines that see the target. It is removed at the end; a process that waits notices that.
+    On a disk without locks the block runs anyway, and is given False.
+
+    Args:
+        target: The file or folder.
+        busy: Raised if another process has the lock; without it, its end is waited for.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)
+    try:
+        file_lock.acquire(timeout=0 if busy else -1)
+    except Timeout:
+        if busy:
+            raise busy from None
+    except OSError:
+        pass
+    try:
+        yield file_lock.is_locked
+    finally:
+        if file_lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows: it is open
+                os.unlink(file_lock.lock_file)
+            file_lock.release()
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """Open a file for reading. Refuse pipes, sockets and devices, which could block for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return open(path, "rb")

@@ -1,6 +1,7 @@
 """Photographs in and out, MATLAB's bicubic, and degradations of real photographs (lesson 01)."""
 
 from srlib.errors import DataError
+from srlib.images.codecs import is_deep
 from srlib.images.degrade import Degradation, jpeg_round_trip
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
 from srlib.images.finder import Listing, find_images, list_pictures
@@ -14,8 +15,8 @@ from srlib.images.picture import (
     encode,
     from_array,
     from_pil,
-    luma,
     read_image,
+    to_gray,
     to_pil,
     write_image,
 )
@@ -40,12 +41,13 @@ __all__ = [
     "from_pil",
     "identify_downscaler",
     "imresize",
+    "is_deep",
     "jpeg_quality",
     "jpeg_round_trip",
     "list_pictures",
-    "luma",
     "read_image",
     "to_array",
+    "to_gray",
     "to_pil",
     "to_tensor",
     "write_image",

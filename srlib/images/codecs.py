@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +45,16 @@ def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Sampl
         return _read_png(stream)
     is_tiff = head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
     return _read_tiff(stream, check_size) if is_tiff else None
+
+
+def is_deep(path: str | os.PathLike) -> bool:
+    """Tell by its header whether a file is a PNG or a TIFF of 16-bit gray or RGB."""
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        if stream.read(4) == b"\x89PNG":
+            return stream.read(21)[-1:] == b"\x10"
+        page, _, is_usual = _first_page(stream)
+        return is_usual and page.dtype == np.uint16
+    return False
 
 
 def _read_png(stream: BinaryIO) -> Samples:

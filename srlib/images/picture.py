@@ -356,7 +356,7 @@ def eight_bit(picture: Picture) -> Picture:
     return replace(picture, rgb=to_depth(picture.rgb, np.uint8), alpha=alpha)
 
 
-def luma(rgb: np.ndarray) -> np.ndarray:
+def to_gray(rgb: np.ndarray) -> np.ndarray:
     """Convert (H, W, 3) colour to gray, (H, W), of the same dtype: its luma, rounded half up."""
     return np.floor(rgb @ LUMA_WEIGHTS + 0.5).astype(rgb.dtype)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
@@ -12,21 +11,18 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import psutil
-from filelock import FileLock, Timeout
 
 from srlib.errors import SRError
 from srlib.files.progress import Progress
-from srlib.files.whole import need_folder, short_name
+from srlib.files.whole import lock, need_folder, write_whole, writing
 from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol, find_protocol
 
 if TYPE_CHECKING:
@@ -49,7 +45,7 @@ def evaluate(
     *,
     scale: int,
     protocol: str | Protocol,
-    more: Mapping[str, Metric] | None = None,
+    extra: Mapping[str, Metric] | None = None,
     progress_file: str | os.PathLike | None = None,
     on_progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -62,14 +58,14 @@ def evaluate(
         pairs: The set: `Pair`s of HR, LR and a name.
         scale: The scale of the set.
         protocol: A name in PROTOCOLS, or a `Protocol` of your own.
-        more: Further metrics by name, functions of SR, HR and LR.
+        extra: Further metrics by name, functions of SR, HR and LR.
         progress_file: Grows by a line of JSON per image and method. After a kill, the same call
             computes only what is missing. A pair with other pixels counts as missing; a method
             with other weights does not, so give it another name or another file.
         on_progress: Called with the number of images done and their total, None if that is unknown.
 
     Returns:
-        A table of image, method, metric ("psnr" in dB, "ssim", or one of `more`), value, seconds
+        A table of image, method, metric ("psnr" in dB, "ssim", or one of `extra`), value, seconds
         (of the upscaler on this image) and peak_memory (MiB, the most that the whole process held
         meanwhile). An image that is too small for a metric has no row for it, and a warning names
         it.
@@ -91,7 +87,7 @@ def evaluate(
         "psnr": lambda sr, hr, lr: rules.psnr(sr, hr, scale=scale),
         "ssim": lambda sr, hr, lr: rules.ssim(sr, hr, scale=scale),
     }
-    metrics |= more or {}
+    metrics |= extra or {}
     heading = {
         "protocol": rules.name if rules in PROTOCOLS.values() else asdict(rules),
         "scale": scale,
@@ -134,7 +130,7 @@ def _measure(
 ) -> dict[str, Any]:
     """The values of an upscaler on a pair, with its time and memory."""
     hr, lr, name = pair
-    with _PeakMemory() as memory:
+    with _memory_readings() as memory:
         start = time.perf_counter()
         sr = upscaler(lr)
         seconds = time.perf_counter() - start
@@ -146,37 +142,37 @@ def _measure(
             continue
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name}, as {method} makes it: {error}") from error
-    return {"values": values, "seconds": seconds, "peak_memory": memory.peak}
+    return {"values": values, "seconds": seconds, "peak_memory": round(max(memory), 1)}
 
 
-class _PeakMemory:
-    """Watches the main memory of this process; `peak` is the most it held, in MiB."""
+@contextmanager
+def _memory_readings() -> Iterator[list[float]]:
+    """The main memory of this process, in MiB, read again and again during a `with` block."""
+    process = psutil.Process()
+    over = threading.Event()
+    readings: list[float] = []
 
-    def __enter__(self) -> _PeakMemory:
-        self.peak = 0.0
-        self._process = psutil.Process()
-        self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._look()
-        self._watcher.start()
-        return self
+    def read() -> None:
+        readings.append(process.memory_info().rss / 2**20)
 
-    def _look(self) -> None:
-        self.peak = max(self.peak, round(self._process.memory_info().rss / 2**20, 1))
+    def watch() -> None:
+        while not over.wait(_SAMPLING):
+            read()
 
-    def _watch(self) -> None:
-        while not self._over.wait(_SAMPLING):
-            self._look()
-
-    def __exit__(self, *_) -> None:
-        self._over.set()
-        self._watcher.join()
-        self._look()
+    watcher = threading.Thread(target=watch, daemon=True)
+    read()
+    watcher.start()
+    try:
+        yield readings
+    finally:
+        over.set()
+        watcher.join()
+        read()
 
 
 @contextmanager
 def _open_progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_Progress]:
-    """The records of a progress file, and a function that appends one.
+    """The records of a progress file, and a function that adds one.
 
     The file is a heading, then a line of JSON per image and method, each with a checksum. No other
     evaluation may use it meanwhile.
@@ -185,38 +181,30 @@ def _open_progress(path: str | os.PathLike | None, heading: dict) -> Iterator[_P
         yield {}, lambda record: None
         return
     path = Path(path).expanduser()
-    if path.exists() and not path.is_file():
-        raise ProgressFileError(f"{path} is not a regular file: name another progress file.")
+    if os.path.lexists(path) and not (path.is_file() and os.access(path, os.R_OK)):
+        raise ProgressFileError(
+            f"{path} is not a regular file that can be read: name another progress file."
+        )
     need_folder(path.parent, ProgressFileError)
-    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"))
-    with ExitStack() as stack:
-        try:
-            lock.acquire(timeout=0)
-            stack.callback(lock.release)
-            file = stack.enter_context(path.open("a+b", buffering=0))
-        except Timeout:
-            raise ProgressFileError(
-                f"Another evaluation is using {path}: wait for its end, or name another file."
-            ) from None
-        except OSError as error:
-            raise ProgressFileError(
-                f"{path} cannot be written ({error.strerror}): name another progress file."
-            ) from error
-        append = partial(_append, file, path)
-        yield _read_records(file, path, heading, append), partial(_append_record, append)
+    path = path.resolve()
+    busy = f"Another evaluation is using {path}: wait for its end, or name another file."
+    with lock(path, ProgressFileError(busy)):
+        records = _read_records(path, heading)
+
+        def keep(record: dict) -> None:
+            records[record["image"], record["pair"], record["method"]] = record
+            lines = [json.dumps(heading), *map(_as_line, records.values()), ""]
+            with writing(path, ProgressFileError, "earlier measurements are kept"):
+                write_whole(path, "\n".join(lines).encode(), to_disk=True)
+
+        yield records, keep
 
 
-def _read_records(
-    file: FileIO, path: Path, heading: dict, append: Callable[[dict], None]
-) -> dict[_Key, dict]:
-    """Read the records, skip damaged lines with a warning, and drop a line cut short by a kill."""
-    file.seek(0)
-    whole, newline, torn = file.read().rpartition(b"\n")
-    if not newline and json.dumps(heading).encode().startswith(torn):
-        file.truncate(0)
-        append(heading)
+def _read_records(path: Path, heading: dict) -> dict[_Key, dict]:
+    """Read the records; a damaged line is skipped with a warning."""
+    if not path.exists() or not (content := path.read_bytes()):
         return {}
-    first, *lines = whole.split(b"\n")
+    first, *lines = content.removesuffix(b"\n").split(b"\n")
     begun_with = _parsed(first)
     if begun_with.keys() != heading.keys():
         raise ProgressFileError(f"{path} is not a progress file of evaluate: name another file.")
@@ -224,15 +212,13 @@ def _read_records(
         raise ProgressFileError(
             f"{path} was begun with {begun_with}, and now it is {heading}: name another file."
         )
-    file.truncate(len(whole) + 1)
     records = {}
     damaged = []
     for number, line in enumerate(lines, 2):
         record = _parsed(line)
-        if record.pop("checksum", None) != _checksum(record):
-            damaged.append(str(number))
-            continue
         try:
+            if record.pop("checksum") != _checksum(record):
+                raise ValueError
             record["values"] = {name: float(value) for name, value in record["values"].items()}
             record |= {name: float(record[name]) for name in ("seconds", "peak_memory")}
             records[record["image"], record["pair"], record["method"]] = record
@@ -247,25 +233,11 @@ def _read_records(
     return records
 
 
-def _append_record(append: Callable[[dict], None], record: dict) -> None:
-    """Append a record; JSON has no number for an infinite PSNR, so that is stored as text."""
+def _as_line(record: dict) -> str:
+    """A record as JSON, which has no number for an infinite PSNR: that is stored as text."""
     values = {name: v if math.isfinite(v) else str(v) for name, v in record["values"].items()}
     record = record | {"values": values}
-    append(record | {"checksum": _checksum(record)})
-
-
-def _append(file: FileIO, path: Path, entry: dict) -> None:
-    """Append a line; it is on the disk when this returns."""
-    line = json.dumps(entry, allow_nan=False).encode() + b"\n"
-    try:
-        if file.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise ProgressFileError(
-            f"{path} cannot be written ({error.strerror}): make room on its disk and call again; "
-            "what was measured before is kept."
-        ) from error
+    return json.dumps(record | {"checksum": _checksum(record)}, allow_nan=False)
 
 
 def _parsed(line: bytes) -> dict:

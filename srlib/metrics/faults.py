@@ -23,19 +23,12 @@ _BEST_PSNR = 58.9  # dB of a rounding error; anything better counts as this
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault an image may have, with its cure.
+    """A fault an image may have, with its cure."""
 
-    Attributes:
-        name: The fault as the end of a sentence, such as "is mirrored".
-        advice: The cure as an imperative.
-        undo: Returns the cured image.
-        handicap: dB that the cure must gain beyond others, since it has free parameters.
-    """
-
-    name: str
-    advice: str
+    name: str  # the end of a sentence, such as "is mirrored"
+    advice: str  # an imperative
     undo: Callable[[np.ndarray], np.ndarray]
-    handicap: float = 0.0
+    handicap: float = 0.0  # dB to gain beyond others, for a cure with free parameters
 
 
 def best_fault(
@@ -46,17 +39,10 @@ def best_fault(
     least: float,
     border: int = 0,
 ) -> tuple[Fault | None, float]:
-    """The fault that all images share and whose cure helps most, by mean PSNR to the references.
+    """The fault that all images share and whose cure gains most, and the gain, both on average.
 
-    Args:
-        faults: The faults to try; one whose cure gives another shape than the reference is skipped.
-        images: The images as they are.
-        references: The images as they should be.
-        least: dB that the cure must gain on average.
-        border: Pixels per side that do not count.
-
-    Returns:
-        The fault, or None, and the gain of its cure in dB; infinity where the shapes did not fit.
+    The gain in PSNR to the references must be at least `least` dB; it is infinite where the shapes
+    did not fit. A cure that gives another shape than the reference is skipped.
     """
     before = _mean_psnr(images, references, border)
     best = None
@@ -133,14 +119,10 @@ def common_faults(
     steps_per_pixel: int = 2,
     least_shift: float = 0.0,
 ) -> Iterator[Fault]:
-    """The faults that any image, LR or SR, may have against its reference.
+    """The faults that images of one set, LR or SR, may share against their references.
 
-    Args:
-        images: Images of one set, which share their fault.
-        references: What they should look like, of the same shapes.
-        pixel: HR pixels per pixel of the images, for the advice.
-        steps_per_pixel: How finely a shift is measured.
-        least_shift: Pixels beyond which a shift is a fault.
+    `pixel` counts HR pixels per pixel of the images, for the advice. A shift is measured in
+    `steps_per_pixel`, and is a fault beyond `least_shift` pixels.
     """
     yield from CHANNEL_ORDERS
     yield from ORIENTATIONS

@@ -20,18 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """A cell of a published table.
+    """A cell of a published table."""
 
-    Attributes:
-        psnr: In dB.
-        ssim: NaN on DIV2K, where the paper computed it across the channels.
-        protocol: A name in PROTOCOLS.
-        source: Where the numbers come from.
-    """
-
-    psnr: float
-    ssim: float
-    protocol: str
+    psnr: float  # dB
+    ssim: float  # NaN on DIV2K, where the paper computed it across the channels
+    protocol: str  # a name in PROTOCOLS
     source: str
 
 
@@ -62,7 +55,7 @@ def protocol_sheet(
     Returns:
         One row per protocol: colour, border, psnr, ssim, published, difference (dB) and why. The
         last splits the difference into parts in dB that add up to it: each rule of the cell's
-        protocol is exchanged for this one's, and the change measured. What is left, by the same
+        protocol is exchanged for this one's, and the change measured. The rest, by the same
         protocol, comes from the model, or from LR images made in another way.
     """
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Real
 
@@ -170,16 +171,25 @@ def folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-def forward_interior(model: EDSR, lr: Tensor) -> Tensor:
+def forward_interior(model: EDSR, lr: Tensor, *, bfloat16: bool = False) -> Tensor:
     """Compute `model(lr)` without its outer TAIL_REACH LR pixels, by the folded tail.
 
     Training uses it, since at x4 it halves the cost of a step.
 
+    Args:
+        model: The network.
+        lr: (B, 3, H, W) in [0, 1].
+        bfloat16: Compute the body in bfloat16. Its 8 significant bits are too few for pixel values
+            up to 255, so the head, the tail and the mean shifts stay in float32.
+
     Returns:
-        (B, 3, scale * (H - 4), scale * (W - 4)) for (B, 3, H, W).
+        (B, 3, scale * (H - 4), scale * (W - 4)).
     """
-    weight, bias = folded_tail(model)
-    pixels = pixel_shuffle(conv2d(model.features(lr), weight, bias), model.config.scale)
+    head = model.head(model.sub_mean(lr * 255))
+    with torch.autocast(lr.device.type, torch.bfloat16) if bfloat16 else nullcontext():
+        body = model.body(head)
+    features = head + body.to(head.dtype)
+    pixels = pixel_shuffle(conv2d(features, *folded_tail(model)), model.config.scale)
     return model.add_mean(pixels) / 255
 
 

@@ -4,7 +4,7 @@ from srlib.training.checks import TrainingError, check_pairs
 from srlib.training.config import TrainConfig, learning_rate_at, transferred
 from srlib.training.history import Epoch, History, RollBack
 from srlib.training.loop import StopTraining, fine_tune
-from srlib.training.losses import PerceptualLoss, SRLoss, fetch_vgg19, ssim_loss
+from srlib.training.losses import PerceptualLoss, SRLoss, ssim_loss
 from srlib.training.muon import Muon
 from srlib.training.objective import average_into
 
@@ -20,7 +20,6 @@ __all__ = [
     "TrainingError",
     "average_into",
     "check_pairs",
-    "fetch_vgg19",
     "fine_tune",
     "learning_rate_at",
     "ssim_loss",

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from srlib.data.pairs import size_fault
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair, size_fault
 from srlib.errors import SRError
 from srlib.images.resize import imresize
 from srlib.metrics.faults import (

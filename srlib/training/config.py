@@ -45,7 +45,7 @@ class TrainConfig:
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
         distance: The pixel loss: "l1" or "mse".
-        protocol: The protocol of the PSNR and SSIM in the validation, a name in PROTOCOLS.
+        protocol: The protocol of the PSNR in the validation, a name in PROTOCOLS.
         precision: Precision of the network's body: "float32", "bfloat16", or "auto". On a CPU
             "auto" times both before the first step and takes the faster one; on a GPU it takes
             bfloat16 if the GPU supports it. Everything else is computed in float32.

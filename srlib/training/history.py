@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,6 @@ class Epoch:
             patches.
         valid_loss: Loss on 32 validation patches, the same ones for every epoch.
         valid_psnr: Mean PSNR of the validation images in dB, by the protocol of the settings.
-        valid_ssim: Mean SSIM of the validation images.
         seconds: Time since the start of the training.
     """
 
@@ -26,7 +26,6 @@ class Epoch:
     train_loss: float
     valid_loss: float
     valid_psnr: float
-    valid_ssim: float
     seconds: float
 
 
@@ -53,7 +52,6 @@ class History:
 
     Attributes:
         bicubic_psnr: Mean PSNR of bicubic interpolation on the validation images, in dB.
-        bicubic_ssim: Mean SSIM of bicubic interpolation on the validation images.
         precision: Precision of the network's body in training, "float32" or "bfloat16".
         epochs: One entry for each epoch, and one for the start.
         rollbacks: The steps that were undone.
@@ -65,7 +63,6 @@ class History:
     """
 
     bicubic_psnr: float
-    bicubic_ssim: float
     epochs: list[Epoch] = field(default_factory=list)
     rollbacks: list[RollBack] = field(default_factory=list)
     ended: str = ""
@@ -114,8 +111,13 @@ class History:
     @classmethod
     def from_dict(cls, stored: Mapping) -> History:
         """Restore a history from `dataclasses.asdict`, as history.json holds it."""
-        epochs = [Epoch(**epoch) for epoch in stored["epochs"]]
-        rollbacks = [RollBack(**rollback) for rollback in stored["rollbacks"]]
-        # Histories of older versions have fields that are not read any more.
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
-        return cls(**{**known, "epochs": epochs, "rollbacks": rollbacks})
+        epochs = [_made(Epoch, epoch) for epoch in stored["epochs"]]
+        rollbacks = [_made(RollBack, rollback) for rollback in stored["rollbacks"]]
+        return _made(cls, {**stored, "epochs": epochs, "rollbacks": rollbacks})
+
+
+def _made(kind: type, stored: Mapping) -> Any:
+    """The dataclass; older versions stored fields that are not read any more."""
+    return kind(
+        **{field.name: stored[field.name] for field in fields(kind) if field.name in stored}
+    )

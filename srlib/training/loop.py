@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS
@@ -27,10 +28,11 @@ from srlib.training.history import Epoch, History, RollBack
 from srlib.training.losses import SSIM_WINDOW, SRLoss
 from srlib.training.muon import make_optimizers
 from srlib.training.objective import Objective, average_into, choose_precision
-from srlib.training.processes import Processes, for_gpu
-from srlib.training.state import RunFolder, weights_hash
+from srlib.training.processes import Processes
+from srlib.training.state import RunFolder
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
+from srlib.zoo.reader import tensors_sha256
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -182,8 +184,8 @@ class _Run:
         self.team = team
         size = {"scale": model.config.scale, "patch_size": config.patch_size}
         cut = partial(PairedPatches, **size, device=team.device)
-        self.patches = cut(for_gpu(train_pairs, team.device), seed=config.seed)
-        self.valid_patches = cut(for_gpu(valid_pairs, team.device), augment=False)
+        self.patches = cut(train_pairs, seed=config.seed)
+        self.valid_patches = cut(valid_pairs, augment=False)
         self.valid_pairs = valid_pairs
         names = ("pixel", "perceptual", "backbone", "layers", "distance", "ssim")
         loss = SRLoss(**{name: getattr(config, name) for name in names}).to(team.device)
@@ -208,8 +210,8 @@ class _Run:
         batch = self.team.share(self.patches.batch(0, config.batch_size))
         precision = choose_precision(self.objective, batch, config, self.team)
         self._prepare(precision)
-        bicubic = self._scores(partial(imresize, scale=self.model.config.scale))
-        exact = np.flatnonzero(np.isinf(bicubic[:, 0])).tolist()
+        bicubic = self._psnr(partial(imresize, scale=self.model.config.scale))
+        exact = np.flatnonzero(np.isinf(bicubic)).tolist()
         if len(exact) == len(bicubic):
             raise TrainingError(
                 "Bicubic restores all validation images exactly, which leaves nothing to gain: "
@@ -221,12 +223,8 @@ class _Run:
                 f"The loss is {start.valid_loss} before the first step: the model's weights are "
                 "damaged."
             )
-        history = History(
-            *_means(bicubic, exact),
-            epochs=[start],
-            precision=precision,
-            exact=exact,
-        )
+        psnr = _mean(bicubic, exact)
+        history = History(psnr, epochs=[start], precision=precision, exact=exact)
         self.save(history)
         return history
 
@@ -278,11 +276,10 @@ class _Run:
         return RollBack(steps[-1], measured.valid_loss, rate)
 
     def _measure(self, epoch: int, train_loss: float, exact: list[int]) -> Epoch:
-        scores = self._scores(partial(upscale, model=self.validated, device=self.team.device))
-        psnr, ssim = _means(scores, exact)
+        psnr = self._psnr(partial(upscale, model=self.validated, device=self.team.device))
         seconds = time.monotonic() - self.started
         valid_loss = self._loss_on(self.valid_patches)
-        return Epoch(epoch, train_loss, valid_loss, psnr, ssim, seconds)
+        return Epoch(epoch, train_loss, valid_loss, _mean(psnr, exact), seconds)
 
     @torch.inference_mode()
     def _loss_on(self, patches: PairedPatches) -> float:
@@ -292,22 +289,20 @@ class _Run:
         losses = [objective(*batch).item() * len(batch[0]) for batch in zip(lr, hr, strict=True)]
         return sum(losses) / MEASURED
 
-    def _scores(self, upscaler: Upscaler) -> np.ndarray:
-        """PSNR and SSIM of each validation image, (N, 2); the processes divide them."""
+    def _psnr(self, upscaler: Upscaler) -> np.ndarray:
+        """PSNR of each validation image, (N,); the processes divide them."""
         protocol = PROTOCOLS[self.config.protocol]
-        scale = self.model.config.scale
-        scores = np.zeros((len(self.valid_pairs), 2))
-        for index in range(self.team.rank, len(scores), self.team.count):
+        values = np.zeros(len(self.valid_pairs))
+        for index in range(self.team.rank, len(values), self.team.count):
             hr, lr, _ = self.valid_pairs[index]
-            sr = upscaler(lr)
-            scores[index] = protocol.psnr(sr, hr, scale=scale), protocol.ssim(sr, hr, scale=scale)
-        return np.reshape(self.team.sum(scores.ravel()), scores.shape)
+            values[index] = protocol.psnr(upscaler(lr), hr, scale=self.model.config.scale)
+        return np.array(self.team.sum(values))
 
     def save(self, history: History) -> None:
         """Write the state, then the files that follow from it."""
         if self.team.first:
             if history.best is history.epochs[-1]:
-                self.best_hashes.append(weights_hash(self.validated.state_dict()))
+                self.best_hashes.append(tensors_sha256(self.validated.state_dict()))
             parts = {
                 "model": self.model.state_dict(),
                 "optimizer": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -342,10 +337,10 @@ class _Run:
         return history.epochs[-1].epoch * self.config.steps_per_epoch
 
 
-def _means(scores: np.ndarray, exact: list[int]) -> list[float]:
-    """Mean PSNR and SSIM, without the exact images and others of infinite PSNR."""
-    judged = np.delete(scores, exact, axis=0)
-    return judged[np.isfinite(judged[:, 0])].mean(axis=0).tolist()
+def _mean(psnr: np.ndarray, exact: list[int]) -> float:
+    """Mean PSNR, without the exact images and others of infinite PSNR."""
+    judged = np.delete(psnr, exact)
+    return float(judged[np.isfinite(judged)].mean())
 
 
 def _least_patch_size(config: TrainConfig, scale: int) -> int:

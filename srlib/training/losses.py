@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -15,22 +14,18 @@ from torch.nn.functional import conv2d, l1_loss, mse_loss
 from srlib.files.download import fetch, sha256_of
 from srlib.files.transfer import DownloadError
 
-if TYPE_CHECKING:
-    from srlib.files.progress import Progress
-
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
-BACKBONES = {"vgg16-lite": "relu3_3", "vgg19": "relu5_4"}  # with their default layers
 PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss}
 SSIM_WINDOW = 11  # pixels
-_INPUT = {  # mean and standard deviation of a backbone's input, and a factor for its features
-    "vgg19": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0),
-    # Caffe's input is 0 to 255 minus the mean; the factor gives about torchvision's range.
-    "vgg16-lite": (
+BACKBONES = {  # default layer, mean and standard deviation of the input, factor for the features
+    "vgg16-lite": (  # Caffe takes 0 to 255 minus the mean; the factor gives about vgg19's range
+        "relu3_3",
         (122.67892 / 255, 116.66877 / 255, 104.00699 / 255),
         (1 / 255,) * 3,
         1 / (255 * 0.226),
     ),
+    "vgg19": ("relu5_4", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0),
 }
 
 
@@ -39,14 +34,10 @@ def vgg19_path() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
 
 
-def fetch_vgg19(*, on_progress: Progress | None = None) -> Path:
-    """Download torchvision's VGG-19 into torch.hub's cache, unless it is there.
-
-    Raises:
-        DownloadError: If the file cannot be downloaded.
-    """
+def fetch_vgg19() -> Path:
+    """Download torchvision's VGG-19 into torch.hub's cache, unless it is there."""
     try:
-        return fetch([VGG19_URL], vgg19_path(), sha256=VGG19_SHA256, on_progress=on_progress)
+        return fetch([VGG19_URL], vgg19_path(), sha256=VGG19_SHA256)
     except DownloadError as error:
         hint = 'The backbone "vgg16-lite" needs no network; TORCH_HOME sets the cache folder.'
         raise DownloadError(f"{error}\n{hint}") from error
@@ -80,7 +71,8 @@ class PerceptualLoss(nn.Module):
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")
         self.backbone = backbone
-        layers = layers or {BACKBONES[backbone]: 1.0}
+        default, mean, std, self._unit = BACKBONES[backbone]
+        layers = layers or {default: 1.0}
         features = _vgg_features(backbone)
         indices = _relu_indices(features)
         if unknown := layers.keys() - indices.keys():
@@ -89,7 +81,6 @@ class PerceptualLoss(nn.Module):
         self._weights = {indices[name]: weight for name, weight in layers.items()}  # by index
         features.load_state_dict(_vgg_weights(backbone), assign=True)
         self.features = features[: max(self._weights) + 1].eval().requires_grad_(False)
-        mean, std, self._unit = _INPUT[backbone]
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -130,9 +121,8 @@ def _vgg_weights(backbone: str) -> dict[str, Tensor]:
         weights = load_file(str(files("srlib.zoo") / "weights" / "vgg16_lite.safetensors"))
     else:
         weights = torch.load(fetch_vgg19(), map_location="cpu", weights_only=True)
-    prefix = "features."
-    kept = {key: value for key, value in weights.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): value.float() for key, value in kept.items()}
+    parts = [(*key.split(".", 1), value.float()) for key, value in weights.items()]
+    return {name: value for part, name, value in parts if part == "features"}
 
 
 def _relu_indices(features: nn.Sequential) -> dict[str, int]:

@@ -6,10 +6,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model.device import processor_seconds
-from srlib.model.edsr import EDSR, TAIL_REACH, folded_tail
+from srlib.model.edsr import EDSR, TAIL_REACH, forward_interior
 from srlib.training.config import TrainConfig
 from srlib.training.losses import SRLoss
 from srlib.training.processes import Processes
@@ -20,11 +19,9 @@ SAMPLES = 2  # of the batch, on which the trial is made
 
 
 class Objective(nn.Module):
-    """The loss of a network's output; its body can be computed in bfloat16.
+    """The loss of a network's output, as a module.
 
-    It is a module so that accelerate can wrap it and average the gradients over the processes.
-    bfloat16 has 8 significant bits, too few for pixel values up to 255. So the head, the tail and
-    the mean shift stay in float32, and the body's output is added to the head's in float32.
+    So accelerate can wrap it and average the gradients over the processes.
     """
 
     def __init__(self, model: EDSR, loss: SRLoss, *, bfloat16: bool = False):
@@ -34,21 +31,9 @@ class Objective(nn.Module):
         self.bfloat16 = bfloat16
 
     def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
-        """The loss of a batch, without its outer TAIL_REACH LR pixels.
-
-        Args:
-            lr: (B, 3, h, w) in [0, 1].
-            hr: (B, 3, scale * h, scale * w) in [0, 1].
-        """
-        model = self.model
-        scale = model.config.scale
-        head = model.head(model.sub_mean(lr * 255))
-        with torch.autocast(lr.device.type, torch.bfloat16, enabled=self.bfloat16):
-            body = model.body(head)
-        features = head + body.float()  # (B, n_feats, h, w)
-        pixels = pixel_shuffle(conv2d(features, *folded_tail(model)), scale)
-        sr = model.add_mean(pixels) / 255  # (B, 3, scale * (h - 4), scale * (w - 4))
-        border = TAIL_REACH * scale
+        """The loss of a batch, without its outer TAIL_REACH LR pixels."""
+        border = TAIL_REACH * self.model.config.scale
+        sr = forward_interior(self.model, lr, bfloat16=self.bfloat16)
         return self.loss(sr, hr[:, :, border:-border, border:-border])
 
 
@@ -88,7 +73,7 @@ def average_into(average: nn.Module, model: nn.Module, *, step: int, decay: floa
         model: The module that is trained.
         step: Number of the step, from 0. In the first steps the decay is lower, so that the
             average does not lag behind.
-        decay: Share of the average that is kept, 0 to below 1; 0 copies the weights.
+        decay: Share of the average that is kept, 0 to below 1.
     """
     share = 1 - min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)

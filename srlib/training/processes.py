@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srlib.data.patches import Pair, PixelStore
 from srlib.model.device import best_device
 from srlib.training.checks import TrainingError
 
@@ -22,13 +19,8 @@ class Processes:
     """The processes that train together: this one alone, or all that accelerate launched.
 
     All processes draw the same batch, and each takes its share of the patches. A step therefore
-    has the same gradient with any number of processes, up to rounding.
-
-    Attributes:
-        device: The device of this process.
-        rank: Number of this process, from 0.
-        count: Number of processes.
-        first: Whether this is process 0, the only one that writes files.
+    has the same gradient with any number of processes, up to rounding. Only the first one writes
+    files.
     """
 
     def __init__(self, accelerator: Accelerator | None, device: str | torch.device):
@@ -67,18 +59,3 @@ class Processes:
         """Wait until all processes have arrived here."""
         if self._accelerator:
             self._accelerator.wait_for_everyone()
-
-
-def for_gpu(pairs: Sequence[Pair], device: torch.device) -> Sequence[Pair]:
-    """Let a memory-mapped store move to the GPU if it fits into half of the free memory there.
-
-    Otherwise, and on other devices, the pairs are returned as they are.
-    """
-    if device.type != "cuda" or not isinstance(pairs, PixelStore) or pairs.folder is None:
-        return pairs
-    if pairs.hr.nbytes + pairs.lr.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
-        return pairs
-    # "c" maps copy-on-write: torch asks for arrays that can be written to
-    hr = np.memmap(pairs.folder / "hr.bin", np.uint8, "c", shape=pairs.hr.shape)
-    lr = np.memmap(pairs.folder / "lr.bin", np.uint8, "c", shape=pairs.lr.shape)
-    return replace(pairs, folder=None, hr=hr, lr=lr)

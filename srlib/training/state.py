@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import io
 import json
 import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from PIL import Image
 from torch import Tensor
 
-from srlib.files.whole import hash_of, write_whole
+from srlib.files.whole import hash_of, lock, need_folder, write_whole, writing
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError
 from srlib.training.history import History
 from srlib.zoo.checkpoints import save_weights
-from srlib.zoo.reader import WeightsError, load_content, read_weights
-
-_CURES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
-}
+from srlib.zoo.reader import WeightsError, load_content, read_weights, tensors_sha256
 
 
 class RunFolder:
@@ -54,35 +46,18 @@ class RunFolder:
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Make the folder, and keep other trainings out until this process leaves it or ends."""
-        there = next(place for place in (self.path, *self.path.parents) if place.exists())
-        if not there.is_dir():
-            raise TrainingError(f"run_dir must be a folder, and {there} is a file.")
-        lock = FileLock(self.path / ".lock")
-        with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise TrainingError(
-                    f"Another training is running in {self.path}: wait for its end, or choose "
-                    "another run_dir."
-                ) from None
-        try:
+        need_folder(self.path, TrainingError)
+        busy = (
+            f"Another training is running in {self.path}: wait for its end, or choose another "
+            "run_dir."
+        )
+        with lock(self.path / "run", TrainingError(busy)):
             yield
-        finally:
-            lock.release()
 
     def save_state(
         self, config: Any, history: History, *, identity: Mapping[str, Any], **parts: Any
     ) -> None:
-        """Write last.pt.
-
-        Args:
-            config: The settings, a dataclass.
-            history: The history so far.
-            identity: Further facts that must be the same at a resume, such as the pairs.
-            parts: State dicts and the like, to be restored.
-        """
+        """Write last.pt. `identity` must be the same at a resume, and so must the config."""
         # In memory first: torch's error for a full disk does not mention the disk.
         content = io.BytesIO()
         state = {"config": asdict(config), "identity": identity, "history": asdict(history)}
@@ -93,8 +68,7 @@ class RunFolder:
     def load_state(self, config: Any, *, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Read the parts given to `save_state` and "history".
 
-        The config and the identity must be those of the run. A setting that did not exist yet
-        when the run was started counts as its default.
+        A setting that did not exist yet when the run was started counts as its default.
         """
         best = f"load_pretrained({str(self.best)!r})"
         go_on = f"start a new run from {best} in another run_dir"
@@ -124,10 +98,8 @@ class RunFolder:
     def write_best(self, model: EDSR, own: Sequence[str]) -> None:
         """Write best.safetensors, unless it has these weights already.
 
-        Args:
-            model: The best model so far.
-            own: `weights_hash` of all best weights of this run, the model's last. A file with
-                other weights is copied to a name with its hash before it is replaced.
+        `own` holds `tensors_sha256` of all best weights of this run, the model's last. A file with
+        other weights is copied to a name with its hash before it is replaced.
         """
         with _writing(self.best):
             if self.best.exists():
@@ -159,17 +131,8 @@ class RunFolder:
             write_whole(self.path / name, png.getbuffer())
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn an OSError into a TrainingError that names the file and the cure."""
-    try:
-        yield
-    except OSError as error:
-        cure = _CURES.get(error.errno, "put that right")
-        raise TrainingError(
-            f"{path.name} cannot be written to {path.parent} ({error.strerror or error}). All "
-            f"files there are intact: {cure}, then call again with resume=True."
-        ) from error
+def _writing(path: Path) -> AbstractContextManager:
+    return writing(path, TrainingError, "all files there are intact, and resume=True goes on")
 
 
 def _without_nan(value: Any) -> Any:
@@ -181,17 +144,9 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def weights_hash(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a state dict's names and values."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + weights[name].detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _hash_of_file(path: Path) -> str:
     try:
         weights, _ = read_weights(path)
     except WeightsError:
         return "damaged"
-    return weights_hash(weights)
+    return tensors_sha256(weights)

@@ -14,7 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.picture import ImageError, Picture, from_array, from_pil, luma, read_image, to_pil
+from srlib.images.picture import (
+    ImageError,
+    Picture,
+    from_array,
+    from_pil,
+    read_image,
+    to_gray,
+    to_pil,
+)
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
@@ -84,7 +92,7 @@ def upscale(
     model = chosen_model(model, image, scale)
     rgb = super_resolve(picture.rgb, model, self_ensemble=self_ensemble, **options)
     if picture.mode == "L":
-        rgb = np.repeat(luma(rgb)[..., None], 3, axis=2)
+        rgb = np.repeat(to_gray(rgb)[..., None], 3, axis=2)
     alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):
@@ -180,8 +188,8 @@ def _factor(
         raise TypeError(f"The {name} is a whole number of pixels, not {wanted!r}.")
     if not side <= wanted <= MAX_SCALE * side:
         raise ValueError(
-            f"The picture's {name} is {side} pixels; it can be enlarged to at most "
-            f"{MAX_SCALE * side}, not to {wanted}."
+            f"The picture's {name} is {side} pixels, and that of the result is from {side} to "
+            f"{MAX_SCALE * side}, not {wanted}."
         )
     return wanted / side
 

@@ -11,7 +11,7 @@ import numpy as np
 from srlib.files.whole import whole_file
 from srlib.images.alpha import bleed
 from srlib.images.codecs import TILE, write_tiff
-from srlib.images.picture import ImageError, Picture, luma, read_image
+from srlib.images.picture import ImageError, Picture, read_image, to_gray
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
 from srlib.upscaling.engines import Options
@@ -98,7 +98,7 @@ def _strips(
         before = done
         strips_left = len(starts) - number
         rgb = super_resolve(lr.rgb, model, rows=rows, on_progress=progress, **options)
-        layers = [luma(rgb)[..., None] if lr.mode == "L" else rgb]
+        layers = [to_gray(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
             layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))
         yield np.dstack(layers)

@@ -41,10 +41,10 @@ def check_misfits(misfits: Callable) -> str:
     model = _tiny()
     good = model.state_dict()
     fewer = {name: values for name, values in good.items() if name != "head.0.bias"}
-    more = good | {"extra.weight": torch.zeros(1)}
+    larger = good | {"extra.weight": torch.zeros(1)}
     other = good | {"tail.1.bias": torch.zeros(5)}
     return judge(
-        lambda: [set(misfits(weights, model)) for weights in (good, fewer, more, other)],
+        lambda: [set(misfits(weights, model)) for weights in (good, fewer, larger, other)],
         (lambda given: given[0] == set(), "weights that fit have no misfits."),
         (lambda given: given[1] == {"head.0.bias"}, "it overlooks a name that is missing."),
         (lambda given: given[2] == {"extra.weight"}, "it overlooks a name too many."),

@@ -105,7 +105,8 @@ def open_checkpoint(
     stored = read_file(path)
     stated = known or stored.config
     if stated:
-        layout, weights = "srlib", stored.weights
+        layout = "srlib"
+        weights = stored.weights
     else:
         layout, weights = to_official(stored.weights, res_scale)
     source = "given"
@@ -120,9 +121,13 @@ def open_checkpoint(
         if stated and replace(stated, res_scale=config.res_scale) != config:
             problems.append(f"It should be {stated}, and its weights are those of {config}.")
     except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        layout, config, problems = None, None, [str(error)]
+        layout = None
+        config = None
+        problems = [str(error)]
     if problems and (foreign := foreign_sentence(stored.weights)):
-        layout, config, problems = None, None, [foreign]
+        layout = None
+        config = None
+        problems = [foreign]
     if damaged := [key for key, value in weights.items() if not value.isfinite().all()]:
         problems.append(f"Not finite: {shortened(damaged)}; this training has diverged.")
     model = None

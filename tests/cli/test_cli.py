@@ -140,6 +140,48 @@ def test_the_habits_of_real_esrgan(pictures, tmp_path):
     assert call("-h").output == call("--help").output
 
 
+@pytest.mark.parametrize(
+    ("habit", "cure"),
+    [
+        (("-t", 400), "leave it out"),
+        (("-g", 0, "-j", "1:2:2"), "leave it out"),
+        (("-m", "models"), "-n FILE"),
+        (("-z", 4), "-s"),
+        (("--outscale", 3.5), "-s"),
+        (("-r", "800x600"), "--height"),
+        (("--size", 800), "--width"),
+        (("--ext", "jpg"), "-f"),
+        (("-n", 2), "noise"),
+        (("-n", -1), "noise"),
+    ],
+)
+def test_an_option_of_others_is_answered_by_ours(pictures, habit, cure):
+    done = call("-i", pictures / "clean.png", "-o", pictures / "out.png", *habit)
+    assert done.exit_code == 2 and str(habit[0]) in done.stderr + "-n" and cure in done.stderr
+    assert not (pictures / "out.png").exists()
+
+
+@pytest.mark.parametrize("place", ["source", "result", "output"])
+def test_a_name_that_is_too_long_gets_one_short_sentence(pictures, place, monkeypatch):
+    monkeypatch.chdir(pictures)
+    names = {"source": "x" * 300 + ".png", "result": "y" * 249 + ".png", "output": "clean.png"}
+    if place == "result":
+        (pictures / "clean.png").rename(names["result"])
+    options = ("--output", "z" * 300 + ".png") if place == "output" else ()
+    done = call(names[place], *options, "web.jpg" if not options else "--quiet")
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1 and len(done.stderr) < 200
+    assert "longer than the disk takes" in done.stderr
+    assert bool(options) != (pictures / "web_x4.png").exists()  # the other picture is enlarged
+
+
+def test_the_home_of_nobody_is_a_name_like_any_other(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    done = call("~nobody-of-this-name/x.png")
+    assert done.exit_code == 1 and "~nobody-of-this-name" in done.stderr
+    assert call("clean.png", "-o", "~nobody-of-this-name/y.png").exit_code == 0
+    assert (pictures / "~nobody-of-this-name" / "y.png").exists()
+
+
 def test_no_usage_names_the_command_that_needs_no_name():
     done = call("photo.jpg", "--no-such-option")
     assert done.exit_code == 2
@@ -200,6 +242,8 @@ def test_two_pictures_never_share_a_result(pictures):
     "arguments",
     [
         (),
+        ("",),  # of an empty variable in a script; never the whole folder
+        ("clean.png", "--output", ""),
         ("clean.png", "--scale", 9),
         ("clean.png", "--scale", 2, "--width", 100),
         ("clean.png", "--format", "gif"),

@@ -126,9 +126,9 @@ def test_lr_and_hr_exchanged(tmp_path, photos):
     assert "exchanged" in error.problem and "wap" in error.fix and len(error.files) == 5
 
 
-@pytest.mark.parametrize("more", [(1, 3), (0, 1), (2, 0)])  # rows and columns
-def test_sides_that_are_no_multiple(root, photos, more):
-    larger = np.pad(photos[0], [*((0, count) for count in more), (0, 0)], "edge")
+@pytest.mark.parametrize("extra", [(1, 3), (0, 1), (2, 0)])  # rows and columns
+def test_sides_that_are_no_multiple(root, photos, extra):
+    larger = np.pad(photos[0], [*((0, count) for count in extra), (0, 0)], "edge")
     save(root / "DIV2K_train_HR/0001.png", larger)
     assert only(root, "not multiples of 4", "info") == ("DIV2K_train_HR/0001.png",)
 
@@ -314,7 +314,8 @@ def test_a_whole_side_without_partners_is_a_question_of_names(root, photos):
 
 def test_advice_costs_no_image(root, photos):
     """In a folder with all faults at once, no fix deletes or overwrites."""
-    hr, lr = root / "DIV2K_train_HR", root / "DIV2K_train_LR_bicubic" / "X4"
+    hr = root / "DIV2K_train_HR"
+    lr = root / "DIV2K_train_LR_bicubic" / "X4"
     (root / "DIV2K_test_HR").mkdir()
     shutil.copy(hr / "0001.png", root / "DIV2K_valid_HR" / "0810.png")
     shutil.copy(hr / "0001.png", hr / "0004.bmp")
@@ -377,7 +378,7 @@ def test_whatever_a_decoder_raises(root, monkeypatch, error):
             raise error
         return read_image(path)
 
-    monkeypatch.setattr("srlib.data.facts.read_image", read)
+    monkeypatch.setattr("srlib.data.doctor.read_image", read)
     assert only(root, "", "error") == ("DIV2K_train_HR/0002.png",)
     assert re.search(r"0002\.png: .\w+", check_dataset(root, scale=4).findings["problem"][0])
 

@@ -53,7 +53,8 @@ def test_a_rule_is_found_by_the_names(kind):
     hr_files, lr_files = zip(*sorted(expected), strict=True)
     assert paired(hr_files, lr_files) == (expected, 0, 0)
     assert paired(hr_files, lr_files, rule=NameRule(hr, lr)) == (expected, 0, 0)
-    alone, missing = hr_files[2], set(sorted(expected)[2:3])
+    alone = hr_files[2]
+    missing = set(sorted(expected)[2:3])
     assert paired(hr_files, [name for name in lr_files if (alone, name) not in expected]) == (
         expected - missing,
         1,

@@ -6,7 +6,8 @@ from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages, size_fault
+from srlib.data.pairs import PairedImages, same_photos, size_fault
+from srlib.data.pixel_cache import memory_map
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
 from srlib.images.picture import write_image
@@ -205,10 +206,8 @@ def test_lr_made_by_a_degradation_is_what_the_folder_would_hold(tmp_path, photo)
         write_image(tmp_path / "HR" / name, photo)
     noisy = Degradation(2, blur=1.0, noise=9.0, jpeg_quality=60)
     create_low_res_images_recursive(tmp_path / "HR", tmp_path / "LR", 2, method=noisy)
-    made, stored = (
-        PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy),
-        PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2),
-    )
+    made = PairedImages(tmp_path / "HR", None, scale=2, make_lr=noisy)
+    stored = PairedImages(tmp_path / "HR", tmp_path / "LR", scale=2)
     assert all(np.array_equal(a.lr, b.lr) for a, b in zip(made, stored, strict=True))
     assert not np.array_equal(made[0].lr, made[1].lr)
 
@@ -226,3 +225,49 @@ def test_lr_made_another_way(tmp_path, photo):
         PairedImages(tmp_path / "HR", tmp_path / "HR", scale=2, make_lr=lambda hr: hr)
     with pytest.raises(DataError, match=r"1.png is smaller than 200 pixels"):
         PairedImages(tmp_path / "HR", None, scale=200)[0]
+
+
+def cut(file):
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+@pytest.fixture
+def own_pairs(tmp_path, rng):
+    """Five HR files called by number alone, each of one colour, with LR files of one's own."""
+    for number in range(1, 6):
+        for side, size in (("HR", 32), ("LR", 8)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            picture = np.full((size, size, 3), 40 * number, np.uint8)
+            picture[..., 1] += rng.integers(0, 9, (size, size), np.uint8)  # too much for one chunk
+            write_image(tmp_path / side / f"{number}.png", picture)
+    return tmp_path
+
+
+@pytest.mark.parametrize("damage", [cut, emptied])
+@pytest.mark.parametrize("file", ["LR/1.png", "LR/3.png", "LR/5.png", "HR/1.png", "HR/4.png"])
+def test_a_damaged_file_takes_its_partner_with_it_and_no_other_pair(own_pairs, file, damage):
+    damage(own_pairs / file)
+    own = PairedImages(own_pairs / "HR", own_pairs / "LR", scale=4)
+    made = PairedImages(own_pairs / "HR", None, scale=4)
+    message = f"{file[:2]}, {file[3:]} "
+    with pytest.warns(UserWarning, match=message):
+        inputs = same_photos({"made": made, "own": memory_map(own)})
+    names = [str(number) for number in range(1, 6) if f"/{number}.png" not in file]
+    for pairs in inputs.values():
+        assert [pair.name for pair in pairs] == names
+        for hr, lr, name in pairs:
+            assert (hr[..., 0] == 40 * int(name)).all() and (lr[..., 0] == 40 * int(name)).all()
+    with pytest.warns(UserWarning, match=message):  # when the files of the map are there already
+        assert memory_map(own).names == names
+
+
+def test_an_lr_file_of_another_size_is_named_with_its_partner(own_pairs):
+    put(own_pairs, "LR/2.png", size=(9, 7))
+    pairs = PairedImages(own_pairs / "HR", own_pairs / "LR", scale=4)
+    with pytest.raises(DataError, match=r"HR/2\.png.*LR/2\.png has 9 x 7"):
+        memory_map(pairs)

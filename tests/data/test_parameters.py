@@ -91,10 +91,10 @@ def test_all_faults_are_told_at_once(tmp_path):
             photo=photo_in(given["data_dir"], "0805"),
         )
     assert time.monotonic() - began < 1
-    told = str(caught.value)
-    lines = [line.split(":")[0] for line in told.splitlines()[1:]]
+    message = str(caught.value)
+    lines = [line.split(":")[0] for line in message.splitlines()[1:]]
     assert lines == ["scalle", "run_dir", "data_dir", "scale", "photo"]
-    assert str(file) in told and str(tmp_path / "nowhere") in told
+    assert str(file) in message and str(tmp_path / "nowhere") in message
 
 
 def test_none_may_mean_by_default():
@@ -135,11 +135,16 @@ def test_no_path_is_not_the_current_folder(tmp_path, monkeypatch, rule):
 
 def test_a_data_folder_in_another_layout_gets_its_name_and_the_cure(tmp_path):
     shutil.copy(SAMPLES / "DIV2K_valid_HR/0801.png", tmp_path)
-    for place in (tmp_path, tmp_path / "0801.png", SAMPLES / "DIV2K_train_HR"):
+    long = tmp_path / ("z" * 300)
+    for place, cure in {
+        tmp_path: "make course",
+        tmp_path / "0801.png": "is a file",
+        SAMPLES / "DIV2K_train_HR": f"the folder above, {SAMPLES}",
+        long: "there is no",
+    }.items():
         with pytest.raises(ParameterError) as caught:
             check_parameters({"data_dir": str(place)}, data_dir=data_folder)
-        told = str(caught.value)
-        assert f"{place} has no folder DIV2K_train_HR" in told and "make course" in told
+        assert str(place) in str(caught.value) and cure in str(caught.value)
 
 
 def test_a_file_to_write(tmp_path):

@@ -1,8 +1,5 @@
 """Patches: where they come from, that LR and HR fit each other, and that nothing but (seed, step) decides."""
 
-import json
-import pickle
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srlib.data.patches import Pair, PairedPatches, PixelStore
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 
 
 def coordinates(height: int, width: int, image: int) -> np.ndarray:
@@ -28,17 +26,14 @@ def marked():
     return pairs
 
 
-def mapped(pairs, scale, folder) -> PixelStore:
-    """The pairs as memory_map stores them."""
-    folder.mkdir()
-    store = PixelStore.from_pairs(pairs, scale=scale)
-    store.hr.tofile(folder / "hr.bin")
-    store.lr.tofile(folder / "lr.bin")
-    numbers = {key: getattr(store, key).tolist() for key in ("heights", "widths")}
-    (folder / "index.json").write_text(
-        json.dumps({"scale": scale, "names": store.names, **numbers})
-    )
-    return PixelStore.open(folder)
+def mapped(pairs: list[Pair], folder) -> list[Pair]:
+    """The pairs with their pixels in files, as `memory_map` gives them."""
+
+    def stored(image: np.ndarray, file: str) -> np.ndarray:
+        np.memmap(folder / file, np.uint8, "w+", shape=image.shape)[:] = image
+        return np.memmap(folder / file, np.uint8, "r", shape=image.shape)
+
+    return [Pair(stored(hr, f"{n}.hr"), stored(lr, f"{n}.lr"), n) for hr, lr, n in pairs]
 
 
 def integers(batch) -> list[np.ndarray]:
@@ -48,7 +43,8 @@ def integers(batch) -> list[np.ndarray]:
 @pytest.mark.parametrize("augment", [True, False])
 def test_patches_are_where_they_say_and_fit_each_other(marked, augment):
     patches = PairedPatches(marked, scale=3, patch_size=15, augment=augment, seed=1)
-    kinds, images = set(), set()
+    kinds = set()
+    images = set()
     for step in range(20):
         lr, hr = patches.batch(step, 8)
         assert lr.shape == (8, 3, 5, 5) and hr.shape == (8, 3, 15, 15) and lr.dtype == torch.float32
@@ -72,22 +68,26 @@ def test_patches_are_where_they_say_and_fit_each_other(marked, augment):
 @given(
     scale=st.sampled_from([2, 3, 4]),
     lr_size=st.integers(2, 6),
-    more=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3),
+    beyond=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3),
     seed=st.integers(0, 2**32),
     on_disk=st.booleans(),
 )
-def test_lr_is_the_region_that_belongs_to_hr(tmp_path_factory, scale, lr_size, more, seed, on_disk):
+def test_lr_is_the_region_that_belongs_to_hr(
+    tmp_path_factory, scale, lr_size, beyond, seed, on_disk
+):
     """HR pixels say where they are, so a patch tells its place; Pillow turns that region, and LR must be the same region."""
-    sizes = [(lr_size + height, lr_size + width) for height, width in more]
+    sizes = [(lr_size + height, lr_size + width) for height, width in beyond]
     pairs = [
         Pair(coordinates(height * scale, width * scale, n), coordinates(height, width, n), str(n))
         for n, (height, width) in enumerate(sizes)
     ]
-    given_pairs = mapped(pairs, scale, tmp_path_factory.mktemp("store") / "x") if on_disk else pairs
+    given_pairs = mapped(pairs, tmp_path_factory.mktemp("store")) if on_disk else pairs
     patches = PairedPatches(given_pairs, scale=scale, patch_size=lr_size * scale, seed=seed)
     seen = set()
     for lr, hr in zip(*integers(patches.batch(0, 128)), strict=True):
-        source, top, left = pairs[hr[0, 0, 2]], hr[..., 0].min(), hr[..., 1].min()
+        source = pairs[hr[0, 0, 2]]
+        top = hr[..., 0].min()
+        left = hr[..., 1].min()
         assert top % scale == 0 and left % scale == 0
         region = source.hr[top : top + hr.shape[0], left : left + hr.shape[1]]
         small = source.lr[
@@ -120,8 +120,8 @@ def test_batches_depend_on_seed_and_step_alone(marked):
 
 def test_the_images_of_a_batch_are_named(marked):
     patches = PairedPatches(marked, scale=3, patch_size=15, seed=7)
-    said = {tuple(patches.names(step, 8)) for step in range(9)}
-    assert said == {
+    named = {tuple(patches.names(step, 8)) for step in range(9)}
+    assert named == {
         tuple(str(patch[0, 0, 2]) for patch in integers(patches.batch(step, 8))[0])
         for step in range(9)
     }
@@ -168,22 +168,12 @@ def test_patches_refuse(marked):
         PairedPatches(
             [Pair(marked[0].hr.astype(np.uint16), marked[0].lr, "deep")], scale=3, patch_size=15
         )
-    with pytest.raises(ValueError, match="stored at scale 3, not 5"):
-        PairedPatches(PixelStore.from_pairs(marked, scale=3), scale=5, patch_size=15)
-
-
-def test_a_store_is_a_sequence_of_the_pairs(marked, tmp_path):
-    for store in (PixelStore.from_pairs(marked, scale=3), mapped(marked, 3, tmp_path / "x")):
-        assert len(store) == 2 and [name for _, _, name in store] == ["0", "1"]
-        for pair, stored in zip(marked, store, strict=True):
-            assert np.array_equal(stored.hr, pair.hr) and np.array_equal(stored.lr, pair.lr)
-        assert store[-1].name == "1"
 
 
 def test_it_does_not_matter_where_the_pixels_are(marked, tmp_path):
     in_memory, on_disk = (
         PairedPatches(pairs, scale=3, patch_size=15, seed=3)
-        for pairs in (marked, mapped(marked, 3, tmp_path / "x"))
+        for pairs in (marked, mapped(marked, tmp_path))
     )
     for step in range(10):
         for a, b in zip(in_memory.batch(step, 8), on_disk.batch(step, 8), strict=True):
@@ -191,62 +181,47 @@ def test_it_does_not_matter_where_the_pixels_are(marked, tmp_path):
 
 
 def test_a_set_larger_than_memory(tmp_path):
-    """Files with holes: 600 GB of which nothing is on the disk, and whatever were read of them whole would not fit."""
-    heights = np.full(4, 100_000)
-    with open(tmp_path / "hr.bin", "wb") as hr, open(tmp_path / "lr.bin", "wb") as lr:
-        hr.truncate(3 * 4 * 4 * 10**10)
-        lr.truncate(3 * 4 * 10**10)
-        for file, start in ((hr, 4 * 4 * 10**10 - 3 * 200_000), (lr, 4 * 10**10 - 100_000)):
-            file.seek(3 * start)
-            file.write(b"\x07" * 3)  # one pixel in the last rows of the last picture
-    index = {
-        "scale": 2,
-        "names": list("abcd"),
-        "heights": heights.tolist(),
-        "widths": heights.tolist(),
-    }
-    (tmp_path / "index.json").write_text(json.dumps(index))
-    store = PixelStore.open(tmp_path)
-    lr, hr = PairedPatches(store, scale=2, patch_size=48).batch(0, 4)
+    """Files with holes: 600 GB of which nothing is on the disk; read whole, they would not fit."""
+    side = 100_000
+
+    def holes(file: str, side: int) -> np.ndarray:
+        with open(tmp_path / file, "wb") as stream:
+            stream.truncate(3 * side * side)
+        return np.memmap(tmp_path / file, np.uint8, "r", shape=(side, side, 3))
+
+    pairs = [Pair(holes(f"{n}.hr", 2 * side), holes(f"{n}.lr", side), n) for n in "abcd"]
+    lr, hr = PairedPatches(pairs, scale=2, patch_size=48).batch(0, 4)
     assert lr.shape == (4, 3, 24, 24) and hr.sum() == 0
-    assert np.argwhere(store[3].lr[-2:, :3, 0]).tolist() == [[1, 0]] and np.argwhere(
-        store[3].hr[-4:, :3, 0]
-    ).tolist() == [[1, 0]]
 
 
 def test_a_fingerprint_tells_sets_apart(marked, tmp_path):
     """The same wherever the pixels are; another for other names, another order, other sizes and other pixels."""
-    stored = mapped(marked, 3, tmp_path / "x").fingerprint()
-    assert stored == PairedPatches(
-        marked, scale=3, patch_size=15
-    ).fingerprint and stored.startswith("2 from 0 to 1 (")
+
+    def fingerprint(pairs) -> str:
+        return PairedPatches(pairs, scale=3, patch_size=15).fingerprint
+
+    stored = fingerprint(mapped(marked, tmp_path))
+    assert stored == fingerprint(marked) and stored.startswith("2 from 0 to 1 (")
     renamed = [marked[0], marked[1]._replace(name="2")]
     darker = [marked[0], marked[1]._replace(lr=marked[1].lr // 2)]
     turned = [Pair(np.rot90(hr), np.rot90(lr), name) for hr, lr, name in marked]
-    others = [
-        PixelStore.from_pairs(p, scale=3).fingerprint()
-        for p in (renamed, darker, turned, marked[::-1], marked[:1])
-    ]
+    others = map(fingerprint, (renamed, darker, turned, marked[::-1], marked[:1]))
     assert len({stored, *others}) == 6
 
 
-def test_a_mapped_store_is_pickled_by_name(marked, tmp_path):
-    store = mapped(marked * 20, 3, tmp_path / "x")
-    pickled = pickle.dumps(store)
-    assert len(pickled) < marked[0].hr.nbytes and marked[0].lr[0].tobytes() not in pickled
-    assert np.array_equal(pickle.loads(pickled)[21].hr, marked[1].hr)
+def test_a_fingerprint_stays_in_later_versions(marked):
+    """A run of an earlier version goes on: it compares the fingerprints of its pairs."""
+    patches = PairedPatches(marked, scale=3, patch_size=15)
+    assert patches.fingerprint == "2 from 0 to 1 (340c04b2)"
 
 
-def test_a_store_in_memory_is_pickled_whole(marked):
-    store = pickle.loads(pickle.dumps(PixelStore.from_pairs(marked, scale=3)))
-    assert np.array_equal(store[1].hr, marked[1].hr)
-
-
+@pytest.mark.parametrize("free", [10**9, 0])
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_gpu_gives_the_same(marked, tmp_path):
+def test_a_gpu_gives_the_same(marked, tmp_path, monkeypatch, free):
+    """From its own memory if there is room, else from the files."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
     expected = PairedPatches(marked, scale=3, patch_size=15).batch(3, 8)
-    for pairs in (marked, mapped(marked, 3, tmp_path / "x")):
+    for pairs in (marked, mapped(marked, tmp_path)):
         got = PairedPatches(pairs, scale=3, patch_size=15, device="cuda").batch(3, 8)
-        assert all(
-            g.is_cuda and torch.allclose(g.cpu(), e) for g, e in zip(got, expected, strict=True)
-        )
+        for one, other in zip(got, expected, strict=True):
+            assert one.is_cuda and torch.allclose(one.cpu(), other)

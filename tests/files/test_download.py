@@ -22,7 +22,8 @@ from srlib.files.download import fetch
 from srlib.files.transfer import DownloadError, Patience
 
 CONTENT = np.random.default_rng(0).bytes(1_200_000)
-SHA256, MD5 = hashlib.sha256(CONTENT).hexdigest(), hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
 FAST = Patience(connect=5.0, stall=5.0, retries=3, backoff=0.01)
 ONCE = Patience(connect=5.0, stall=5.0, retries=0)
 HASTY = Patience(connect=5.0, stall=0.5, retries=1, backoff=0.01)  # for servers that stall
@@ -69,29 +70,24 @@ def test_a_hash_is_needed(tmp_path):
         fetch([NOBODY], tmp_path / "a.bin")
 
 
-def test_mirrors_in_order_and_their_answers(server, tmp_path):
+def test_every_mirror_s_answer_is_named(server, tmp_path):
     bad = [
         f"{server.url}/{b}/a.bin"
         for b in ("gone", "html", "wrong", "circle", "overloaded", "silent", "stall", "shorter")
     ]
     bad += [NOBODY, "no address"]
-    good = f"{server.url}/good/a.bin"
-    assert (
-        fetch([*bad, good, NOBODY], tmp_path / "a.bin", sha256=SHA256, patience=HASTY).read_bytes()
-        == CONTENT
-    )
     with pytest.raises(DownloadError) as caught:
         fetch(bad, tmp_path / "b.bin", sha256=SHA256, patience=HASTY)
     first, *answers = str(caught.value).splitlines()
     assert first == "b.bin could not be fetched:"
-    for url, answer, said in zip(bad, answers, [
+    for url, answer, words in zip(bad, answers, [
         "answered 404 Not Found", "sent a web page instead of the file (“We are moving house”)", f"gave another file (SHA-256 "
         f"{hashlib.sha256(CONTENT[:-1] + b'!').hexdigest()[:8]}…, expected {SHA256[:8]}…)", "redirects in circles",
-        "answered 503 Service Unavailable", "did not answer in time", "stopped sending each time; what came is kept",
+        "answered 503 Service Unavailable", "did not answer in time", "stopped sending each time",
         "gave another file (SHA-256", "no connection", "is no web address",
     ], strict=True):  # fmt: skip
-        assert answer.startswith(f"  {url}: {said}")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+        assert answer.startswith(f"  {url}: {words}")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +133,7 @@ def test_a_cut_is_noticed_without_a_length_if_the_size_is_known(server, tmp_path
 
 def test_a_cut_transfer_goes_on_at_the_next_call(server, tmp_path):
     server.cut_after = 50_000
-    with pytest.raises(DownloadError, match="broke off each time; what came is kept"):
+    with pytest.raises(DownloadError, match="broke off each time"):
         get(server, "cut", tmp_path, patience=ONCE)
     assert [p.stat().st_size for p in tmp_path.iterdir()] == [server.cut_after]
     assert not (tmp_path / "a.bin").exists()
@@ -202,12 +198,12 @@ def test_a_file_that_changed_between_two_calls_is_fetched_afresh(server, tmp_pat
     assert [wanted for _, wanted in server.asked] == [None, "bytes=50000-", None]
 
 
-@pytest.mark.parametrize("more", [b"", b"and something else"])
-def test_a_part_that_is_whole_or_too_long(server, tmp_path, more):
-    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT + more)
+@pytest.mark.parametrize("extra", [b"", b"and something else"])
+def test_a_part_that_is_whole_or_too_long(server, tmp_path, extra):
+    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT + extra)
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
     assert [wanted for _, wanted in server.asked] == (
-        [f"bytes={len(CONTENT + more)}-", None] if more else []
+        [f"bytes={len(CONTENT + extra)}-", None] if extra else []
     )
 
 
@@ -328,7 +324,7 @@ def test_a_disk_that_fills_up_keeps_what_is_there(server, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
     try:
         with pytest.raises(
-            DownloadError, match=r"cannot be written .*: make room on its disk and call again"
+            DownloadError, match=r"cannot be written .*: make room on its disk, then call again"
         ):
             get(server, "good", tmp_path)
     finally:
@@ -369,7 +365,7 @@ def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path):
 @pytest.mark.parametrize("behaviour", [*HEADS, *REDIRECTS, *TRICKLES, *FLOODS, "offset", "endless"])
 def test_no_answer_keeps_the_next_mirror_from_being_asked(server, tmp_path, behaviour):
     """Bounded in tries, time and bytes, whatever the first mirror does."""
-    patience = Patience(connect=0.5, stall=0.5, retries=2, backoff=0.01, unsized=5_000_000)
+    patience = Patience(connect=0.5, stall=0.5, retries=1, backoff=0.01, unsized=5_000_000)
     urls = [f"{server.url}/{name}/a.bin" for name in (behaviour, "good")]
     start = time.monotonic()
     target = fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=patience)
@@ -534,7 +530,7 @@ def test_a_target_that_is_no_file_is_refused(server, tmp_path, kind):
 def test_a_part_that_is_no_file_of_ours_is_left_alone(server, tmp_path):
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / f"a.bin.{SHA256[:8]}.part").symlink_to("precious")
-    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x~1~2~a.part")
+    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x.part")
     assert get(server, "good", tmp_path).read_bytes() == CONTENT
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
@@ -557,7 +553,7 @@ def test_a_mirror_that_offers_more_than_the_disk_holds_does_not_end_it(server, t
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES, errno.ENOLCK])
 def test_a_disk_without_locks(server, tmp_path, monkeypatch, number):
-    def no_lock(*_):
+    def no_lock(*_, **options):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("filelock.FileLock.acquire", no_lock)

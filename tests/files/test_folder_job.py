@@ -74,11 +74,12 @@ def test_source_and_target_lie_apart(source, tmp_path, monkeypatch, case):
     (tmp_path / "link").symlink_to("source")
     (tmp_path / "hr").mkdir()
     shutil.copytree(source, tmp_path / "hr" / "hr")
-    read, target = source, {
+    read = source
+    target = ({
         "same": source, "dots": tmp_path / "hr/../source", "link": tmp_path / "link", "inside": source / "new/er",
         "inside link": tmp_path / "link/new", "around": tmp_path, "around link": tmp_path / "up",
         "link within": tmp_path / "fresh", "linked result": tmp_path / "target", "relative": Path("source"),
-    }[case]  # fmt: skip
+    }[case])  # fmt: skip
     (tmp_path / "up").symlink_to(".")
     if case == "link within":  # a folder of the source is the target
         target.mkdir()
@@ -323,14 +324,3 @@ def test_the_report_counts_what_was_passed_over(source, tmp_path):
     report = job.run([Path("a.txt")], passed_over=passed_over)
     assert str(report).endswith("; passed over: 2 hidden, 1 broken link")
     assert all(name.encode() for name in report.passed_over)
-
-
-def test_leftovers_of_a_killed_run_go(source, tmp_path):
-    left = tmp_path / "target" / ".making-another-host~1~1700000000~x"
-    left.mkdir(parents=True)
-    (left / "half.png").write_bytes(bytes(10))
-    run(source, tmp_path / "target")
-    assert left.exists()
-    os.utime(left, (0, 0))
-    run(source, tmp_path / "target")
-    assert not left.exists()

@@ -20,7 +20,8 @@ def test_every_format_carries_one(tmp_path, photo, suffix, depth):
     before = read_image(path)
     assert read_recipe(path) is None
     write_recipe(path, STEPS)
-    found, after = read_recipe(path), read_image(path)
+    found = read_recipe(path)
+    after = read_image(path)
     assert found.steps == STEPS and found.intact
     assert np.array_equal(before.rgb, after.rgb) and before.mode == after.mode
 

@@ -1,12 +1,12 @@
 """Files that appear whole or not at all, and the temporary files of processes that died."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 from conftest import ROOT
 
@@ -15,7 +15,6 @@ from srlib.files.whole import (
     FileNameError,
     hash_of,
     need_folder,
-    process_stamp,
     remove_leftovers,
     scratch_folder,
     short_name,
@@ -26,12 +25,14 @@ from srlib.files.whole import (
 LONG_NAME = "写" * 80 + ".png"  # 244 bytes
 
 
-@pytest.fixture
-def dead():
-    """The stamp of a process that is no more."""
-    code = "from srlib.files.whole import process_stamp; print(process_stamp())"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.check_output([sys.executable, "-c", code], text=True, env=environment).strip()
+def die_at_work(folder) -> None:
+    """A process that dies in the middle of its work."""
+    child = os.fork()
+    if not child:
+        work = scratch_folder(folder)
+        (work.__enter__() / "half.png").write_bytes(b"half")
+        os._exit(1)
+    os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("name", ["a.bin", LONG_NAME])
@@ -67,40 +68,31 @@ def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path):
     assert not begun and not list(tmp_path.iterdir())
 
 
-def test_leftovers_of_the_dead_go_and_all_else_stays(tmp_path, dead):
-    (tmp_path / f".making-{dead}.part").write_bytes(bytes(1000))
-    (tmp_path / f".making-{dead}").mkdir()
-    (tmp_path / f".making-{dead}" / "half.png").write_bytes(bytes(1000))
+def test_leftovers_of_the_dead_go_and_all_else_stays(tmp_path):
     (tmp_path / ".making-of").mkdir()  # a user's own
     (tmp_path / ".making-of" / "film.png").write_bytes(b"precious")
-    (tmp_path / ".making-notes~1~2.part").write_bytes(b"precious")
-    (tmp_path / f".making-{process_stamp()}.part").write_bytes(b"of this process")
-    other = dead.replace(socket.gethostname(), "elsewhere")
-    (tmp_path / f".making-{other}.part").write_bytes(b"of another machine")
-    write_whole(tmp_path / "a.bin", b"content")
-    names = {path.name for path in tmp_path.iterdir()}
-    assert not any(dead in name for name in names) and len(names) == 5
-    os.utime(tmp_path / f".making-{other}.part", (time.time() - 90_000,) * 2)
+    (tmp_path / ".making-notes.part").write_bytes(b"precious")
+    die_at_work(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    with scratch_folder(tmp_path) as living:
+        write_whole(tmp_path / "a.bin", b"content")
+        kept = {".making-of", ".making-notes.part", "a.bin"}
+        assert {path.name for path in tmp_path.iterdir()} == kept | {living.name}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_on_a_disk_without_locks_leftovers_go_after_a_day(tmp_path, monkeypatch):
+    def no_lock(*_, **options):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    die_at_work(tmp_path)
+    (left,) = tmp_path.iterdir()
+    monkeypatch.setattr("filelock.FileLock.acquire", no_lock)
     remove_leftovers(tmp_path)
-    assert len(list(tmp_path.iterdir())) == 4
-
-
-def test_an_id_that_was_given_to_another_process_is_no_sign_of_life(tmp_path):
-    machine, pid, created, rest = process_stamp().split("~")
-    left = tmp_path / f".making-{machine}~{pid}~{int(created) - 1000}~{rest}.part"
-    left.write_bytes(b"of the process that had this id before")
+    assert left.exists()
+    os.utime(left, (time.time() - 90_000,) * 2)
     remove_leftovers(tmp_path)
     assert not left.exists()
-
-
-def test_a_clock_that_is_set_kills_nobody(tmp_path, monkeypatch):
-    """The times at which processes began are reckoned from the clock, and move with it."""
-    left = tmp_path / f".making-{process_stamp()}.part"
-    left.write_bytes(b"of this process")
-    began = psutil.Process.create_time
-    monkeypatch.setattr("psutil.Process.create_time", lambda process: began(process) - 3600)
-    remove_leftovers(tmp_path)
-    assert left.exists() or not sys.platform.startswith("linux")
 
 
 def test_a_process_that_was_killed_and_not_yet_waited_for_is_dead(tmp_path):

@@ -176,9 +176,11 @@ def test_no_traces_where_no_jpeg_was(hr):
 def test_right_on_the_field_s_pairs(benchmarks, made_by):
     """At least 95 % of Set5 and Set14 at every scale; MATLAB's own LR images for its old border.  One picture can have two names
     where two programs make the same of it."""
-    right, files = 0, sorted(benchmarks.glob("Set*/X*/HR/*.png"))
+    right = 0
+    files = sorted(benchmarks.glob("Set*/X*/HR/*.png"))
     for file in files:
-        scale, hr = int(file.parts[-3][1:]), read_image(file).array
+        scale = int(file.parts[-3][1:])
+        hr = read_image(file).array
         if made_by == "matlab-replicate":
             lr = read_image(file.parents[1] / "LR" / file.name).array
         elif made_by == "jpeg":

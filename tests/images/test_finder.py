@@ -71,7 +71,8 @@ def test_a_hidden_folder_that_is_asked_for(tmp_path):
 
 
 def test_linked_folders_are_entered_once(tmp_path):
-    elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+    elsewhere = tmp_path / "elsewhere"
+    root = tmp_path / "root"
     touch(elsewhere, "b.png", "deep/c.png")
     touch(root, "z/a.png")
     try:

@@ -63,7 +63,8 @@ def test_exif_orientation_is_applied_once(photo, orientation):
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
 def test_profile_and_exif_survive(tmp_path, photo, suffix, depth):
-    exif, icc = camera_exif(), profile()
+    exif = camera_exif()
+    icc = profile()
     if depth == np.uint8:
         stream = saved(Image.fromarray(photo), icc_profile=icc, exif=exif)
     else:
@@ -278,7 +279,8 @@ def test_of_several_frames_the_first(photo, kind):
 
 
 def test_modes(photo):
-    gray, alpha = photo[..., 1], photo[..., 2]
+    gray = photo[..., 1]
+    alpha = photo[..., 2]
     assert read_image(saved(Image.fromarray(gray))).mode == "L"
     assert np.array_equal(read_image(saved(Image.fromarray(gray))).array, gray)
     rgba = np.dstack([photo, alpha])
@@ -445,8 +447,11 @@ def test_from_array_refuses(bad):
 @st.composite
 def pictures(draw):
     """Any size, depth and kind of picture, in arrays of any layout in memory."""
-    height, width, count = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(1, 4))
-    dtype, step = draw(st.sampled_from([np.uint8, np.uint16])), draw(st.sampled_from([1, 2, -1]))
+    height = draw(st.integers(1, 9))
+    width = draw(st.integers(1, 9))
+    count = draw(st.integers(1, 4))
+    dtype = draw(st.sampled_from([np.uint8, np.uint16]))
+    step = draw(st.sampled_from([1, 2, -1]))
     stored = draw(arrays(dtype, (height * abs(step), count, width)))
     samples = stored[::step].swapaxes(1, 2)
     rgb = samples[..., :3] if count > 2 else np.repeat(samples[..., :1], 3, axis=2)
@@ -542,7 +547,8 @@ def red_disc(dtype: type) -> Picture:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("scale", [1 / 4, 1 / 2, 2, 3])
 def test_no_dark_fringe(dtype, scale):
-    disc, top = red_disc(dtype), np.iinfo(dtype).max
+    disc = red_disc(dtype)
+    top = np.iinfo(dtype).max
 
     def resize(array: np.ndarray) -> np.ndarray:
         return imresize(array, scale)

@@ -43,7 +43,8 @@ def test_equals_matlab_in_every_pixel(benchmarks, set_name, scale):
     files = sorted((folder / "HR").glob("*.png"))
     assert len(files) == {"Set5": 5, "Set14": 14}[set_name]
     for file in files:
-        hr, lr = np.asarray(Image.open(file)), np.asarray(Image.open(folder / "LR" / file.name))
+        hr = np.asarray(Image.open(file))
+        lr = np.asarray(Image.open(folder / "LR" / file.name))
         assert np.array_equal(imresize(hr, 1 / scale, border="replicate"), lr), file.name
 
 
@@ -57,7 +58,8 @@ def test_is_still_what_was_proved_equal_to_matlab(name, factor, border):
 def plain(image: np.ndarray, scale: float, border: str) -> np.ndarray:
     """The definition, tap by tap, in float64 alone: for each output pixel the kernel over all source pixels it reaches."""
     for _ in range(2):  # rows, then columns
-        size, stretch = image.shape[0], min(scale, 1.0)
+        size = image.shape[0]
+        stretch = min(scale, 1.0)
         padded = {"symmetric": "symmetric", "replicate": "edge"}[border]
         margin = int(np.ceil(2 / stretch)) + 2
         wide = np.pad(
@@ -91,11 +93,9 @@ def test_float32_is_proved_by_arithmetic(scale):
 
     def weight(distance: Fraction) -> Fraction:
         x = abs(distance)
-        near, far = (
-            Fraction(3, 2) * x**3 - Fraction(5, 2) * x**2 + 1,
-            -(x**3) / 2 + Fraction(5, 2) * x**2 - 4 * x + 2,
-        )
-        return near if x <= 1 else far if x < 2 else Fraction(0)
+        inner = Fraction(3, 2) * x**3 - Fraction(5, 2) * x**2 + 1
+        outer = -(x**3) / 2 + Fraction(5, 2) * x**2 - 4 * x + 2
+        return inner if x <= 1 else outer if x < 2 else Fraction(0)
 
     weights = [
         weight((Fraction(scale - 1, 2) - k) / scale) / scale for k in range(-2 * scale, 3 * scale)
@@ -112,7 +112,8 @@ def test_float32_is_proved_by_arithmetic(scale):
 
 
 def test_borders_differ_only_near_the_border(photo):
-    mirrored, repeated = imresize(photo, 1 / 4), imresize(photo, 1 / 4, border="replicate")
+    mirrored = imresize(photo, 1 / 4)
+    repeated = imresize(photo, 1 / 4, border="replicate")
     assert np.array_equal(mirrored[2:-2, 2:-2], repeated[2:-2, 2:-2])
     assert not np.array_equal(mirrored, repeated)
 
@@ -134,7 +135,8 @@ def test_reproduces_straight_lines_inside():
 
 
 def test_sixteen_bit_agrees_with_eight(photo):
-    eight, sixteen = imresize(photo, 1 / 2), imresize(photo.astype(np.uint16) * 257, 1 / 2)
+    eight = imresize(photo, 1 / 2)
+    sixteen = imresize(photo.astype(np.uint16) * 257, 1 / 2)
     assert sixteen.dtype == np.uint16
     assert np.abs(sixteen / 257 - eight).max() <= 1.01  # two roundings against two finer ones
 

@@ -243,7 +243,8 @@ def test_says_what_is_wrong_with_the_call(triple, change, error, says):
 
 def middles_of_set5(benchmarks, scale):
     """The middle of each picture: as telling as the whole of it, and many times faster."""
-    folder, side = benchmarks / "Set5" / f"X{scale}", 120 // scale
+    folder = benchmarks / "Set5" / f"X{scale}"
+    side = 120 // scale
     for hr, lr, name in PairedImages(folder / "HR", folder / "LR", scale=scale):
         top, left = ((size - side) // 2 for size in lr.shape[:2])
         yield (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srlib.data import PairedImages
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS, PUBLISHED, protocol_sheet
 

@@ -91,7 +91,8 @@ def test_receptive_field_by_gradient(scale, n_resblocks):
 def test_macs_by_hooks():
     """Counted on a real forward pass, layer by layer."""
     config = EDSRConfig(4, 2, 8)
-    model, macs = EDSR(config), []
+    model = EDSR(config)
+    macs = []
 
     def count(layer, _, out):
         if layer.kernel_size == (3, 3):
@@ -118,7 +119,8 @@ def test_folded_tail_equals_the_tail_inside(scale, height, width):
 
 def test_folded_tail_has_the_tails_gradients():
     model = EDSR(EDSRConfig(3, 1, 4)).double()
-    lr, edge = torch.rand(1, 3, 8, 8, dtype=torch.float64), 6
+    lr = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    edge = 6
     grads = []
     for sr in (forward_interior(model, lr), model(lr)[:, :, edge:-edge, edge:-edge]):
         model.zero_grad()
@@ -129,7 +131,8 @@ def test_folded_tail_has_the_tails_gradients():
 
 def test_bfloat16_does_not_round_the_colours():
     """Eight binary digits would tell levels above 128 apart by whole ones only."""
-    model, levels = EDSR(EDSRConfig(2, 1, 4)), torch.linspace(0, 255, 300).view(1, 3, 10, 10)
+    model = EDSR(EDSRConfig(2, 1, 4))
+    levels = torch.linspace(0, 255, 300).view(1, 3, 10, 10)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert torch.allclose(model.add_mean(model.sub_mean(levels)), levels, atol=1e-3)
         assert (

@@ -73,7 +73,8 @@ def many():
 
 def test_distributions_are_cumulative_and_star_the_top_5_percent(table):
     left, right = plots.distributions(table).axes
-    curves, stars = left.lines[:-1:2], left.lines[1:-1:2]
+    curves = left.lines[:-1:2]
+    stars = left.lines[1:-1:2]
     assert curves[1].get_xdata().tolist() == [24, 29, 32] and curves[1].get_ydata()[-1] == 100
     assert [star.get_xdata().tolist() for star in stars] == [[30], [32]]
     assert right.lines[0].get_xdata().tolist() == [0.625, 0.7, 0.75]

@@ -22,7 +22,8 @@ class Addresses(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.tags = [], []
+        self.found = []
+        self.tags = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):

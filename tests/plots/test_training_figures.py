@@ -26,8 +26,8 @@ def test_curves_join_the_points_of_a_series_in_their_order():
 
 
 def test_bicubic_is_a_line_in_the_loss_panel_if_its_loss_is_known():
-    epochs = [Epoch(0, 0.05, 0.06, 24.0, 0.7, 0.0), Epoch(1, 0.04, 0.05, 25.0, 0.72, 3.0)]
-    history = History(23.0, 0.65, epochs=epochs)
+    epochs = [Epoch(0, 0.05, 0.06, 24.0, 0.0), Epoch(1, 0.04, 0.05, 25.0, 3.0)]
+    history = History(23.0, epochs=epochs)
     with_line = plots.training_curves({"a": history}, bicubic_loss=0.055).axes[0]
     without = plots.training_curves({"a": history}).axes[0]
     assert len(with_line.lines) == len(without.lines) + 1

@@ -174,11 +174,14 @@ def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
 def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path):
     """They are negatives here, which nothing in the course could have made."""
     photos = shutil.copytree(data_dir, tmp_path / "photos")
+    Image.new("RGB", (40, 30)).save(photos / "DIV2K_train_HR" / "icon.png")
     for file in sorted(photos.glob("DIV2K_*_HR/*.png")):
         own = photos / file.parent.name.replace("HR", "LR") / "X2" / f"{file.stem}x2.png"
         own.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(file) as photo:
             ImageOps.invert(photo.reduce(2)).save(own)
+        if file.stem in ("0001", "0802"):  # damaged: the other photographs keep their partners
+            own.write_bytes(own.read_bytes()[:1000])
     names = {"In": [], "scale": 2, "blur": 0, "run_dir": tmp_path / "run", "data_dir": photos}
     for cell in cells(NOTEBOOKS[4], "code"):
         if "parameters" in cell.metadata.get("tags", []):
@@ -191,6 +194,7 @@ def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path)
             break
     for part in ("train", "test"):
         clean, soft = names[part].values()
+        assert {"0001", "0802", "icon"}.isdisjoint(p.name for p in clean) and len(clean) > 2
         for made, own in zip(clean, soft, strict=True):
             assert made.name == own.name and (made.hr == own.hr).all()
             assert abs(255.0 - own.lr - made.lr).mean() < 4
@@ -244,3 +248,15 @@ def test_an_empty_data_folder_gets_a_sentence(tmp_path):
             **QUICK,
         )
     assert "no pictures in" in caught.value.evalue.lower()
+
+
+def test_lesson_04_without_a_task_says_how_to_get_one(data_dir, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(
+            NOTEBOOKS[4],
+            tmp_path / "out.ipynb",
+            run_dir=str(tmp_path),
+            data_dir=str(data_dir),
+            **QUICK | {"blur": 0},
+        )
+    assert "no LR folder" in caught.value.evalue and "blur above 0" in caught.value.evalue

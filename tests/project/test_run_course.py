@@ -4,9 +4,10 @@ import importlib.util
 
 import pytest
 from conftest import ROOT, SAMPLES
+from photo_files import deep_of, png16, tiff16
 
-from srlib.data import PairedImages
-from srlib.images import DataError
+from srlib.data import PairedImages, data_folder
+from srlib.images import DataError, read_image
 
 SPEC = importlib.util.spec_from_file_location("run_course", ROOT / "tools" / "run_course.py")
 run_course = importlib.util.module_from_spec(SPEC)
@@ -38,6 +39,31 @@ def test_a_folder_of_photographs_is_divided(tmp_path):
     assert sorted(path.name for path in photos.rglob("*.png")) == sorted(
         f"IMG {number}.png" for number in range(8)
     )
+
+
+def test_photographs_of_16_bits_become_copies_that_the_lessons_take(tmp_path, photo, capsys):
+    photos = album(tmp_path / "scans", ["a.png", "b.png"])
+    deep = deep_of(photo, 4)
+    files = {"c.png": png16(deep[..., :3]), "d.png": png16(deep[..., :1])}
+    files |= {"e.tif": tiff16(deep[..., :3]), "f.tif": tiff16(deep[..., :1])}
+    for name, stream in files.items():
+        (photos / name).write_bytes(stream.getvalue())
+    (photos / "cut.png").write_bytes(files["c.png"].getvalue()[:1000])
+    divided = run_course.in_two_parts(photos, tmp_path / "photos")
+    found = {path.name: path for path in divided.rglob("*.*")}
+    assert found.keys() == {"a.png", "b.png", *files} and "cut.png" in capsys.readouterr().out
+    assert data_folder(divided) == divided
+    for name in files:
+        assert (
+            abs(read_image(found[name]).rgb / 255 - read_image(photos / name).rgb / 65535).max()
+            < 0.002
+        )
+        layout = photos / name.replace(".", "_")
+        for part in (run_course.TRAIN, run_course.VALID):
+            (layout / part).mkdir(parents=True)
+            (layout / part / name).write_bytes(files[name].getvalue())
+        with pytest.raises(ValueError, match=f"{name} has 16 bits"):
+            data_folder(layout)
 
 
 def test_div2ks_layout_is_taken_as_it_is(tmp_path):

@@ -24,19 +24,26 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run that nothing interrupted: its folder, its model and its history."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, *run(folder)
+
+
 @pytest.mark.parametrize("step", [3, 5, 12])
-def test_an_interrupted_run_ends_the_same(tmp_path, step):
+def test_an_interrupted_run_ends_the_same(tmp_path, straight, step):
     def interrupt(kind, done, _):
         if kind == "step" and done == step:
             raise Interrupted
 
-    straight, history = run(tmp_path / "straight")
+    folder, model, history = straight
     with pytest.raises(Interrupted):
         run(tmp_path / "broken", on_event=interrupt)
     resumed, again = run(tmp_path / "broken", resume=True)
-    assert same_weights(straight, resumed)
+    assert same_weights(model, resumed)
     assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
-    last = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("straight", "broken")]
+    last = [torch.load(d / "last.pt", weights_only=True) for d in (folder, tmp_path / "broken")]
     assert same_weights(last[0]["model"], last[1]["model"]) and same_weights(
         last[0]["average"], last[1]["average"]
     )
@@ -62,10 +69,11 @@ def written_at(path) -> int:
 
 def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     """kill -9, SIGTERM and Ctrl-C in turn, at random moments: while it starts, while it trains, while it writes."""
-    config, rng = replace(CONFIG, max_epochs=120), np.random.default_rng(0)
+    config = replace(CONFIG, max_epochs=80)
+    rng = np.random.default_rng(0)
     run(tmp_path / "straight", config)
     last = tmp_path / "killed" / "last.pt"
-    for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * 2):
+    for hit, sent in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGKILL)):
         before = written_at(last)
         process = start(processes, tmp_path / "killed", config)
         while (
@@ -91,9 +99,8 @@ def test_a_process_killed_at_any_moment_ends_the_same(tmp_path, processes):
     )
 
 
-def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
+def test_a_full_disk_leaves_the_state_before(tmp_path, straight, processes):
     """A process that may write no file larger than a part of the state stops with a sentence; what was there is whole."""
-    run(tmp_path / "straight")
 
     def interrupt(kind, done, _):
         if kind == "epoch" and done == 10:
@@ -105,21 +112,26 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, processes):
     process = start(processes, tmp_path / "full", CONFIG, len(before) // 2)
     process.join(60)
     assert process.exitcode == 1
-    said = (tmp_path / "full.txt").read_text()
-    assert said.startswith("TrainingError: last.pt cannot be written") and "resume=True" in said
+    message = (tmp_path / "full.txt").read_text()
+    assert (
+        message.startswith("TrainingError: ")
+        and "last.pt cannot be written" in message
+        and "resume=True" in message
+    )
     assert (tmp_path / "full" / "last.pt").read_bytes() == before and not list(
         (tmp_path / "full").glob("*.part")
     )
     resumed, _ = run(tmp_path / "full", resume=True)
-    assert same_weights(resumed, load_file(tmp_path / "straight" / "best.safetensors"))
+    assert same_weights(resumed, straight[1])
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.json", "history.csv"])
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name, epoch):
+def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, straight, monkeypatch, name, epoch):
     """The disk is full when the file of an epoch is written: one sentence, and after a resume all files are as without it."""
-    straight, history = run(tmp_path / "straight")
-    writes, put = [], os.replace
+    _, model, history = straight
+    writes = []
+    put = os.replace
 
     def full(part, path):
         writes.append(path.name)
@@ -131,26 +143,23 @@ def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, monkeypatch, name
         patch.setattr("srlib.files.whole.os.replace", full)
         with pytest.raises(
             TrainingError,
-            match=rf"^{name} cannot be written to .* \(No space left on device\).*resume=True",
+            match=rf"{name} cannot be written \(No space left on device\).*resume=True",
         ):
             run(tmp_path / "full")
     state = torch.load(tmp_path / "full" / "last.pt", weights_only=True)
     assert len(state["history"]["epochs"]) == epoch + (name != "last.pt")
     assert len(load_file(tmp_path / "full" / "best.safetensors")) == len(state["model"])
     resumed, again = run(tmp_path / "full", resume=True)
-    assert same_weights(resumed, straight) and [e.valid_loss for e in again.epochs] == [
-        e.valid_loss for e in history.epochs
-    ]
+    assert same_weights(resumed, model)
+    assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
     assert json.loads((tmp_path / "full" / "history.json").read_text()) == asdict(again)
     assert len((tmp_path / "full" / "history.csv").read_text().splitlines()) == 6
 
 
 def test_a_state_comes_back_as_it_was(tmp_path):
     folder = RunFolder(tmp_path)
-    history, identity = (
-        History(30.0, 0.9, epochs=[Epoch(0, 0.1, 0.1, 29.0, 0.8, 1.5)]),
-        {"model": "small"},
-    )
+    history = History(30.0, epochs=[Epoch(0, 0.1, 0.1, 29.0, 1.5)])
+    identity = {"model": "small"}
     folder.save_state(CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
     state = folder.load_state(CONFIG, identity=identity)
     assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
@@ -165,7 +174,7 @@ def test_a_history_in_an_unknown_form_gets_a_sentence_and_costs_nothing(tmp_path
     run(tmp_path)
     best = (tmp_path / "best.safetensors").read_bytes()
     state = torch.load(tmp_path / "last.pt", weights_only=True)
-    state["history"]["epochs"][0]["colour"] = "blue"
+    del state["history"]["epochs"][0]["valid_loss"]
     torch.save(state, tmp_path / "last.pt")
     with pytest.raises(TrainingError, match=r"last\.pt cannot be read"):
         run(tmp_path, resume=True)
@@ -198,7 +207,9 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
         "srlib.training.losses.vgg19_path", lambda: tmp_path / "none"
     )  # "auto" is vgg16-lite
     run(tmp_path, config)
-    frozen, scaled, pairs = make_model(), make_model(), make_pairs()
+    frozen = make_model()
+    scaled = make_model()
+    pairs = make_pairs()
     frozen.body.requires_grad_(False)
     scaled.config = replace(
         scaled.config, res_scale=0.1

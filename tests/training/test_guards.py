@@ -8,7 +8,7 @@ from conftest import SAMPLES
 from scipy.ndimage import gaussian_filter
 
 from srlib.data import PairedImages
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.images import Degradation
 from srlib.images.picture import read_image
 from srlib.images.resize import imresize
@@ -129,9 +129,9 @@ def test_bright_pictures_made_dark_are_no_negatives():
 @pytest.mark.parametrize("quality", [5, 40])
 @pytest.mark.parametrize("method", ["matlab", "pillow"])
 def test_degraded_pictures_pass(quality, method):
-    of = Degradation(2, method, blur=1.0, noise=5.0, jpeg_quality=quality)
+    degradation = Degradation(2, method, blur=1.0, noise=5.0, jpeg_quality=quality)
     check_pairs(
-        PairedImages(SAMPLES / "DIV2K_valid_HR", None, scale=2, make_lr=of),
+        PairedImages(SAMPLES / "DIV2K_valid_HR", None, scale=2, make_lr=degradation),
         scale=2,
         kind="validation",
     )

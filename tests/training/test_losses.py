@@ -73,7 +73,8 @@ def test_vgg19_is_torchvisions(batch, tmp_path, monkeypatch):
     mean, std = (
         torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     )
-    x, y = (batch - mean) / std, (batch.flip(-1) - mean) / std
+    x = (batch - mean) / std
+    y = (batch.flip(-1) - mean) / std
     expected = (
         0.5 * (features[:9](x) - features[:9](y)).abs().mean()
         + 2 * (features[:36](x) - features[:36](y)).abs().mean()
@@ -120,7 +121,8 @@ def test_it_judges_as_an_eye_does(batch):
 
 def test_gradient_goes_to_sr_alone(batch):
     loss = PerceptualLoss("vgg16-lite", {"relu1_2": 1.0}).train()
-    sr, hr = batch.clone().requires_grad_(), batch.flip(-1).requires_grad_()
+    sr = batch.clone().requires_grad_()
+    hr = batch.flip(-1).requires_grad_()
     loss(sr, hr).backward()
     assert sr.grad.abs().sum() > 0 and hr.grad is None
     assert not loss.features.training and all(p.grad is None for p in loss.parameters())
@@ -129,10 +131,8 @@ def test_gradient_goes_to_sr_alone(batch):
 def test_gradcheck():
     loss = PerceptualLoss("vgg16-lite", {"relu1_1": 1.0}).double()
     torch.manual_seed(1)
-    sr, hr = (
-        torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True),
-        torch.rand(1, 3, 4, 4, dtype=torch.float64),
-    )
+    sr = torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    hr = torch.rand(1, 3, 4, 4, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: loss(x, hr), sr)
 
 
@@ -161,10 +161,8 @@ def test_pixel_losses_against_numpy(batch):
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 def test_gradcheck_of_pixel_losses(distance):
     torch.manual_seed(1)
-    sr, hr = (
-        torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True),
-        torch.rand(1, 3, 4, 4, dtype=torch.float64),
-    )
+    sr = torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    hr = torch.rand(1, 3, 4, 4, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: SRLoss(distance=distance)(x, hr), sr)
 
 
@@ -190,10 +188,8 @@ def test_ssim_is_scikit_images(batch):
 
 def test_gradcheck_of_ssim():
     torch.manual_seed(1)
-    sr, hr = (
-        torch.rand(1, 3, 12, 12, dtype=torch.float64, requires_grad=True),
-        torch.rand(1, 3, 12, 12, dtype=torch.float64),
-    )
+    sr = torch.rand(1, 3, 12, 12, dtype=torch.float64, requires_grad=True)
+    hr = torch.rand(1, 3, 12, 12, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: ssim_loss(x, hr), sr)
 
 

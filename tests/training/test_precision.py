@@ -60,7 +60,9 @@ def test_float32_is_the_network_as_written(tmp_path):
     """A short training is not worth a trial."""
     _, history = run(tmp_path, AUTO)
     assert history.precision == "float32"
-    model, lr, hr = make_model(), torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24)
+    model = make_model()
+    lr = torch.rand(2, 3, 12, 12)
+    hr = torch.rand(2, 3, 24, 24)
     border = 2 * TAIL_REACH
     expected = SRLoss()(forward_interior(model, lr), hr[:, :, border:-border, border:-border])
     assert torch.equal(Objective(model, SRLoss())(lr, hr), expected)
@@ -72,14 +74,15 @@ def test_only_the_body_is_rounded():
     with torch.no_grad():
         model.body[-1].weight.zero_()
         model.body[-1].bias.zero_()
-    lr, hr = torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24)
+    lr = torch.rand(2, 3, 12, 12)
+    hr = torch.rand(2, 3, 24, 24)
     exact, rounded = (Objective(model, SRLoss(), bfloat16=on)(lr, hr) for on in (False, True))
     assert torch.equal(exact, rounded) and rounded.dtype == torch.float32
 
 
 def test_bfloat16_learns_as_well(tmp_path):
     """After equal steps at most 0.02 dB are lost; weights, average and optimiser are float32."""
-    config = replace(CONFIG, learning_rate=2e-4, steps_per_epoch=20, max_epochs=2, ema_decay=0.9)
+    config = replace(CONFIG, learning_rate=2e-4, steps_per_epoch=10, max_epochs=2, ema_decay=0.9)
     rng = np.random.default_rng(0)
     pairs = [
         p._replace(lr=np.clip(p.lr + rng.normal(0, 6, p.lr.shape), 0, 255).astype(np.uint8))

@@ -1,19 +1,17 @@
-"""Several processes that train together, and stores that move to a GPU."""
+"""Several processes that train together."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import make_pairs, run, same_weights
+from tiny_training import run
 
-from srlib.data.patches import PairedPatches, PixelStore
 from srlib.training.checks import TrainingError
-from srlib.training.processes import Processes, for_gpu
+from srlib.training.processes import Processes
 
 SCRIPT = """
 import sys
@@ -51,8 +49,8 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
         [*command, tmp_path / "two"], check=True, env=env, timeout=300, capture_output=True
     )
     _, history = run(tmp_path / "one")
-    said = [(tmp_path / "two" / f"process_{rank}_of_2").read_text() for rank in (0, 1)]
-    assert said[0] == said[1] and float(said[0]) == pytest.approx(
+    losses = [(tmp_path / "two" / f"process_{rank}_of_2").read_text() for rank in (0, 1)]
+    assert losses[0] == losses[1] and float(losses[0]) == pytest.approx(
         history.epochs[-1].valid_loss, abs=1e-5
     )
     states = [torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("one", "two")]
@@ -68,7 +66,9 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
 class Two:
     """What is asked of an Accelerator, as the second of two processes."""
 
-    device, process_index, num_processes = torch.device("cpu"), 1, 2
+    device = torch.device("cpu")
+    process_index = 1
+    num_processes = 2
 
 
 def test_each_process_takes_its_part_of_a_batch():
@@ -84,47 +84,3 @@ def test_each_process_takes_its_part_of_a_batch():
         TrainingError, match="batch of 5 patches cannot be divided among 2 processes"
     ):
         Processes(Two(), "cpu").share((torch.arange(5), torch.arange(5)))
-
-
-@pytest.fixture
-def mapped(tmp_path):
-    """A memory-mapped store, as `memory_map` writes it."""
-    store = PixelStore.from_pairs(make_pairs(), scale=2)
-    for kind in ("hr", "lr"):
-        getattr(store, kind).tofile(tmp_path / f"{kind}.bin")
-    index = {"scale": 2, "names": store.names}
-    index |= {key: getattr(store, key).tolist() for key in ("heights", "widths", "starts")}
-    (tmp_path / "index.json").write_text(repr(index).replace("'", '"'))
-    return PixelStore.open(tmp_path)
-
-
-@pytest.mark.parametrize(("free", "moves"), [(10**6, True), (10**3, False)])
-def test_a_store_moves_to_a_gpu_that_has_room(mapped, monkeypatch, free, moves):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
-    store = for_gpu(mapped, torch.device("cuda"))
-    assert (store.folder is None) == moves
-    options = {
-        "scale": 2,
-        "patch_size": 24,
-    }  # without a GPU the pixels stay in memory; the batches are the same
-    for a, b in zip(
-        PairedPatches(store, **options).batch(3, 4),
-        PairedPatches(mapped, **options).batch(3, 4),
-        strict=True,
-    ):
-        assert torch.equal(a, b)
-
-
-def test_without_a_gpu_pairs_stay_where_they_are(mapped):
-    pairs = make_pairs()
-    assert (
-        for_gpu(mapped, torch.device("cpu")) is mapped
-        and for_gpu(pairs, torch.device("cuda")) is pairs
-    )
-
-
-def test_training_from_a_store_is_training_from_memory(mapped, tmp_path):
-
-    a, _ = run(tmp_path / "mapped", train_pairs=mapped)
-    b, _ = run(tmp_path / "memory", train_pairs=make_pairs())
-    assert same_weights(a, b) and isinstance(mapped.hr, np.memmap)

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import peak_signal_noise_ratio
 from tiny_training import CONFIG, Poisoned, make_model, make_pairs, run, same_weights
 
-from srlib.data.patches import Pair, PairedPatches
+from srlib.data.pairs import Pair
+from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSRConfig, forward_interior
 from srlib.training.checks import TrainingError
@@ -36,26 +37,17 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     files = sorted(p.name for p in tmp_path.iterdir())
-    assert files == [".lock", "best.safetensors", "history.csv", "history.json", "last.pt"]
+    assert files == ["best.safetensors", "history.csv", "history.json", "last.pt"]
 
 
 def test_what_is_measured_is_what_it_says(tmp_path):
-    """Epoch 0 is the model as it came: PSNR and SSIM of scikit-image without the border, the loss near that of the image."""
+    """Epoch 0 is the model as it came: PSNR of scikit-image without the border, the loss near that of the image."""
     model = make_model()
     hr, lr, _ = make_pairs()[2]
     sr = upscale(lr, model)[2:-2, 2:-2]
     _, history = run(tmp_path, replace(CONFIG, max_epochs=1))
     assert history.start.valid_psnr == pytest.approx(
         peak_signal_noise_ratio(hr[2:-2, 2:-2], sr, data_range=255)
-    )
-    options = {
-        "gaussian_weights": True,
-        "sigma": 1.5,
-        "use_sample_covariance": False,
-        "channel_axis": 2,
-    }
-    assert history.start.valid_ssim == pytest.approx(
-        structural_similarity(hr[2:-2, 2:-2], sr, **options)
     )
     error = np.abs(upscale(lr, model) / 255 - hr / 255).mean()
     assert history.start.valid_loss == pytest.approx(error, rel=0.3)
@@ -115,7 +107,6 @@ def test_pictures_that_bicubic_restores_exactly_are_left_out(tmp_path):
     assert history.exact == [0, 2]
     assert history.bicubic_psnr == pytest.approx(expected.bicubic_psnr)
     assert history.start.valid_psnr == pytest.approx(expected.start.valid_psnr)
-    assert history.start.valid_ssim == pytest.approx(expected.start.valid_ssim)
     assert "2 left out" in history.verdict() and "inf" not in history.verdict()
     assert strict_json(tmp_path / "b" / "history.json")["exact"] == [0, 2]
     again = fine_tune(make_model(), pairs[:2], valid, config, run_dir=tmp_path / "b", resume=True)
@@ -172,10 +163,8 @@ def test_pictures_harder_than_the_validation_are_no_explosion(tmp_path):
     smooth = np.full((48, 64, 3), 90, np.uint8)
     smooth[:, 32:] = 94  # bicubic misses that by a level or two
     valid = [Pair(smooth, imresize(smooth, 1 / 2), "smooth")]
-    model, config = (
-        load_pretrained("edsr-lite", 2),
-        replace(CONFIG, learning_rate=1e-5, max_epochs=2),
-    )
+    model = load_pretrained("edsr-lite", 2)
+    config = replace(CONFIG, learning_rate=1e-5, max_epochs=2)
     _, history = fine_tune(model, make_pairs()[:2], valid, config, run_dir=tmp_path)
     assert min(e.train_loss for e in history.epochs) > 20 * history.start.valid_loss
     assert history.rollbacks == [] and history.ended == "complete"
@@ -236,11 +225,10 @@ def test_learning_rate():
 
 def test_the_average_is_a_mean_that_forgets():
     """Against the sum written out: each value counts with the product of the decays since."""
-    model, average = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
-    values, decays = (
-        [0.5, 2.0, -1.0, 4.0],
-        [min(0.2, (1 + step) / (10 + step)) for step in range(4)],
-    )
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = torch.nn.Linear(1, 1, bias=False)
+    values = [0.5, 2.0, -1.0, 4.0]
+    decays = [min(0.2, (1 + step) / (10 + step)) for step in range(4)]
     start = average.weight.item()
     for step, value in enumerate(values):
         model.weight.data.fill_(value)
@@ -259,7 +247,7 @@ def test_the_squared_error_trains(tmp_path):
 
 def test_ssim_trains(tmp_path):
     _, history = run(tmp_path, replace(CONFIG, pixel=0.5, ssim=0.5, max_epochs=2))
-    assert history.best.valid_ssim > history.start.valid_ssim + 0.05
+    assert history.best.valid_psnr > history.start.valid_psnr + 0.5
 
 
 def test_perceptual_training_runs(tmp_path):
@@ -276,10 +264,8 @@ def first_loss(run_dir, **settings):
 
 def test_bfloat16_trains_nearly_alike(tmp_path):
     """The first steps' losses agree to the eight bits that it has."""
-    exact, rough = (
-        first_loss(tmp_path / "exact"),
-        first_loss(tmp_path / "rough", precision="bfloat16"),
-    )
+    exact = first_loss(tmp_path / "exact")
+    rough = first_loss(tmp_path / "rough", precision="bfloat16")
     assert rough != exact and rough == pytest.approx(exact, rel=0.03)
 
 
@@ -294,15 +280,14 @@ def test_compiled_trains_alike(tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(torch.nn.Module, "compile", compile)
-    compiled, plain = (
-        first_loss(tmp_path / "compiled", compile=True),
-        first_loss(tmp_path / "plain"),
-    )
+    compiled = first_loss(tmp_path / "compiled", compile=True)
+    plain = first_loss(tmp_path / "plain")
     assert len(traced) == 1 and compiled == pytest.approx(plain, rel=1e-5)
 
 
 def test_a_frozen_body_stays(tmp_path):
-    model, start = make_model(), make_model()
+    model = make_model()
+    start = make_model()
     model.body.requires_grad_(False)
     trained, _ = run(tmp_path, model=model)
     assert same_weights(trained.body, start.body) and not same_weights(trained.tail, start.tail)

@@ -24,7 +24,8 @@ def tiny(scale: int) -> EDSR:
 
 def answers(model: EDSR, rgb: np.ndarray) -> np.ndarray:
     """The eight answers in grey levels, (8, H, W, 3), by numpy's turns around the network as it is written."""
-    found, edge = [], MARGIN * model.config.scale
+    found = []
+    edge = MARGIN * model.config.scale
     rgb = np.pad(rgb, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric")
     for turns in range(4):
         for flip in (lambda image: image, np.flipud):
@@ -38,7 +39,8 @@ def answers(model: EDSR, rgb: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("tile", [12, 100])
 def test_self_ensemble_is_the_mean_of_eight_rounded_once(photo, scale, tile):
-    lr, model = photo[:23, :31], tiny(scale)
+    lr = photo[:23, :31]
+    model = tiny(scale)
     exact = answers(model, lr).mean(0).clip(0, 255)
     sr = super_resolve(lr, model, tile=tile, self_ensemble=True)
     assert np.abs(sr - exact).max() <= 0.5 + 1e-3
@@ -47,7 +49,9 @@ def test_self_ensemble_is_the_mean_of_eight_rounded_once(photo, scale, tile):
 
 
 def test_what_comes_in_goes_out(photo):
-    lr, model, options = photo[:20, :26], tiny(2), {"self_ensemble": True}
+    lr = photo[:20, :26]
+    model = tiny(2)
+    options = {"self_ensemble": True}
     gray = np.ascontiguousarray(lr[..., 0])
     assert upscale(gray, model, **options).shape == (40, 52)
     assert upscale(lr.astype(np.uint16) * 257, model, **options).dtype == np.uint16
@@ -60,7 +64,8 @@ def test_what_comes_in_goes_out(photo):
 
 
 def test_turning_the_input_turns_the_ensembles_answer(photo):
-    lr, model = photo[:30, :40], tiny(2)
+    lr = photo[:30, :40]
+    model = tiny(2)
     for turn in (np.rot90, np.fliplr):
         once = upscale(np.ascontiguousarray(turn(lr)), model, self_ensemble=True).astype(int)
         differ = once - turn(upscale(lr, model, self_ensemble=True))
@@ -75,7 +80,8 @@ def test_turning_the_input_turns_the_ensembles_answer(photo):
 
 def test_self_ensemble_pays_on_set5(benchmarks):
     """Against MATLAB's LR images; the paper has +0.12 dB for its large model at x2."""
-    model, gains = load_pretrained("edsr-lite", 2), []
+    model = load_pretrained("edsr-lite", 2)
+    gains = []
     for name in ("img_003.png", "img_005.png"):  # butterfly and woman, the small ones
         hr, lr = (read_image(benchmarks / "Set5" / "X2" / kind / name).rgb for kind in ("HR", "LR"))
         plain, eight = (upscale(lr, model, self_ensemble=chosen) for chosen in (False, True))
@@ -88,7 +94,8 @@ def test_self_ensemble_pays_on_set5(benchmarks):
 
 @pytest.mark.parametrize("tile", [9, 100])
 def test_uncertainty_is_the_spread_of_the_eight(photo, tile):
-    lr, model = photo[:23, :31], tiny(3)
+    lr = photo[:23, :31]
+    model = tiny(3)
     luma = answers(model, lr).clip(0, 255) @ np.array([0.299, 0.587, 0.114])
     spread = uncertainty_map(lr, model, tile=tile)
     assert spread.shape == (69, 93) and spread.dtype == np.float32
@@ -108,7 +115,8 @@ def test_uncertainty_of_a_model_that_says_the_same_every_time(photo):
 def test_where_the_model_is_unsure_it_is_wrong():
     """Over blocks of 8 x 8 pixels of a photograph, spread and true error go together."""
     hr = read_image(SAMPLES / "DIV2K_valid_HR" / "0801.png").rgb[100:324, 100:324]
-    lr, model = imresize(hr, 1 / 2), load_pretrained("edsr-lite", 2)
+    lr = imresize(hr, 1 / 2)
+    model = load_pretrained("edsr-lite", 2)
     wrong = np.abs(upscale(lr, model).astype(float) - hr).mean(-1)
     spread = uncertainty_map(lr, model)
     blocks = [image.reshape(28, 8, 28, 8).mean((1, 3)).ravel() for image in (spread, wrong)]

@@ -62,7 +62,8 @@ def test_the_tree_is_mirrored(small, tmp_path, model):
     assert not list((tmp_path / "large").glob(".*"))
     for name in NAMES:
         source = next(small.glob(name.replace(".png", ".*")))
-        made, expected = read_image(tmp_path / "large" / name), upscale(source, model)
+        made = read_image(tmp_path / "large" / name)
+        expected = upscale(source, model)
         assert np.array_equal(made.rgb, expected.rgb) and (made.mode, made.rgb.dtype) == (
             expected.mode,
             expected.rgb.dtype,
@@ -229,8 +230,8 @@ def test_workers_make_the_same_files(small, tmp_path, model):
         NAMES
     ):  # how many threads add up the products changes the rounding: a step of 16 bits, no more
         here, *others = (
-            read_image(tmp_path / way / name).rgb.astype(int)
-            for way in ("here", "processes", "threads")
+            read_image(tmp_path / place / name).rgb.astype(int)
+            for place in ("here", "processes", "threads")
         )
         assert all(np.abs(here - other).max() <= (here.max() > 255) for other in others), name
 

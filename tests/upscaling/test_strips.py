@@ -37,7 +37,8 @@ def picture(kind: str) -> Picture:
     if mode == "L":
         rgb = np.repeat(rgb[..., :1], 3, axis=2)
     exif = Image.Exif()
-    exif[0x010F], exif.get_ifd(0x8769)[0xA434] = "A maker", "A lens"
+    exif[0x010F] = "A maker"
+    exif.get_ifd(0x8769)[0xA434] = "A lens"
     alpha = (
         rng.integers(0, np.iinfo(depth).max, (TALL, 40), dtype=depth) if "alpha" in kind else None
     )
@@ -48,7 +49,8 @@ def picture(kind: str) -> Picture:
 @pytest.mark.parametrize("kind", ["rgb", "gray", "rgb16 alpha", "gray16", "rgb alpha"])
 def test_the_file_holds_what_upscale_gives(tmp_path, monkeypatch, kind, scale, big):
     monkeypatch.setattr(codecs, "CLASSIC_LIMIT", 0 if big else 4 * 10**9)
-    lr, model = picture(kind), tiny(scale)
+    lr = picture(kind)
+    model = tiny(scale)
     expected = upscale(lr, model)
     path = upscale_to_tiff(lr, tmp_path / "a.tif", model)
     there = read_image(path)

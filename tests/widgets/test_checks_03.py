@@ -21,10 +21,10 @@ def macs(n, f, s):
     return 9 * (3 * f + (2 * n + 1) * f * f + 3 * f) * s * s
 
 
-def most_blocks(f, scale, budget, *, tail=True, more=0):
+def most_blocks(f, scale, budget, *, tail=True, extra=0):
     one = count_parameters(EDSR(EDSRConfig(scale, 1, f)))
     block = 2 * (9 * f * f + f)
-    return (1 + (budget - one) // block if tail else budget // block) + more
+    return (1 + (budget - one) // block if tail else budget // block) + extra
 
 
 @torch.no_grad()
@@ -67,7 +67,7 @@ CASES = [
         most_blocks,
         [
             lambda *case: most_blocks(*case, tail=False),
-            lambda *case: most_blocks(*case, more=1),
+            lambda *case: most_blocks(*case, extra=1),
         ],
     ),
     (

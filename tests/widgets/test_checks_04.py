@@ -64,8 +64,8 @@ def test_right(check, answer):
 
 @pytest.mark.parametrize(("check", "answer", "hint"), WRONG_ANSWERS)
 def test_wrong(check, answer, hint):
-    said = check(*answer)
-    assert said.startswith("Not yet") and hint in said
+    verdict = check(*answer)
+    assert verdict.startswith("Not yet") and hint in verdict
 
 
 def test_a_soup_of_tensors_is_compared_by_value():

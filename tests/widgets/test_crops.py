@@ -37,7 +37,8 @@ def test_sends_every_pixel_as_it_is(images):
 )
 def test_the_crop_stays_inside_and_is_what_is_measured(images, center, magnification, crop):
     explorer = CropExplorer(images)
-    explorer.center, explorer.magnification = center, magnification
+    explorer.center = center
+    explorer.magnification = magnification
     top, bottom, left, right = crop
     assert explorer.crop == (slice(top, bottom), slice(left, right))
     expected = psnr(

@@ -80,13 +80,16 @@ def test_stop_keeps_the_best(tmp_path):
 def test_the_crop_is_made_by_the_weights_that_are_measured(tmp_path, monkeypatch):
     """After every epoch by the moving average in last.pt, through a roll-back too; at the end by what is kept."""
     monkeypatch.setattr("srlib.training.loop.SRLoss", lambda **_: Poisoned({13: float("nan")}))
-    config, lr, seen = replace(CONFIG, learning_rate=3e-3), make_pairs()[2].lr, []
+    config = replace(CONFIG, learning_rate=3e-3)
+    lr = make_pairs()[2].lr
+    seen = []
 
     def compare(panel):
         def on_event(event, step, history):
             panel(event, step, history)
             if event != "step" and not history.ended:
-                state, measured = torch.load(tmp_path / "last.pt"), make_model()
+                state = torch.load(tmp_path / "last.pt")
+                measured = make_model()
                 measured.load_state_dict(state["average"])
                 seen.append(event)
                 assert np.array_equal(shown_by(panel)[1], upscale(lr, measured))
@@ -154,7 +157,8 @@ def test_a_pause_during_the_last_measurement_does_not_hold_for_ever(tmp_path):
 
 
 def test_pause_holds_and_changes_nothing(tmp_path):
-    held, release = [], threading.Event()
+    held = []
+    release = threading.Event()
 
     def pause_at_7(panel):
         def on_event(event, step, history):
@@ -191,14 +195,12 @@ def test_a_long_curve_is_thinned_and_the_pace_is_said():
     """Events as fine_tune sends them, from a training of 4,000 steps that takes no time."""
     config = replace(CONFIG, max_epochs=1000, steps_per_epoch=5)
     panel = TrainingPanel(make_model(), make_pairs()[2], config)
-    history = History(
-        bicubic_psnr=30.0, bicubic_ssim=0.9, epochs=[Epoch(0, 0.1, 0.1, 30.0, 0.9, 0.0)]
-    )
+    history = History(bicubic_psnr=30.0, epochs=[Epoch(0, 0.1, 0.1, 30.0, 0.0)])
     panel("start", 0, history)
     for step in range(1, 4001):
         history.running.append(float(step % 7))
         panel("step", step, history)
-    history.epochs.append(Epoch(800, 0.1, 0.1, 31.0, 0.9, 0.0))
+    history.epochs.append(Epoch(800, 0.1, 0.1, 31.0, 0.0))
     panel("epoch", 4000, history)
     curve = np.array(panel.curves.losses)
     assert curve.shape == (400, 2)

@@ -14,7 +14,8 @@ from srlib.zoo.passport import inspect_checkpoint
 from srlib.zoo.reader import WeightsError, read_weights
 
 SCALES = (2, 3, 4)
-BLOCKS, FEATS = 3, 8
+BLOCKS = 3
+FEATS = 8
 MEAN = torch.tensor([0.4488, 0.4371, 0.4040])
 scales = pytest.mark.parametrize("scale", SCALES)
 
@@ -285,10 +286,8 @@ def test_whether_the_mean_is_subtracted_is_judged_with_the_known_res_scale(tmp_p
     )
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        one, other = (
-            load_pretrained(tmp_path / "a.pt")(x),
-            load_pretrained(tmp_path / "b.pt", res_scale=0.1)(x),
-        )
+        one = load_pretrained(tmp_path / "a.pt")(x)
+        other = load_pretrained(tmp_path / "b.pt", res_scale=0.1)(x)
     assert torch.allclose(one, other, atol=1e-4)
 
 

@@ -187,7 +187,8 @@ def test_tensors_that_are_not_plain_numbers(tmp_path, weights, kind):
 @pytest.mark.parametrize("stated", ["NaN", "Infinity", "-Infinity", "1e999", "1e300", "true"])
 @pytest.mark.parametrize("source", ["metadata", "argument"])
 def test_a_res_scale_that_is_not_finite(tmp_path, weights, stated, source):
-    path, res_scale = tmp_path / "a.safetensors", None
+    path = tmp_path / "a.safetensors"
+    res_scale = None
     config = f'"n_feats": 8, "res_scale": {stated}}}'
     if source == "metadata":
         save_file(weights, path, {"edsr_config": f'{{"scale": 2, "n_resblocks": 2, {config}'})
@@ -254,7 +255,8 @@ def test_the_embedded_files_carry_checksums(tmp_path, path):
 
 def test_a_model_does_not_change_with_its_file(tmp_path):
     path = save_weights(EDSR(EDSRConfig(2, 1, 4)), tmp_path / "own.safetensors")
-    model, before = load_pretrained(path), load_file(path)
+    model = load_pretrained(path)
+    before = load_file(path)
     before = {name: value.clone() for name, value in before.items()}
     path.write_bytes(b"\xff" * path.stat().st_size)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -91,7 +91,8 @@ def test_our_edsr_baseline_reaches_the_card_s_figures(benchmarks, name, scale, b
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_photo_weights_are_worth_half_a_decibel_on_set14_saved_as_jpeg(benchmarks, scale):
-    folder, rules = benchmarks / "Set14" / f"X{scale}", PROTOCOLS["benchmark-y"]
+    folder = benchmarks / "Set14" / f"X{scale}"
+    rules = PROTOCOLS["benchmark-y"]
     plain, photo = (load_pretrained(name, scale) for name in ("edsr-lite", "edsr-lite-photo"))
     upscalers = (
         lambda lr: imresize(lr, scale),
@@ -292,7 +293,8 @@ def test_sample_photographs_gain_over_bicubic(photo):
     from srlib.metrics import psnr
 
     lr = imresize(photo, 1 / 2)
-    sr, bicubic = upscale(lr, load_pretrained("edsr-lite", 2)), imresize(lr, 2)
+    sr = upscale(lr, load_pretrained("edsr-lite", 2))
+    bicubic = imresize(lr, 2)
     assert psnr(sr, photo, border=2, luma=True) > psnr(bicubic, photo, border=2, luma=True) + 0.5
 
 

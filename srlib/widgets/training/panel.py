@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from srlib.data.patches import Pair
+from srlib.data.pairs import Pair
 from srlib.model.edsr import EDSR
 from srlib.training.config import TrainConfig
 from srlib.training.history import History

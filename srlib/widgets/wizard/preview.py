@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops
 from scipy.ndimage import uniform_filter
 
-from srlib.images.picture import luma
+from srlib.images.picture import to_gray
 from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
 from srlib.upscaling.enlarge import uncertainty_map, upscale
@@ -100,7 +100,8 @@ def _with_halo(
     rgb: np.ndarray, top: int, left: int, rows: int, columns: int, factor: float
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
     """A window with some pixels around it, and where it lies in the enlargement of both."""
-    above, beside = min(_HALO, top), min(_HALO, left)
+    above = min(_HALO, top)
+    beside = min(_HALO, left)
     lr = rgb[top - above : top + rows + _HALO, left - beside : left + columns + _HALO]
     down, across = (
         slice(round(halo * factor), round((halo + side) * factor))
@@ -174,7 +175,7 @@ def _corner(rgb: np.ndarray, rows: int, columns: int, center: tuple | None) -> t
 def _most_detailed(rgb: np.ndarray, rows: int, columns: int) -> tuple[int, int]:
     """Top and left of the window in which neighbouring pixels differ most."""
     step = max(1, int((rgb.shape[0] * rgb.shape[1] / 1e6) ** 0.5))  # a megapixel is enough
-    gray = luma(rgb[::step, ::step]).astype(np.float32)
+    gray = to_gray(rgb[::step, ::step]).astype(np.float32)
     detail = np.zeros_like(gray)
     detail[1:] += np.abs(np.diff(gray, axis=0))
     detail[:, 1:] += np.abs(np.diff(gray, axis=1))
