@@ -32,6 +32,7 @@ from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.speed import Speed
+from srlib.widgets.wizard.stage import Stage
 from srlib.zoo import checkpoints as zoo
 
 RNG = np.random.default_rng(0)
@@ -270,6 +271,15 @@ class TestPreview:
         brightness = np.asarray(drawn).astype(int).sum(axis=2)[0]
         assert brightness[0] < 20 and (np.diff(brightness) >= 0).all() and brightness[-1] > 600
 
+    @pytest.mark.parametrize(
+        ("shape", "part"), [(2, (0.25, 0.25, 0.75, 0.75)), (4, (0, 0.25, 1, 0.75))]
+    )
+    def test_the_part_in_view(self, shape, part):
+        stage = Stage(print)
+        stage.slider.show([np.zeros((100, 200, 3), np.uint8)] * 2)
+        stage.slider.zoom = 2
+        assert stage.in_view(shape) == pytest.approx(part)
+
     @pytest.mark.parametrize("most", [512 * 512, 40 * 40])
     def test_uncertainty_is_the_deviation_of_the_eight_answers(self, models, monkeypatch, most):
         """Of a part, or of its middle if that is too large."""
@@ -483,6 +493,7 @@ class TestFiles:
         image.save(tmp_path / "cat.png", exif=exif)
         ready.open(tmp_path / "cat.png")
         expected = made_by(ready, scale=2).sr
+        ready = ImageWizard()
         ready.open(tmp_path / "cat.tif", tmp_path / "cat.png")
         monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 100)
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
@@ -494,7 +505,7 @@ class TestFiles:
             assert np.array_equal(np.asarray(file), np.dstack([expected.rgb, expected.alpha]))
             assert 0x010F not in file.getexif()
         with zipfile.ZipFile(io.BytesIO(zip_of(ready.batch, "PNG").read())) as archive:
-            assert archive.read("cat_x2_edsr-lite.tif") == content.read()
+            assert archive.read("cat_x2_edsr-lite (2).tif") == content.read()
 
     def test_a_zip_has_the_last_batch_under_different_names(self, ready, tmp_path):
         made_by(ready, scale=4)
