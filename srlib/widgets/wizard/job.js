@@ -10,12 +10,11 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
   const work = make("div", { class: "srlib-work" }, bar, cancel);
   const sentence = make("p", { class: "srlib-sentence", role: "status" }); // read out whenever it changes
   const node = make("div", { class: "srlib-job" }, work, main, all);
-  let turned = 0; // when one button made room for another
+  let turned = 0; // when the large button made room for Cancel
   on(cancel, "click", ({ timeStamp }) => timeStamp - turned > DOUBLE_CLICK && send({ type: "cancel" }));
   // A key that is held down presses again and again, and the button turns meanwhile.
   on(node, "keydown", (event) => event.repeat && event.key === "Enter" && event.preventDefault());
-  on(main, "click", ({ timeStamp }) => {
-    if (timeStamp - turned < DOUBLE_CLICK) return;
+  on(main, "click", () => {
     if (model.get("landing")) choose();
     else if (model.get("action") === "download") download("one");
     else send({ type: "start" });
@@ -32,7 +31,7 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
     main.disabled = !landing && action === "enlarge" && !model.get("ready");
     all.hidden = landing || action !== "download" || model.get("together") < 2;
     all.textContent = `All ${model.get("together")} as a zip`;
-    if (busy !== !work.hidden) turned = performance.now();
+    if (busy && work.hidden) turned = performance.now();
     work.hidden = !busy;
     if (done === null) bar.removeAttribute("value"); // running, but nobody knows how far
     else bar.value = done;
