@@ -1,5 +1,6 @@
 /** The choices that few people need, and two questions about the result. */
 
+const TYPING = 400; // milliseconds between two digits
 const SUFFIXES = { PNG: ".png", JPEG: ".jpg", TIFF: ".tif" };
 
 function makeMore({ model, signal, on, send }) {
@@ -27,7 +28,7 @@ function makeMore({ model, signal, on, send }) {
     focus?.focus();
   }
   const open = () => show(true, network);
-  on(button, "click", () => show(panel.hidden, panel.hidden ? pixels : null));
+  on(button, "click", () => show(panel.hidden, panel.hidden ? network : null));
   on(close, "click", () => show(false, button));
   on(panel, "keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -39,9 +40,11 @@ function makeMore({ model, signal, on, send }) {
   });
 
   const choose = (choice) => send({ type: "choose", ...choice });
+  let typing = 0;
   on(pixels, "input", () => {
+    clearTimeout(typing);
     const side = Math.round(Number(pixels.value));
-    if (side >= 1) choose({ scale: 0, longer_side: side });
+    if (side >= 1) typing = setTimeout(() => choose({ scale: 0, longer_side: side }), TYPING);
   });
   on(network, "change", () => choose({ model: network.value }));
   on(best, "change", () => choose({ best: best.checked }));
@@ -54,8 +57,8 @@ function makeMore({ model, signal, on, send }) {
     network.value = model.get("chosen").model;
   });
   follow(model, signal, ["chosen"], () => {
-    const { scale, longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
-    if (document.activeElement !== pixels) pixels.value = scale ? "" : longerSide; // never corrected while the visitor types
+    const { longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
+    if (document.activeElement !== pixels) pixels.value = longerSide; // never corrected while the visitor types
     network.value = name;
     best.checked = isBest;
   });
@@ -67,6 +70,8 @@ function makeMore({ model, signal, on, send }) {
 function makeHonesty({ model, signal, on, send }) {
   const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
   const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Check on this photo")];
+  invented.title = "A map of where the result differs from ordinary enlargement";
+  check.title = "Shrink the photo, enlarge it again, and compare with the original";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
   on(invented, "click", () => toggle("invented"));
   on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));

@@ -213,10 +213,23 @@ class Visit:
         return results[-1] if results else self.result
 
     def show(self, index: int) -> None:
-        """Show the result of this number."""
+        """Show the result of this number, and go back to the choices that made it.
+
+        Of the chosen photographs those stay that have no result yet.
+        """
         with self._lock:
-            self.selected = index
-            self.changed()
+            order = self.results[index].order
+            done = [made.order.photograph for made in self.results]
+            waiting = [photograph for photograph in self.photographs if photograph not in done]
+            self.photographs = [*waiting, order.photograph]
+            self.current = len(waiting)
+            self.scale = order.scale or 0
+            self.longer_side = order.longer_side or self.longer_side
+            for model in (self.model, AUTO, f"{AUTO}+", order.recipe.name):
+                self.model = model
+                if self.offers(model, self.scale) and self.order == order:
+                    break
+            self._chosen()
 
     @property
     def picture(self) -> Picture | None:

@@ -130,7 +130,6 @@ class ImageWizard(Visit):
 
     def _on_pick(self, kind: str, index: int) -> None:
         if kind == "result":
-            self._forget()
             self.show(index)
         else:
             self.look_at(index)
@@ -236,6 +235,7 @@ class ImageWizard(Visit):
         else:
             name, content = self.result.file(kind, metadata=metadata)
             self._kept.append(self.result.order)
+        self._finding = f"{name} goes to your downloads."
         self.progressed()
         return name, content
 
@@ -253,27 +253,22 @@ class ImageWizard(Visit):
             self._draw_job()
 
     def _draw_strip(self) -> None:
-        """The results of earlier choices, and the chosen photographs."""
+        """The results, and the chosen photographs without one."""
         if self._page.landing:
             self._page.strip = []
             return
-        orders = self.orders()
-        earlier = [
-            self._item(made.order, "made", number == self.selected, "result", number)
-            for number, made in enumerate(self.results)
-            if made.order not in orders
+        made = [result.order for result in self.results]
+        results = [
+            self._item(order, "made", number == self.selected, "result", number)
+            for number, order in enumerate(made)
         ]
-        chosen = [
-            self._item(
-                order,
-                self._state(order),
-                self.result.order == order if self.result else number == self.current,
-                "photograph",
-                number,
-            )
-            for number, order in enumerate(orders)
+        shown = None if self.result else self.order
+        others = [
+            self._item(order, self._state(order), order == shown, "photograph", number)
+            for number, order in enumerate(self.orders())
+            if order not in made
         ]
-        self._page.strip = earlier + chosen
+        self._page.strip = results + others
 
     def _item(self, order: Order, state: str, current: bool, kind: str, index: int) -> dict:
         return {
@@ -289,16 +284,15 @@ class ImageWizard(Visit):
         unfinished = self.unfinished
         if order in unfinished:
             return "working" if order == unfinished[0] else "waiting"
-        if any(made.order == order for made in self.results):
-            return "made"
         return "failed" if order in self.failed else "new"
 
     def _draw_choices(self) -> None:
         page = self._page
         best = self.model.endswith("+")
+        order = self.order
         page.chosen = {
             "scale": self.scale,
-            "longer_side": self.longer_side,
+            "longer_side": max(order.size) if order and self.scale else self.longer_side,
             "model": self.model.removesuffix("+"),
             "best": best,
         }
@@ -383,9 +377,11 @@ class ImageWizard(Visit):
                 f"{self.order.in_words} From {larger[0]} on it has more than {most}: "
                 "too large to show, but not to save."
             )
+        if self._painted and self._stage.order != self.order:
+            return "The preview is coming …"
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
-        return f"This is a preview. The whole: {width} × {height} pixels in {forecast}."
+        return f"This is a preview. All of it, {width} × {height} pixels, takes {forecast}."
 
     # ---- the stage, drawn in a thread of its own
 
@@ -423,6 +419,7 @@ class ImageWizard(Visit):
                 version = self._stage.slider.version + 1
                 self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
             show()
+            self.progressed()
 
         self._drawing.put(draw)
 
