@@ -41,11 +41,16 @@ function makeMore({ model, signal, on, send }) {
 
   const choose = (choice) => send({ type: "choose", ...choice });
   let typing = 0;
-  on(pixels, "input", () => {
+  const chooseSide = () => {
     clearTimeout(typing);
     const side = Math.round(Number(pixels.value));
-    if (side >= 1) typing = setTimeout(() => choose({ scale: 0, longer_side: side }), TYPING);
+    if (side >= 1) choose({ scale: 0, longer_side: side });
+  };
+  on(pixels, "input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(chooseSide, TYPING);
   });
+  on(pixels, "change", chooseSide); // Enter, or the visitor has gone on
   on(network, "change", () => choose({ model: network.value }));
   on(best, "change", () => choose({ best: best.checked }));
   on(remove, "click", () => {
