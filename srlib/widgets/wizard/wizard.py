@@ -367,9 +367,10 @@ class ImageWizard(Visit):
         height, width = self.order.size
         most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
         if any(order.is_streamed for order in orders):
+            time = "minutes" if None in seconds else forecast
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {'minutes' if None in seconds else forecast}."
+                f"TIFF, without the camera’s notes, in {time}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
