@@ -1,6 +1,9 @@
 """A training of a second, for the tests of training; a module of its own, so that other processes can import it."""
 
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +62,41 @@ def run(run_dir, config=CONFIG, model=None, train_pairs=None, **options):
         torch.set_num_threads(threads)
 
 
-def run_in_process(run_dir, config, largest_file=None):
-    """What a process of its own does: go on with a run.  largest_file: the bytes that fit into a file, as on a full disk."""
+def run_in_process(run_dir, config, largest_file=None, hit=None):
+    """What a process of its own does: go on with a run.
+
+    largest_file: the bytes that fit into a file, as on a full disk. hit: a signal that the process
+    sends to itself, and the seconds until then, from the beginning or from its first epoch on.
+    """
+    options = {}
     if largest_file:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    if hit:
+        sent, seconds, from_the_beginning = hit
+        striker = threading.Thread(target=strike, args=(sent, seconds), daemon=True)
+
+        def begin_to_strike(kind, *_):
+            if kind == "epoch" and striker.ident is None:
+                striker.start()
+
+        if from_the_beginning:
+            striker.start()
+        options["on_event"] = begin_to_strike
     try:
-        run(run_dir, config, resume=True)
+        run(run_dir, config, resume=True, **options)
     except Exception as error:
         run_dir.with_suffix(".txt").write_text(f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def strike(sent, seconds):
+    """Send this process a signal; again, since Python loses a Ctrl-C inside a destructor."""
+    while True:
+        time.sleep(seconds)
+        os.kill(os.getpid(), sent)
+        seconds = 0.2
 
 
 def same_weights(a, b) -> bool:

@@ -16,11 +16,8 @@ def resample(picture: Picture, resize: Callable[[np.ndarray], np.ndarray]) -> Pi
 
     The filter gets colour times alpha, and alpha; then alpha is divided out again (Porter and Duff
     1984). So the colour of a transparent pixel, which means nothing, does not leak into its
-    neighbours. An opaque picture gets the same values as without alpha.
-
-    Args:
-        picture: The picture.
-        resize: Takes a uint8 or uint16 array, (H, W, 3) or (H, W), and returns the same dtype.
+    neighbours. An opaque picture gets the same values as without alpha. `resize` takes a uint8 or
+    uint16 array, (H, W, 3) or (H, W), and returns the same dtype.
     """
     alpha = picture.alpha
     depth = picture.rgb.dtype

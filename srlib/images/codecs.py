@@ -142,17 +142,11 @@ def write_tiff(
     like: Picture,
     size: tuple[int, int] | None = None,
 ) -> None:
-    """Write a TIFF with the dtype, the channels and the metadata of a picture.
+    """Write samples, (H, W, C), as a TIFF with the dtype, channels and metadata of `like`.
 
-    Alpha is not premultiplied.
-
-    Args:
-        file: A binary file at its start.
-        data: The samples, (H, W, C), or an iterator of tiles, row by row: (TILE, TILE, C), or less
-            at the right and lower edges.
-        like: The picture with the dtype, the channels and the metadata. Its pixels are not written.
-        size: (height, width) of all tiles together. The file is then tiled, and compressed without
-            loss, and a BigTIFF if it may grow beyond a classic one.
+    With a size, (height, width), data are tiles instead, row by row: (TILE, TILE, C), or less at
+    the right and lower edges. The file is then compressed without loss, and a BigTIFF if it may
+    grow beyond a classic one. Alpha is not premultiplied.
     """
     import tifffile
 

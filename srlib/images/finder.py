@@ -55,13 +55,7 @@ class Listing:
 
 
 def find_images(folder: str | os.PathLike) -> list[Path]:
-    """Find all pictures under a folder.
-
-    Args:
-        folder: The folder. `list_pictures` says which of its subfolders are entered.
-
-    Returns:
-        Paths relative to the folder, sorted.
+    """Find all pictures under a folder, as `list_pictures` does: relative paths, sorted.
 
     Raises:
         DataError: There is no such folder, or no picture in it.

@@ -37,9 +37,7 @@ def exif_of(image: Image.Image) -> Image.Exif:
 def fields_of(info: Mapping[str, Any], exif: Image.Exif) -> tuple[int, dict[str, Any]]:
     """The orientation (1 to 8), and the fields of a Picture that are metadata.
 
-    Args:
-        info: As Pillow's decoders fill `Image.info`, with the image's "format" and PNG "text".
-        exif: As `exif_of` returns it.
+    `info` is as Pillow's decoders fill `Image.info`, with the image's "format" and PNG "text".
     """
     orientation, description = _take_apart(exif)
     xmp = info.get("xmp")

@@ -39,14 +39,8 @@ def processor_seconds(
     """Time ways of computing on the CPU, so that other work on the machine does not decide.
 
     They take turns, and the best round of each counts. One thread computes, and its processor time
-    is taken: threads that wait for each other, or for the processor, do not count.
-
-    Args:
-        ways: The computations by name. They may run `backward`.
-        rounds: How often each of them is run.
-
-    Returns:
-        Seconds by name.
+    is taken: threads that wait for each other, or for the processor, do not count. Returns the
+    seconds by name.
     """
     best = dict.fromkeys(ways, math.inf)
     threads = torch.get_num_threads()

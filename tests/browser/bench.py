@@ -55,7 +55,8 @@ class Bench:
     """`page` shows `widget`; `asked` lists the messages that the page has sent."""
 
     def __init__(self, page, widget):
-        self.page, self.widget = page, widget
+        self.page = page
+        self.widget = widget
         self.asked: list[dict] = []
         self._sent: list[tuple] = []
         self.errors: list[str] = []

@@ -49,7 +49,8 @@ def browser_type_launch_args(browser_type_launch_args: dict, chromium_path: str)
 @pytest.fixture(scope="session")
 def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     """A server of its own: no settings of the person who runs the tests, and only the embedded models on disk."""
-    root, state = _copy(tmp_path_factory.mktemp("repository")), tmp_path_factory.mktemp("state")
+    root = _copy(tmp_path_factory.mktemp("repository"))
+    state = tmp_path_factory.mktemp("state")
     environment = _environment(state)
     labconfig = state / "jupyter_config_dir" / "labconfig"
     labconfig.mkdir(parents=True)
@@ -82,7 +83,8 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     """The wizard as an app, with the settings of `make app` and a token that the tests know."""
-    root, state = _copy(tmp_path_factory.mktemp("app")), tmp_path_factory.mktemp("app_state")
+    root = _copy(tmp_path_factory.mktemp("app"))
+    state = tmp_path_factory.mktemp("app_state")
     settings = str(REPOSITORY / "app")
     environment = _environment(state) | {"JUPYTER_CONFIG_PATH": settings, "JUPYTER_PATH": settings}
     server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)

@@ -488,7 +488,7 @@ def test_bad_files_end_in_a_sentence_each_and_the_wizard_goes_on(page, photograp
     )
     for name in files:
         expect(page.get_by_role("alert")).to_contain_text(name)
-    page.get_by_role("button", name="Close this message").click()
+    page.get_by_role("alert").get_by_role("button", name="Close").click()
     expect(page.get_by_role("alert")).to_be_hidden()
     choose(page, photograph)
     expect(photos(page).last).to_have_attribute("title", photograph.name)

@@ -76,8 +76,8 @@ def test_a_click_moves_all_crops_and_their_scores(page, overview):
         np.array(in_kernel(page, f"{name}[36:84, 216:264].tolist()"), np.uint8)
         for name in ("hr", "noisy")
     )
-    said = f"{psnr(noisy, hr, border=0, luma=True):.1f} dB, SSIM {ssim(noisy, hr, border=0, luma=True):.2f}"
-    expect(page.get_by_role("img", name=f"Crop of noisy: {said}")).to_be_visible()
+    status = f"{psnr(noisy, hr, border=0, luma=True):.1f} dB, SSIM {ssim(noisy, hr, border=0, luma=True):.2f}"
+    expect(page.get_by_role("img", name=f"Crop of noisy: {status}")).to_be_visible()
     assert np.array_equal(pixels(page, "HR"), hr) and np.array_equal(pixels(page, "noisy"), noisy)
 
 
@@ -141,12 +141,12 @@ def test_the_blind_test_keeps_score(page):
         real = in_kernel(page, "game.real")
         chosen = real if number < 3 else "BA"["AB".index(real)]
         page.get_by_role("button", name=f"{chosen} is the photograph").click()
-        said = (
+        status = (
             f"Right: {real} is the photograph. {number} of {number}"
             if number < 3
             else f"Wrong: {real} is the photograph. 2 of 3"
         )
-        expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text=status)).to_be_visible()
         if number < 3:
             page.get_by_role("button", name="Next pair").click()
     expect(

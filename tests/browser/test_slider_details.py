@@ -32,7 +32,9 @@ class Slider:
     """A slider on the bench, and what a hand does with it."""
 
     def __init__(self, shown):
-        self.page, self.widget, self.asked = shown.page, shown.widget, shown.asked
+        self.page = shown.page
+        self.widget = shown.widget
+        self.asked = shown.asked
         self.bench = shown
         self.frame = self.page.locator(".srlib-compare-frame")
         self.divider = self.page.get_by_role("slider")
@@ -195,7 +197,8 @@ class TestView:
             assert two.seen(x, 0.5) == (blue, 0.5 + (x - 0.5 - 0.2) / zoom, 0.5 + 0.1 / zoom)
         two.page.keyboard.press("ArrowRight")
         assert two.seen(0.8, 0.5)[1] == 0.5 + (0.8 - 0.5 - 0.1) / zoom
-        x, y = 0.5 - (0.2 - 0.1) / zoom, 0.5 + 0.1 / zoom
+        x = 0.5 - (0.2 - 0.1) / zoom
+        y = 0.5 + 0.1 / zoom
         two.until(lambda: two.widget.center == pytest.approx((x, y), abs=1e-3))
         x, y = two.widget.center
         two.page.keyboard.press("Shift+ArrowDown")
@@ -268,7 +271,8 @@ class TestView:
         expect(slider.magnification).not_to_have_text(f"{percent} %")
 
     def test_the_place_stays_when_the_window_narrows(self, two):
-        two.widget.zoom, two.widget.center = 4.0, (0.3, 0.6)
+        two.widget.zoom = 4.0
+        two.widget.center = (0.3, 0.6)
         two.bench.push()
         expect(two.magnification).to_have_text("800 %")
         two.page.set_viewport_size({"width": 300, "height": 900})
@@ -343,7 +347,8 @@ class TestSideBySide:
 class TestUnderThePointer:
     def test_position_and_values(self, two):
         two.page.mouse.move(*two.point(100.5 / 240, 60.5 / 160))
-        where, chips = two.page.locator(".srlib-compare-where"), two.page.get_by_role("listitem")
+        where = two.page.locator(".srlib-compare-where")
+        chips = two.page.get_by_role("listitem")
         expect(where).to_have_text("x 100, y 60")
         expect(chips.nth(0)).to_contain_text("100 60 0")  # scene(40, 60) has there the pixel 25, 15
         expect(chips.nth(1)).to_contain_text("100 60 255")
@@ -357,7 +362,8 @@ class TestUnderThePointer:
         chips = slider.page.get_by_role("listitem")
         expect(chips.nth(0)).to_contain_text(f"PSNR {peak_signal_noise_ratio(hr, bicubic):.2f} dB")
         expect(chips.nth(1)).to_contain_text("identical")
-        slider.widget.zoom, slider.widget.center = 4.0, (0.25, 0.75)
+        slider.widget.zoom = 4.0
+        slider.widget.center = (0.25, 0.75)
         slider.bench.push()
         part = np.s_[100:140, 30:90]
         expect(chips.nth(0)).to_contain_text(
@@ -413,11 +419,12 @@ class TestLargePictures:
         slider.frame.press("z")
         expect(slider.magnification).to_have_text("100 %")
         height, width = slider.canvas().shape[:2]
-        top, left = (1400 - height) // 2, (2100 - width) // 2
-        near = large[top - 1 : top + height + 1, left - 1 : left + width + 1].astype(
+        top = (1400 - height) // 2
+        left = (2100 - width) // 2
+        close = large[top - 1 : top + height + 1, left - 1 : left + width + 1].astype(
             int
         )  # half a pixel may go either way
-        shifts = [near[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+        shifts = [close[y : y + height, x : x + width] for y in range(3) for x in range(3)]
         slider.until(
             lambda: any(np.array_equal(slider.canvas()[..., :3], shift) for shift in shifts)
         )

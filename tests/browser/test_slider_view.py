@@ -49,12 +49,10 @@ def test_the_whole_picture_fits(call, frame, size, expected):
 
 @pytest.mark.parametrize("factor", [0.3, 1.7, 100])
 def test_the_point_under_the_pointer_stays(call, factor):
-    frame, size, before, at = (
-        box(300, 300),
-        box(600, 600),
-        view(4, 0.45, 0.55),
-        {"x": 130, "y": 170},
-    )
+    frame = box(300, 300)
+    size = box(600, 600)
+    before = view(4, 0.45, 0.55)
+    at = {"x": 130, "y": 170}
     after = call("moved", frame, size, before, {"factor": factor, "at": at})
     point = [call("inPicture", at, call("place", frame, size, v)) for v in (before, after)]
     assert point[0] == pytest.approx(point[1])
@@ -64,7 +62,9 @@ def test_the_point_under_the_pointer_stays(call, factor):
 
 
 def test_a_shift_moves_the_picture_by_as_many_pixels(call):
-    frame, size, before = box(300, 200), box(600, 400), view(4)
+    frame = box(300, 200)
+    size = box(600, 400)
+    before = view(4)
     after = call("moved", frame, size, before, {"by": {"x": 12, "y": -7}})
     places = [call("place", frame, size, v) for v in (before, after)]
     assert (
@@ -105,7 +105,8 @@ def test_a_whole_lies_where_it_lay(call):
 
 
 def test_the_view_stays_in_the_picture(call):
-    frame, size = box(300, 200), box(600, 400)
+    frame = box(300, 200)
+    size = box(600, 400)
     assert call("settled", frame, size, view(2, -1, 7)) == view(2, 0.25, 0.75)
     assert call("visible", frame, call("place", frame, size, view(2, 0.25, 0.75))) == pytest.approx(
         [0, 0.5, 0.5, 1]

@@ -154,9 +154,6 @@ def test_it_lies_where_it_is_told(root):
     calls(paired(root), cache_dir=root / "fast" / "disk")
     assert "index.json" in files_under(root / "fast" / "disk")
     assert not (root / "data" / ".srlib_cache").exists()
-    (root / "file").write_text("not a folder")
-    with pytest.raises(DataError, match=r"Nothing can be written to .*file: pass a cache_dir"):
-        memory_map(paired(root), cache_dir=root / "file")
 
 
 def test_following_the_advice_on_another_folder_loses_nothing(root, tmp_path):
@@ -164,7 +161,9 @@ def test_following_the_advice_on_another_folder_loses_nothing(root, tmp_path):
     notes = tmp_path / "notes"
     notes.write_text("mine")
     before = files_under(root / "data")
-    with pytest.raises(DataError, match="pass a cache_dir that is writable"):
+    with pytest.raises(
+        DataError, match=r"Nothing can be written to .*notes: pass a cache_dir that"
+    ):
         memory_map(paired(root), cache_dir=notes)
     store = memory_map(paired(root), cache_dir=tmp_path / "other")
     assert len(store) == len(paired(root))
@@ -223,20 +222,6 @@ def _count(root, place, number):
     )
 
 
-@needs_fork
-def test_two_processes_at_once(root):
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=_count, args=(root, root, n)) for n in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    expected = sum(
-        int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root)
-    )
-    assert sorted(p.read_text() for p in root.glob("done*")) == [f"0 {expected}", f"4 {expected}"]
-
-
 def _without_shared_temporary_folder(root, number):
     """Another user or container: it shares the disk with the data and nothing else."""
     tempfile.tempdir = str(root / f"tmp{number}")
@@ -259,7 +244,8 @@ def test_two_processes_that_share_only_the_disk(root):
     expected = sum(
         int(hr.sum(dtype=np.int64)) * (3 if hr.ndim == 2 else 1) for hr, _, _ in paired(root)
     )
-    assert [p.read_text().split()[1] for p in sorted(root.glob("done*"))] == [str(expected)] * 2
+    # the second one waited, and opened the files of the first
+    assert sorted(p.read_text() for p in root.glob("done*")) == [f"0 {expected}", f"4 {expected}"]
     cache = root / "data" / ".srlib_cache"
     assert files_under(cache) == [".gitignore", "hr.bin", "index.json", "lr.bin"]
     assert calls(paired(root))[1] == 0

@@ -170,6 +170,16 @@ class TestResults:
         ready.choose(scale=2)
         assert ready.result is result
 
+    def test_an_earlier_result_brings_its_choices_back(self, ready, tmp_path):
+        result = made_by(ready, scale=2, model="edsr-lite+")
+        ready.open(write_image(tmp_path / "dog.png", LR[::-1]))
+        ready.choose(scale=4, model="auto")
+        ready.look_at(0)
+        assert (ready.result, ready.order, ready.scale) == (result, result.order, 2)
+        assert [photo.name for photo in ready.photographs] == ["cat.tif", "dog.png"]  # it waits
+        ready.choose(model="edsr-lite")  # another option stays with the photograph in view
+        assert ready.result is None and ready.order.photograph.name == "cat.tif"
+
     def test_a_sample_is_called_by_its_name(self, models, cat):
         wizard = ImageWizard({"A cat, asleep. Or not": cat})
         assert made_by(wizard, scale=2).file_name == "A cat, asleep. Or not_x2_edsr-lite.png"

@@ -29,7 +29,7 @@ function makeMore({ model, signal, on, send }) {
     focus?.focus();
   }
   const open = () => show(true, network);
-  on(button, "click", () => show(panel.hidden, panel.hidden ? network : null)); // not a field: a phone would show its keyboard
+  on(button, "click", () => show(panel.hidden, panel.hidden ? network : null));
   on(close, "click", () => show(false, button));
   on(panel, "keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -55,11 +55,10 @@ function makeMore({ model, signal, on, send }) {
     network.value = model.get("chosen").model;
   });
   follow(model, signal, ["chosen"], () => {
-    const { scale, longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
-    const [shortest, result, longest] = model.get("chosen").lengths;
-    [pixels.min, pixels.max, pixels.placeholder] = [shortest ?? 1, longest ?? "", result ?? ""];
-    range.textContent = longest ? `${shortest} to ${longest} pixels` : "pixels";
-    if (document.activeElement !== pixels) pixels.value = scale ? "" : longerSide; // never corrected while the visitor types
+    const { lengths: [shortest, longest], longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
+    [pixels.min, pixels.max] = [shortest, longest];
+    range.textContent = `${shortest} to ${longest} pixels`;
+    if (document.activeElement !== pixels) pixels.value = longerSide; // never corrected while the visitor types
     network.value = name;
     best.checked = isBest;
   });
@@ -71,6 +70,8 @@ function makeMore({ model, signal, on, send }) {
 function makeHonesty({ model, signal, on, send }) {
   const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
   const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Test on this photo")];
+  invented.title = "A map of where the result differs from ordinary enlargement";
+  check.title = "Shrink the photo, enlarge it again, and compare with the original";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
   on(invented, "click", () => toggle("invented"));
   on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));

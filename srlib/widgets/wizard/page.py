@@ -77,7 +77,12 @@ class Page(anywidget.AnyWidget):
         **traits,
     ):
         super().__init__(**traits)
-        own = {"piece": self._receive, "refused": self._refuse, "download": self._download}
+        own = {
+            "piece": self._receive,
+            "refused": self._refuse,
+            "download": self._download,
+            "dismiss": self.clear_problems,
+        }
         self._actions = own | actions
         self._on_file = on_file
         self._make_file = make_file

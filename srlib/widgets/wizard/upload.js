@@ -12,10 +12,10 @@ function makeUpload({ model, el, signal, on, send }) {
     type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic,.heif,.hif,.jxl", "aria-label": "Photographs", hidden: true,
   });
   const choose = () => input.click();
-  const problem = make("p", { role: "alert" });
-  const dismiss = make("button", { type: "button", class: "srlib-dismiss", "aria-label": "Close this message" }, "×");
-  const notice = make("div", { class: "srlib-problem" }, problem, dismiss);
-  on(dismiss, "click", () => send({ type: "dismiss" }));
+  const sentence = make("span", {});
+  const close = make("button", { type: "button", class: "srlib-button" }, "Close");
+  const problem = make("p", { class: "srlib-problem", role: "alert", hidden: true }, sentence, close);
+  on(close, "click", () => send({ type: "dismiss" }));
   const computer = HERE.includes(location.hostname) ? "this computer" : "the computer that runs this page";
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
   const open = make("button", { type: "button", class: "srlib-button srlib-primary" }, "Choose a photo");
@@ -79,8 +79,8 @@ function makeUpload({ model, el, signal, on, send }) {
   });
 
   follow(model, signal, ["problem"], () => {
-    problem.textContent = model.get("problem");
-    notice.hidden = !model.get("problem");
+    sentence.textContent = model.get("problem");
+    problem.hidden = !model.get("problem");
   });
   follow(model, signal, ["landing"], () => {
     const hadFocus = landing.contains(document.activeElement);

@@ -70,7 +70,6 @@ class ImageWizard(Visit):
             "cancel": self.cancel,
             "map": self._on_map,
             "check": self._on_check,
-            "dismiss": lambda: self._page.clear_problems(),
         }
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
@@ -241,7 +240,7 @@ class ImageWizard(Visit):
         else:
             name, content = self.result.file(kind, metadata=metadata)
             self._kept.append(self.result.order)
-        self._finding = f"Downloaded: {name}."
+        self._finding = f"{name} goes to your downloads."
         self.progressed()
         return name, content
 
@@ -287,16 +286,15 @@ class ImageWizard(Visit):
         unfinished = self.unfinished
         if order in unfinished:
             return "working" if order == unfinished[0] else "waiting"
-        if any(made.order == order for made in self.results):
-            return "made"
         return "failed" if order in self.failed else "new"
 
     def _draw_choices(self) -> None:
         page = self._page
         best = self.model.endswith("+")
+        order = self.order
         page.chosen = {
             "scale": self.scale,
-            "longer_side": self.longer_side,
+            "longer_side": max(order.size) if order and self.scale else self.longer_side,
             "model": self.model.removesuffix("+"),
             "best": best,
             "lengths": self._lengths(),
@@ -310,12 +308,11 @@ class ImageWizard(Visit):
         page.kind = self._kind()
 
     def _lengths(self) -> list[int]:
-        """The longer side of the photograph, that of its result, and the longest there can be."""
-        if self._page.landing or self.order is None:
-            return []
+        """The least and the most pixels of the longer side."""
+        if self.order is None:
+            return [1, 1]
         longer = max(self.order.photograph.size)
-        result = self.longer_side if not self.scale else self.scale * longer
-        return [longer, result, MAX_SCALE * longer]
+        return [longer, MAX_SCALE * longer]
 
     def _scale(self, scale: int) -> dict:
         """The offer of a factor."""
@@ -384,9 +381,10 @@ class ImageWizard(Visit):
         height, width = self.order.size
         most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
         if any(order.is_streamed for order in orders):
+            time = "minutes" if None in seconds else forecast
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {'minutes' if None in seconds else forecast}."
+                f"TIFF, without the camera’s notes, in {time}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
@@ -395,10 +393,10 @@ class ImageWizard(Visit):
                 "too large to show, but not to save."
             )
         if self._painted and self._stage.order != self.order:
-            return "Preparing a preview …"
+            return "The preview is coming …"
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
-        return f"This is a preview. All {width} × {height} pixels take {forecast}."
+        return f"This is a preview. All of it, {width} × {height} pixels, takes {forecast}."
 
     # ---- the stage, drawn in a thread of its own
 
