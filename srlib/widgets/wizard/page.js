@@ -26,7 +26,7 @@ function render({ model, el, signal }) {
   const job = makeJob(page, upload.choose, more.wanted);
   job.node.append(more.button);
   el.classList.add("srlib-page");
-  const over = make("div", { class: "srlib-over srlib-part" }, upload.notice, gone);
+  const over = make("div", { class: "srlib-over srlib-part" }, upload.problem, gone);
   el.append(
     makeVeil(page), over, upload.landing, job.sentence, makeHonesty(page),
     make("div", { class: "srlib-bar srlib-part", role: "group", "aria-label": "Enlarge" }, upload.input,

@@ -95,5 +95,5 @@ function makeUpload({ model, el, signal, on, send }) {
       return button;
     }));
   });
-  return { input, choose, notice, landing };
+  return { input, choose, problem, landing };
 }
