@@ -223,7 +223,7 @@ class Visit:
             waiting = [photograph for photograph in self.photographs if photograph not in done]
             self.photographs = [*waiting, order.photograph]
             self.current = len(waiting)
-            self.scale = order.scale or 0
+            self.scale = self._wanted_scale = order.scale or 0
             self.longer_side = order.longer_side or self.longer_side
             for model in (self.model, AUTO, f"{AUTO}+", order.recipe.name):
                 self.model = model
