@@ -180,6 +180,16 @@ class TestResults:
         ready.choose(model="edsr-lite")  # another option stays with the photograph in view
         assert ready.result is None and ready.order.photograph.name == "cat.tif"
 
+    def test_an_earlier_factor_is_the_wish_for_the_next_photograph(
+        self, ready, tmp_path, monkeypatch
+    ):
+        made_by(ready, scale=4)
+        ready.choose(longer_side=20)
+        ready.show(0)
+        monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 16 * LR[..., 0].size)
+        ready.open(write_image(tmp_path / "wide.png", np.tile(LR, (1, 2, 1))))
+        assert ready.scale == 2  # the largest that fits
+
     def test_a_sample_is_called_by_its_name(self, models, cat):
         wizard = ImageWizard({"A cat, asleep. Or not": cat})
         assert made_by(wizard, scale=2).file_name == "A cat, asleep. Or not_x2_edsr-lite.png"
