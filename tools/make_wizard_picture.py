@@ -43,7 +43,7 @@ def main() -> None:
             page.wait_for_timeout(700)
         page.wait_for_timeout(3000)
         divider = page.get_by_role("slider", name="Divider")
-        for position in [*range(50, 9, -4), *range(10, 91, 4), *range(90, 49, -4)]:
+        for position in [*range(50, 9, -5), *range(10, 91, 5), *range(90, 49, -5)]:
             drag(page, divider, position / 100)
             frames.append((picture(page), 90))
         page.get_by_role("button", name="Show what was invented").click()
@@ -58,7 +58,8 @@ def main() -> None:
         append_images=pictures[1:],
         duration=durations,
         loop=0,
-        quality=80,
+        quality=72,
+        method=6,
     )
     part = ROOT / "docs" / ".wizard.webp.part"
     part.write_bytes(stream.getvalue())

@@ -81,6 +81,29 @@ def test_true_size(call, frame, size, zoom):
     assert call("trueSize", box(*frame), box(*size), view(1.234)) == view(pytest.approx(zoom))
 
 
+@pytest.mark.parametrize(
+    ("frame", "size", "how", "expected"),
+    [
+        ((400, 300), (1600, 1200), {"detail": [0.5, 0.5], "density": 1}, 1),
+        ((400, 300), (1600, 1200), {"detail": [0.5, 0.5], "density": 3}, 3),
+        ((400, 300), (100, 100), {"detail": [0.5, 0.5], "density": 1}, 3),  # not less than fits
+        ((400, 300), (100, 100), {"detail": [0.5, 0.5], "cover": True, "density": 1}, 4),
+        ((400, 300), (100, 100), {"cover": True, "density": 1}, 4),
+        ((1440, 780), (48, 36), {"cover": True, "density": 1}, 8),  # pixels stay small
+    ],
+)
+def test_pictures_open_large_enough(call, frame, size, how, expected):
+    opened = call("opened", box(*frame), box(*size), how)
+    assert call("magnification", box(*frame), box(*size), opened) == pytest.approx(expected)
+
+
+def test_a_whole_lies_where_it_lay(call):
+    frame, size = box(400, 300), box(1600, 1200)
+    there = {"left": -700, "top": -350, "width": 1200}
+    place = call("place", frame, size, call("unmoved", frame, size, there))
+    assert {side: place[side] for side in there} == pytest.approx(there)
+
+
 def test_the_view_stays_in_the_picture(call):
     frame = box(300, 200)
     size = box(600, 400)

@@ -37,6 +37,7 @@ def test_the_kernel_answers_while_the_wizard_works(page):
     page.get_by_role("button", name="Enlarge", exact=True).dblclick()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     assert in_kernel(page, "len(wizard.unfinished)") == 1
+    page.wait_for_timeout(600)  # a click at once would be the second half of a double click
     page.get_by_role("button", name="Cancel").click()
     expect(status(page)).to_have_text("Cancelled.")
 

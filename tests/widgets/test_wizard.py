@@ -32,6 +32,7 @@ from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.speed import Speed
+from srlib.widgets.wizard.stage import Stage
 from srlib.zoo import checkpoints as zoo
 
 RNG = np.random.default_rng(0)
@@ -169,6 +170,26 @@ class TestResults:
         ready.choose(scale=2)
         assert ready.result is result
 
+    def test_an_earlier_result_brings_its_choices_back(self, ready, tmp_path):
+        result = made_by(ready, scale=2, model="edsr-lite+")
+        ready.open(write_image(tmp_path / "dog.png", LR[::-1]))
+        ready.choose(scale=4, model="auto")
+        ready.look_at(0)
+        assert (ready.result, ready.order, ready.scale) == (result, result.order, 2)
+        assert [photo.name for photo in ready.photographs] == ["cat.tif", "dog.png"]  # it waits
+        ready.choose(model="edsr-lite")  # another option stays with the photograph in view
+        assert ready.result is None and ready.order.photograph.name == "cat.tif"
+
+    def test_an_earlier_factor_is_the_wish_for_the_next_photograph(
+        self, ready, tmp_path, monkeypatch
+    ):
+        made_by(ready, scale=4)
+        ready.choose(longer_side=20)
+        ready.show(0)
+        monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 16 * LR[..., 0].size)
+        ready.open(write_image(tmp_path / "wide.png", np.tile(LR, (1, 2, 1))))
+        assert ready.scale == 2  # the largest that fits
+
     def test_a_sample_is_called_by_its_name(self, models, cat):
         wizard = ImageWizard({"A cat, asleep. Or not": cat})
         assert made_by(wizard, scale=2).file_name == "A cat, asleep. Or not_x2_edsr-lite.png"
@@ -273,6 +294,15 @@ class TestPreview:
         brightness = np.asarray(drawn).astype(int).sum(axis=2)[0]
         assert brightness[0] < 20 and (np.diff(brightness) >= 0).all() and brightness[-1] > 600
 
+    @pytest.mark.parametrize(
+        ("shape", "part"), [(2, (0.25, 0.25, 0.75, 0.75)), (4, (0, 0.25, 1, 0.75))]
+    )
+    def test_the_part_in_view(self, shape, part):
+        stage = Stage(print)
+        stage.slider.show([np.zeros((100, 200, 3), np.uint8)] * 2)
+        stage.slider.zoom = 2
+        assert stage.in_view(shape) == pytest.approx(part)
+
     @pytest.mark.parametrize("most", [512 * 512, 40 * 40])
     def test_uncertainty_is_the_deviation_of_the_eight_answers(self, models, monkeypatch, most):
         """Of a part, or of its middle if that is too large."""
@@ -326,7 +356,7 @@ class TestRefusals:
     @pytest.mark.parametrize("longer_side", [15, 129])
     def test_a_size_out_of_reach(self, ready, longer_side):
         ready.choose(longer_side=longer_side)
-        with pytest.raises(ValueError, match=f"from 16 to 128 pixels, not {longer_side}"):
+        with pytest.raises(ValueError, match=f"16 to 128, not {longer_side}"):
             ready.start()
 
     def test_only_networks_on_disk(self, ready):
@@ -487,6 +517,7 @@ class TestFiles:
         image.save(tmp_path / "cat.png", exif=exif)
         ready.open(tmp_path / "cat.png")
         expected = made_by(ready, scale=2).sr
+        ready = ImageWizard()
         ready.open(tmp_path / "cat.tif", tmp_path / "cat.png")
         monkeypatch.setattr(enlarge, "MAX_RESULT_PIXELS", 100)
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
@@ -498,7 +529,7 @@ class TestFiles:
             assert np.array_equal(np.asarray(file), np.dstack([expected.rgb, expected.alpha]))
             assert 0x010F not in file.getexif()
         with zipfile.ZipFile(io.BytesIO(zip_of(ready.batch, "PNG").read())) as archive:
-            assert archive.read("cat_x2_edsr-lite.tif") == content.read()
+            assert archive.read("cat_x2_edsr-lite (2).tif") == content.read()
 
     def test_a_zip_has_the_last_batch_under_different_names(self, ready, tmp_path):
         made_by(ready, scale=4)

@@ -37,7 +37,7 @@ function render({ model, el, signal }) {
     zoomIn: () => look({ factor: 1.25 }),
     zoomOut: () => look({ factor: 0.8 }),
     trueSize: () => set(trueSize(box(), size, view())),
-    reset: () => set({ position: 0.5, zoom: 1, center: [0.5, 0.5] }),
+    reset: () => set({ ...(!simple && { position: 0.5 }), zoom: 1, center: [0.5, 0.5] }),
     goTo: (center) => set(settled(box(), size, { ...view(), center })),
     drag: (by) => (canMove(box(), rectangle()) ? look({ by }) : act.divideBy(by.x / box().width)),
     move(x, y, onePixel) {

@@ -152,6 +152,11 @@ class CompareSlider(anywidget.AnyWidget):
             self.scored = reference is not None
             self.version += 1
 
+    @property
+    def images(self) -> list[PIL.Image.Image]:
+        """The images as they are shown: 8 bits, sRGB, opaque."""
+        return [pyramid.image for pyramid in self._pyramids]
+
     def figure(self, *, width: float = 8) -> TextFigure:
         """The part in view, side by side, as a static figure for a page without a kernel.
 

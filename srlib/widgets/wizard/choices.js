@@ -20,12 +20,13 @@ function makeChoices({ model, signal, on, send }, openMore) {
       }));
     }
     [...scales.children].forEach((label, index) => {
-      const { value, text, refused, reason } = offers[index];
+      const { value, text, refused, reason, made } = offers[index];
       label.firstChild.checked = value === model.get("chosen").scale;
       label.firstChild.disabled = refused;
       label.classList.toggle("srlib-large", Boolean(reason));
       label.lastChild.textContent = text;
-      label.title = reason;
+      label.classList.toggle("srlib-kept", made);
+      label.title = reason || (made ? "Enlarged already" : "");
     });
   });
   follow(model, signal, ["kind"], () => {

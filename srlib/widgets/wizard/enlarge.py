@@ -100,8 +100,8 @@ class Order:
         longer = max(self.photograph.size)
         if not longer <= self.longer_side <= MAX_SCALE * longer:
             raise ValueError(
-                f"{self.photograph.name} is {longer} pixels long: choose a length from {longer} "
-                f"to {MAX_SCALE * longer} pixels, not {self.longer_side}."
+                f"The longer side of {self.photograph.name} has {longer} pixels: choose {longer} "
+                f"to {MAX_SCALE * longer}, not {self.longer_side}."
             )
         return self.longer_side / longer
 

@@ -42,9 +42,11 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
   });
   follow(model, signal, ["sentence"], () => (sentence.textContent = model.get("sentence")));
   // In the app the results are gone with the page; in a notebook they stay with the kernel.
-  on(window, "beforeunload", (event) => {
-    if (model.get("unsaved") && document.body.matches("[data-voila]")) event.preventDefault();
-  });
+  if (document.body.matches("[data-voila]")) {
+    window.onbeforeunload = (event) => { // not by addEventListener, which the app's template has changed
+      if (model.get("unsaved")) event.preventDefault();
+    };
+  }
 
   // A file arrives in pieces, each one on request, at the view that requested it.
   const pieces = [];

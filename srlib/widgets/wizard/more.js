@@ -10,24 +10,26 @@ function makeMore({ model, signal, on, send }) {
   const metadata = make("input", { type: "checkbox", checked: true });
   const remove = make("button", { type: "button", class: "srlib-button" }, "Remove this photo");
   const close = make("button", { type: "button", class: "srlib-button" }, "Close");
+  const range = make("span", { class: "srlib-range" });
   const row = (text, field, after = "") => make("label", {}, make("span", {}, text), make("span", {}, field, after));
   const check = (text, field) => make("label", { class: "srlib-check" }, field, text);
   const panel = make("div", { class: "srlib-more", role: "dialog", "aria-label": "More choices", hidden: true },
-    row("Longer side", pixels, " pixels"),
-    row("Network", network),
+    row("Made for", network),
+    row("Longer side", pixels, range),
     check("Best quality: eight times slower", best),
     row("Save as", format),
-    check("Keep the camera’s notes: place, time, settings", metadata),
+    check("Keep the camera’s data (place, time, settings)", metadata),
     make("div", { class: "srlib-buttons" }, remove, close));
   const button = make("button", { type: "button", class: "srlib-button", "aria-expanded": "false", "aria-haspopup": "dialog" }, "More");
 
   function show(open, focus) {
+    if (panel.contains(document.activeElement)) document.activeElement.blur(); // what was typed counts
     panel.hidden = !open;
     button.setAttribute("aria-expanded", `${open}`);
     focus?.focus();
   }
   const open = () => show(true, network);
-  on(button, "click", () => show(panel.hidden, panel.hidden ? pixels : null));
+  on(button, "click", () => show(panel.hidden, panel.hidden ? network : null));
   on(close, "click", () => show(false, button));
   on(panel, "keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -39,9 +41,8 @@ function makeMore({ model, signal, on, send }) {
   });
 
   const choose = (choice) => send({ type: "choose", ...choice });
-  on(pixels, "input", () => {
-    const side = Math.round(Number(pixels.value));
-    if (side >= 1) choose({ scale: 0, longer_side: side });
+  on(pixels, "change", () => {
+    if (pixels.value && pixels.reportValidity()) choose({ scale: 0, longer_side: Number(pixels.value) });
   });
   on(network, "change", () => choose({ model: network.value }));
   on(best, "change", () => choose({ best: best.checked }));
@@ -54,8 +55,10 @@ function makeMore({ model, signal, on, send }) {
     network.value = model.get("chosen").model;
   });
   follow(model, signal, ["chosen"], () => {
-    const { scale, longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
-    if (document.activeElement !== pixels) pixels.value = scale ? "" : longerSide; // never corrected while the visitor types
+    const { lengths: [shortest, longest], longer_side: longerSide, model: name, best: isBest } = model.get("chosen");
+    [pixels.min, pixels.max] = [shortest, longest];
+    range.textContent = `${shortest} to ${longest} pixels`;
+    if (document.activeElement !== pixels) pixels.value = longerSide; // never corrected while the visitor types
     network.value = name;
     best.checked = isBest;
   });
@@ -66,12 +69,14 @@ function makeMore({ model, signal, on, send }) {
 /** Questions about the result: what in it is invented, where is it unsure, and how close does the network come? */
 function makeHonesty({ model, signal, on, send }) {
   const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
-  const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Check on this photo")];
+  const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Test on this photo")];
+  invented.title = "A map of where the result differs from ordinary enlargement";
+  check.title = "Shrink the photo, enlarge it again, and compare with the original";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
   on(invented, "click", () => toggle("invented"));
   on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));
   on(check, "click", () => send({ type: "check" }));
-  const node = make("div", { class: "srlib-honesty srlib-part" }, invented, unsure, check);
+  const node = make("div", { class: "srlib-honesty srlib-part" }, invented, check, unsure);
   follow(model, signal, ["map", "asking", "landing"], () => {
     const [map, asking] = [model.get("map"), model.get("asking")];
     node.hidden = model.get("landing");
@@ -79,7 +84,6 @@ function makeHonesty({ model, signal, on, send }) {
     unsure.setAttribute("aria-pressed", `${map === "unsure"}`);
     unsure.textContent = asking ? "Cancel" : "Where it is unsure";
     unsure.hidden = !map;
-    check.hidden = Boolean(map);
   });
   return node;
 }

@@ -40,14 +40,14 @@ class Page(anywidget.AnyWidget):
     limit = traitlets.Int(100 * 2**20, help="Bytes of a file; above, it is refused").tag(sync=True)
     most = traitlets.Int(24, help="Files at once").tag(sync=True)
 
-    strip = traitlets.List(
-        help="Results and photographs: name, text, thumbnail, state, current, and how to pick it"
-    ).tag(sync=True)
+    strip = traitlets.List(help="The photographs: name, text, thumbnail, state, current").tag(
+        sync=True
+    )
     scales = traitlets.List(
-        help="Offered: value, text, whether refused, and the reason if refused or streamed"
+        help="Offered: value, text, whether refused, the reason if refused or streamed, and whether made"
     ).tag(sync=True)
     chosen = traitlets.Dict(
-        help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble)"
+        help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble), lengths"
     ).tag(sync=True)
     kind = traitlets.Dict(help="Of the picture: title, reason").tag(sync=True)
     networks = traitlets.List(help="Offered: name, title").tag(sync=True)
@@ -77,7 +77,12 @@ class Page(anywidget.AnyWidget):
         **traits,
     ):
         super().__init__(**traits)
-        own = {"piece": self._receive, "refused": self._refuse, "download": self._download}
+        own = {
+            "piece": self._receive,
+            "refused": self._refuse,
+            "download": self._download,
+            "dismiss": self.clear_problems,
+        }
         self._actions = own | actions
         self._on_file = on_file
         self._make_file = make_file

@@ -142,16 +142,16 @@ def check_on_itself(order: Order, rgb: np.ndarray) -> str:
     )
     gain = learned - plain
     verdict = (
-        f"{gain:.1f} dB closer to the original"
+        "closer to the original than by"
         if gain >= 0.05
-        else f"{-gain:.1f} dB further from the original"
+        else "further from the original than by"
         if gain <= -0.05
-        else "no closer to the original"
+        else "as close to the original as by"
     )
     return (
         f"Shrunk to {_FRACTIONS[scale]} and enlarged again, the sharpest part of this photo "
-        f"comes back with a PSNR of {plain:.1f} dB by ordinary enlargement "
-        f"and {learned:.1f} dB here: {verdict}."
+        f"comes back {verdict} ordinary enlargement: "
+        f"PSNR {learned:.1f} dB here, {plain:.1f} dB there (higher is closer)."
     )
 
 

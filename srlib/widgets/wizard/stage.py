@@ -85,12 +85,15 @@ class Stage:
         """
         if self._shown == (subject, kind):
             return
-        made = patch(*subject)
-        images = [Image.fromarray(image) for image in (made.before, made.after)]
         order = subject[0]
-        whole = order.photograph.thumbnail
-        place = {"part": made.part, "detail": (0.5, 0.5), "cover": True}
-        self._show(images, _labels(order), kind, whole=whole, **place)
+        place = {"whole": order.photograph.thumbnail, "part": self.slider.part}
+        if self.subject == subject:
+            images = self.slider.images[:2]
+        else:
+            made = patch(*subject)
+            images = [Image.fromarray(image) for image in (made.before, made.after)]
+            place |= {"part": made.part, "detail": (0.5, 0.5), "cover": True}
+        self._show(images, _labels(order), kind, **place)
         self._shown = (subject, kind)
 
     def show_result(self, made: Enlargement, kind: Map) -> None:
@@ -100,8 +103,8 @@ class Stage:
         """
         if self._shown == (made, kind):
             return
-        images = [made.bicubic, made.sr]
         first = self.subject is not made
+        images = [made.bicubic, made.sr] if first else self.slider.images[:2]
         detail = most_different(*map(_pil, images)) if first else None
         whole = made.order.photograph.thumbnail
         self._show(images, _labels(made.order), kind, whole=whole, cover=first, detail=detail)

@@ -1,4 +1,4 @@
-/** The film strip: what was made, and what was chosen, each with its state. */
+/** The film strip: the photographs, each with its state. */
 
 const STATES = { new: "", waiting: "waiting", working: "being enlarged", made: "done", failed: "did not work" };
 const SIGNS = { waiting: "…", made: "✓", failed: "!" };
@@ -26,7 +26,12 @@ function makeStrip({ model, signal, on, send }, choose) {
     items.slice(tiles.length).forEach(() => {
       const tile = make("button", { type: "button", class: "srlib-tile" }, make("img", { alt: "" }),
         make("span", { class: "srlib-factor" }), make("span", {}));
-      on(tile, "click", () => send({ type: "pick", ...model.get("strip")[[...strip.children].indexOf(tile)].pick }));
+      on(tile, "click", () => send({ type: "pick", index: [...strip.children].indexOf(tile) }));
+      on(tile, "keydown", ({ key }) => {
+        if (key !== "Delete" && key !== "Backspace") return;
+        tile.click();
+        send({ type: "remove" });
+      });
       strip.insertBefore(tile, add);
       tiles.push(tile);
     });

@@ -12,7 +12,10 @@ function makeUpload({ model, el, signal, on, send }) {
     type: "file", multiple: true, accept: "image/*,.tif,.tiff,.heic,.heif,.hif,.jxl", "aria-label": "Photographs", hidden: true,
   });
   const choose = () => input.click();
-  const problem = make("p", { class: "srlib-problem", role: "alert" });
+  const sentence = make("span", {});
+  const close = make("button", { type: "button", class: "srlib-button" }, "Close");
+  const problem = make("p", { class: "srlib-problem", role: "alert", hidden: true }, sentence, close);
+  on(close, "click", () => send({ type: "dismiss" }));
   const computer = HERE.includes(location.hostname) ? "this computer" : "the computer that runs this page";
   const samples = make("div", { class: "srlib-samples", role: "group", "aria-label": "Sample photographs" });
   const open = make("button", { type: "button", class: "srlib-button srlib-primary" }, "Choose a photo");
@@ -75,7 +78,10 @@ function makeUpload({ model, el, signal, on, send }) {
     sendFiles(files);
   });
 
-  follow(model, signal, ["problem"], () => (problem.textContent = model.get("problem")));
+  follow(model, signal, ["problem"], () => {
+    sentence.textContent = model.get("problem");
+    problem.hidden = !model.get("problem");
+  });
   follow(model, signal, ["landing"], () => {
     const hadFocus = landing.contains(document.activeElement);
     landing.hidden = !model.get("landing");

@@ -24,10 +24,10 @@ class Visit:
     """The state of a visit, and everything a visitor can do.
 
     Attributes:
-        photographs: The chosen photographs.
-        current: The number of the photograph that is shown while no result is.
+        photographs: The photographs of the visit, the latest last; of more than MOST the oldest is
+            dropped. Those that were chosen together are enlarged together.
+        current: The number of the photograph that is shown.
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
-        selected: The number of the result that is shown; -1 for none.
         failed: Orders that could not be carried out.
         recipes: The recipes on this machine, by name.
         scale: The chosen factor; 0 to enlarge to `longer_side`.
@@ -40,11 +40,9 @@ class Visit:
     """
 
     def __init__(self):
-        self.photographs: list[Photograph] = []
         self.current = 0
         self.failed: list[Order] = []
         self.results: list[Enlargement] = []
-        self.selected = -1
         self.recipes = recipes()
         self.scale = self.scales[-1]
         self.longer_side = 1000
@@ -53,6 +51,7 @@ class Visit:
         self.done: float | None = None
         self.fraction: float | None = None
         self.speed = Speed()
+        self._groups: dict[Photograph, int] = {}  # photographs with one number belong together
         self._wanted_scale = self.scale
         self._started: list[Job] = []
         self._batch = 0
@@ -74,22 +73,53 @@ class Visit:
         """
         self.take([Photograph.open(source) for source in sources])
 
-    def take(self, photographs: Sequence[Photograph]) -> None:
-        """Replace the chosen photographs, by at most MOST others.
+    def take(self, photographs: Sequence[Photograph], *, together: bool = False) -> None:
+        """Add photographs, and look at the first of those that belong together.
 
         The factor becomes the largest one that fits, up to the one chosen last.
+
+        Args:
+            photographs: One or more.
+            together: Whether they belong to those that were taken last.
         """
         with self._lock:
-            self.photographs = list(photographs[:MOST])
-            self.current = 0
-            if photographs:
-                longer = max(photographs[0].size)
-                if not longer <= self.longer_side <= MAX_SCALE * longer:
-                    self.longer_side = 2 * longer
+            group = max(self._groups.values(), default=0) + (not together)
+            for photograph in photographs:
+                self._groups.pop(photograph, None)  # it moves to the end
+                self._groups[photograph] = group
+            for oldest in self.photographs[:-MOST]:
+                del self._groups[oldest]
+            self.current = list(self._groups.values()).index(group)
+            longer = max(self.photographs[self.current].size)
+            if not longer <= self.longer_side <= MAX_SCALE * longer:
+                self.longer_side = 2 * longer
             if self._wanted_scale:
                 fitting = [s for s in self.scales if s <= self._wanted_scale and self.fits(s)]
                 self.scale = fitting[-1] if fitting else self._wanted_scale
             self._chosen()
+
+    def remove(self) -> None:
+        """Remove the photograph that is shown."""
+        with self._lock:
+            del self._groups[self.photographs[self.current]]
+            if self._groups:
+                self.look_at(min(self.current, len(self._groups) - 1))
+            else:
+                self.current = 0
+                self._chosen()
+
+    @property
+    def photographs(self) -> list[Photograph]:
+        """The photographs of the visit, the latest last."""
+        return list(self._groups)
+
+    @property
+    def group(self) -> list[Photograph]:
+        """The photographs that were chosen together with the one that is shown."""
+        if not self._groups:
+            return []
+        number = list(self._groups.values())[self.current]
+        return [photograph for photograph, group in self._groups.items() if group == number]
 
     def choose(
         self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
@@ -125,27 +155,37 @@ class Visit:
             self._chosen()
 
     def look_at(self, index: int) -> None:
-        """Show the photograph of this number, or its result by the present choice."""
+        """Show the photograph of this number: its latest result, with the choice that made it."""
         with self._lock:
             self.current = index
+            order = self.latest(self.photographs[index])
+            if order and order != self.order:
+                self.scale = self._wanted_scale = order.scale or 0
+                self.longer_side = order.longer_side or self.longer_side
+                models = (self.model, AUTO, f"{AUTO}+", order.recipe.name)
+                self.model = next(
+                    model
+                    for model in models
+                    if self._recipe(order.photograph, self.scale, model) == order.recipe
+                )
             self._chosen()
 
+    def latest(self, photograph: Photograph) -> Order | None:
+        """The last order for a photograph that was made, or is running or waiting."""
+        made = [result.order for result in self.results]
+        orders = [order for order in made + self.unfinished if order.photograph == photograph]
+        return orders[-1] if orders else None
+
     def _chosen(self) -> None:
-        """After a new choice: show its result if there is one."""
-        self.selected = self._number_of(self.order)
+        """After a new choice."""
         if not self.busy:
             self.sentence = ""
         self.changed()
 
-    def _number_of(self, order: Order | None) -> int:
-        made = [result.order for result in self.results]
-        return made.index(order) if order in made else -1
-
     @property
     def order(self) -> Order | None:
         """The order for the photograph that is shown."""
-        orders = self.orders()
-        return orders[min(self.current, len(orders) - 1)] if orders else None
+        return self._order(self.photographs[self.current], self.scale) if self._groups else None
 
     @property
     def scales(self) -> list[int]:
@@ -189,7 +229,6 @@ class Visit:
             if todo and not jobs:
                 raise RuntimeError("This is being enlarged already; wait for it, or cancel.")
             if not todo:
-                self.selected = made.index(self.order)
                 self.sentence = "Enlarged already: here it is."
             self.changed()
 
@@ -212,21 +251,15 @@ class Visit:
         results = [job.wait(timeout) for job in self._started]
         return results[-1] if results else self.result
 
-    def show(self, index: int) -> None:
-        """Show the result of this number."""
-        with self._lock:
-            self.selected = index
-            self.changed()
-
     @property
     def picture(self) -> Picture | None:
-        """The first of the chosen photographs."""
-        return self.photographs[0].read() if self.photographs else None
+        """The photograph that is shown."""
+        return self.photographs[self.current].read() if self._groups else None
 
     @property
     def result(self) -> Enlargement | None:
-        """The result that is shown."""
-        return self.results[self.selected] if self.selected >= 0 else None
+        """The result that is shown: that of the present choice."""
+        return next((made for made in self.results if made.order == self.order), None)
 
     @property
     def batch(self) -> list[Enlargement]:
@@ -246,19 +279,19 @@ class Visit:
     def orders(self, *, scale: int | None = None) -> list[Order]:
         """The orders that `start` would give, by default for the chosen factor."""
         scale = self.scale if scale is None else scale
-        size = {"scale": scale} if scale else {"longer_side": self.longer_side}
-        return [
-            Order(photograph, self._recipe(photograph, scale), **size)
-            for photograph in self.photographs
-        ]
+        return [self._order(photograph, scale) for photograph in self.group]
 
-    def _recipe(self, photograph: Photograph, scale: int) -> Recipe:
-        """The chosen recipe, or the one that suits a photograph, if it is on this machine."""
-        if not self.model.startswith(AUTO):
-            return self.recipes[self.model]
+    def _order(self, photograph: Photograph, scale: int) -> Order:
+        size = {"scale": scale} if scale else {"longer_side": self.longer_side}
+        return Order(photograph, self._recipe(photograph, scale, self.model), **size)
+
+    def _recipe(self, photograph: Photograph, scale: int, model: str) -> Recipe:
+        """The recipe of a name, or for "auto" the one that suits, if it is on this machine."""
+        if not model.startswith(AUTO):
+            return self.recipes[model]
         factor = scale or self.longer_side / max(photograph.size)
         wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
-        plus = self.model.endswith("+")
+        plus = model.endswith("+")
         name = advice(photograph, wanted, self_ensemble=plus).checkpoint + "+" * plus
         if self.offers(name, scale):
             return self.recipes[name]
@@ -284,7 +317,7 @@ class Visit:
                 self._say(job, f"about {left} left", fraction)
 
         def on_wait() -> None:
-            self._say(job, "waiting for another picture on this machine")
+            self._say(job, "waiting for its turn")
 
         with machine_slot(job.check, on_wait):
             began = time.monotonic()
@@ -307,12 +340,7 @@ class Visit:
         """In the queue's thread, after each job."""
         with self._lock:
             if job.result is not None:
-                self.results.append(job.result)
-                surplus = max(0, len(self.results) - MOST)
-                del self.results[:surplus]
-                self.selected = max(self.selected - surplus, -1)
-                if self.selected < 0:  # of the photograph on show, or of none
-                    self.selected = self._number_of(self.order)
+                self.results = [*self.results, job.result][-MOST:]
             elif not isinstance(job.error, Cancelled):
                 self.failed.append(job.order)
             self.fraction = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets
 import numpy as np
 
 from srlib.images.picture import eight_bit
+from srlib.upscaling.enlarge import MAX_SCALE
 from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Order
 from srlib.widgets.wizard.jobs import Cancelled, Job, machine_slot
 from srlib.widgets.wizard.page import Page, zip_of
@@ -18,10 +19,10 @@ from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.stage import Map, Stage, area
 from srlib.widgets.wizard.visit import AUTO, MOST, Visit, in_words, refusal
 
-_INVENTED = "Bright where the result differs most from ordinary enlargement."
+_INVENTED = "Bright: what was added to ordinary enlargement. Black: nothing was."
 _UNSURE = (
-    "Bright where turned and mirrored copies of the photo come out differently: mostly at edges. "
-    "A mistake that all copies share stays dark."
+    "Enlarged eight times, turned and mirrored. Bright: the eight differ, mostly at edges. "
+    "Black: they agree, even if all are wrong."
 )
 
 
@@ -76,7 +77,7 @@ class ImageWizard(Visit):
         self._answering = Latest(self._on_unanswered)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
-        self.take(self._samples[:1])
+        self._land()
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         return self.view._repr_mimebundle_(**kwargs)
@@ -88,9 +89,18 @@ class ImageWizard(Visit):
         self._forget()
         super().start()
 
-    def open(self, *sources: str | os.PathLike) -> None:
+    def take(self, photographs: Sequence[Photograph], *, together: bool = False) -> None:
+        if self._page.landing:
+            self._groups.clear()  # the sample there was nobody's choice
         self._page.landing = False
-        super().open(*sources)
+        super().take(photographs, together=together)
+
+    def _land(self) -> None:
+        """The page as it is at first: nothing is chosen, and the first sample waits."""
+        if self._samples:
+            self.take(self._samples[:1])
+        self._page.landing = True
+        self.changed()
 
     def _chosen(self) -> None:
         self._center = None
@@ -116,30 +126,24 @@ class ImageWizard(Visit):
 
     def _on_file(self, content: bytes, name: str, gesture: str) -> None:
         photograph = Photograph.open(content, name)
-        together = self.photographs if gesture == self._gesture else []
+        self.take([photograph], together=gesture == self._gesture)
         self._gesture = gesture
-        self._page.landing = False
-        self.take([*together, photograph])
         if photograph.note:
             self._page.add_problem(photograph.note)
 
     def _on_sample(self, index: int) -> None:
         self._page.clear_problems()
-        self._page.landing = False
         self.take([self._samples[index]])
 
-    def _on_pick(self, kind: str, index: int) -> None:
-        if kind == "result":
-            self._forget()
-            self.show(index)
-        else:
-            self.look_at(index)
+    def _on_pick(self, index: int) -> None:
+        self._page.clear_problems()
+        self.look_at(index)
 
     def _on_remove(self) -> None:
         self._page.clear_problems()
-        rest = [p for number, p in enumerate(self.photographs) if number != self.current]
-        self._page.landing = not rest
-        self.take(rest or self._samples[:1])
+        self.remove()
+        if not self.photographs:
+            self._land()
 
     def _on_choose(
         self,
@@ -173,7 +177,7 @@ class ImageWizard(Visit):
         """Show a map, or none; that of uncertainty is computed first."""
         self._forget()
         if kind == "unsure":
-            self._ask("Enlarging this in eight positions", self._look_where_unsure)
+            self._ask("Enlarging this part eight times", self._look_where_unsure)
             return
         self._page.map = kind
         self._finding = _INVENTED if kind else ""
@@ -191,7 +195,7 @@ class ImageWizard(Visit):
 
     def _on_check(self) -> None:
         order = self.result.order if self.result else self.order
-        self._ask("Checking", lambda _: check_on_itself(order, self._rgb(order.photograph)))
+        self._ask("Testing", lambda _: check_on_itself(order, self._rgb(order.photograph)))
 
     def _ask(self, doing: str, answer: Callable[[Callable[[float], None]], str]) -> None:
         """Answer a question in the background; another choice cancels it.
@@ -236,6 +240,7 @@ class ImageWizard(Visit):
         else:
             name, content = self.result.file(kind, metadata=metadata)
             self._kept.append(self.result.order)
+        self._finding = f"{name} goes to your downloads."
         self.progressed()
         return name, content
 
@@ -253,84 +258,87 @@ class ImageWizard(Visit):
             self._draw_job()
 
     def _draw_strip(self) -> None:
-        """The results of earlier choices, and the chosen photographs."""
+        """The photographs: of those on show the present order, of others the latest one."""
         if self._page.landing:
             self._page.strip = []
             return
-        orders = self.orders()
-        earlier = [
-            self._item(made.order, "made", number == self.selected, "result", number)
-            for number, made in enumerate(self.results)
-            if made.order not in orders
-        ]
-        chosen = [
-            self._item(
-                order,
-                self._state(order),
-                self.result.order == order if self.result else number == self.current,
-                "photograph",
-                number,
+        shown = {order.photograph: order for order in self.orders()}
+        self._page.strip = [
+            self._tile(
+                shown.get(photograph)
+                or self.latest(photograph)
+                or self._order(photograph, self.scale),
+                number == self.current,
             )
-            for number, order in enumerate(orders)
+            for number, photograph in enumerate(self.photographs)
         ]
-        self._page.strip = earlier + chosen
 
-    def _item(self, order: Order, state: str, current: bool, kind: str, index: int) -> dict:
+    def _tile(self, order: Order, current: bool) -> dict:
         return {
             "name": order.photograph.name,
             "text": f"{order.scale}×" if order.scale else f"{order.longer_side} px",
             "thumbnail": order.photograph.thumbnail,
-            "state": state,
+            "state": self._state(order),
             "current": current,
-            "pick": {"kind": kind, "index": index},
         }
 
     def _state(self, order: Order) -> str:
         unfinished = self.unfinished
         if order in unfinished:
             return "working" if order == unfinished[0] else "waiting"
-        if any(made.order == order for made in self.results):
-            return "made"
         return "failed" if order in self.failed else "new"
 
     def _draw_choices(self) -> None:
         page = self._page
         best = self.model.endswith("+")
+        order = self.order
         page.chosen = {
             "scale": self.scale,
-            "longer_side": self.longer_side,
+            "longer_side": max(order.size) if order and self.scale else self.longer_side,
             "model": self.model.removesuffix("+"),
             "best": best,
+            "lengths": self._lengths(),
         }
         page.scales = [self._scale(scale) for scale in self.scales]
-        page.networks = [{"name": AUTO, "title": "Auto: suits each photo"}] + [
+        page.networks = [{"name": AUTO, "title": "Auto: chosen for each photo"}] + [
             {"name": name, "title": f"{recipe.title} ({name})"}
             for name, recipe in self.recipes.items()
             if self.offers(name, self.scale) and recipe.passes == 1
         ]
         page.kind = self._kind()
 
+    def _lengths(self) -> list[int]:
+        """The least and the most pixels of the longer side."""
+        if self.order is None:
+            return [1, 1]
+        longer = max(self.order.photograph.size)
+        return [longer, MAX_SCALE * longer]
+
     def _scale(self, scale: int) -> dict:
         """The offer of a factor."""
         orders = self.orders(scale=scale)
+        made = self.order is not None and any(
+            result.order == self._order(self.order.photograph, scale) for result in self.results
+        )
         reason = refusal(orders)
         refused = bool(reason)
         if not refused and any(order.is_streamed for order in orders):
             reason = "Too large to be shown here: saved as a TIFF"
-        return {"value": scale, "text": f"{scale}×", "refused": refused, "reason": reason}
+        offer = {"value": scale, "text": f"{scale}×", "refused": refused, "reason": reason}
+        return offer | {"made": made and not self._page.landing}
 
     def _kind(self) -> dict:
         """The kind of picture that the network is for, and why."""
         order = self.order
         if order is None or self._page.landing:
-            return {"title": "Auto", "reason": "Suits each photo"}
+            return {"title": "Auto", "reason": "Chosen for each photo"}
         title = order.recipe.title
         if not self.model.startswith(AUTO):
             return {"title": title, "reason": "Your choice"}
-        fault = "" if refusal([order]) else advice(order.photograph, order.model_scale).fault
+        fault = advice(order.photograph, self.scale or 4).fault
         return {
             "title": f"Auto: {title[0].lower()}{title[1:]}",
-            "reason": f"{fault} found: cleaned up" if fault else "Nothing to clean up",
+            "reason": f"{fault} will be removed" if fault else "Nothing to clean up",
         }
 
     def _draw_job(self) -> None:
@@ -373,19 +381,22 @@ class ImageWizard(Visit):
         height, width = self.order.size
         most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
         if any(order.is_streamed for order in orders):
+            time = "minutes" if None in seconds else forecast
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {forecast}."
+                f"TIFF, without the camera’s notes, in {time}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
             return (
-                f"{self.order.in_words} {' and '.join(larger)} make more than {most}, "
-                "too many to show here."
+                f"{self.order.in_words} From {larger[0]} on it has more than {most}: "
+                "too large to show, but not to save."
             )
+        if self._painted and self._stage.order != self.order:
+            return "The preview is coming …"
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
-        return f"This is a preview. The whole: {width} × {height} pixels in {forecast}."
+        return f"This is a preview. All of it, {width} × {height} pixels, takes {forecast}."
 
     # ---- the stage, drawn in a thread of its own
 
@@ -423,6 +434,7 @@ class ImageWizard(Visit):
                 version = self._stage.slider.version + 1
                 self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
             show()
+            self.progressed()
 
         self._drawing.put(draw)
 
