@@ -44,7 +44,7 @@ class Page(anywidget.AnyWidget):
         sync=True
     )
     scales = traitlets.List(
-        help="Offered: value, text, whether refused, the reason if refused or streamed, and whether made"
+        help="Offered: value, text, whether refused, the reason for it, and whether made"
     ).tag(sync=True)
     chosen = traitlets.Dict(
         help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble), lengths"
