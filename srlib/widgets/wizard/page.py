@@ -47,7 +47,7 @@ class Page(anywidget.AnyWidget):
         help="Offered: value, text, whether refused, the reason for it, and whether made"
     ).tag(sync=True)
     chosen = traitlets.Dict(
-        help="scale (0: to longer_side), longer_side, model, best (whether by self-ensemble), lengths"
+        help="scale (0: to longer_side), longer_side and its limits, model, best (self-ensemble?)"
     ).tag(sync=True)
     kind = traitlets.Dict(help="Of the picture: title, reason").tag(sync=True)
     networks = traitlets.List(help="Offered: name, title").tag(sync=True)
