@@ -261,6 +261,7 @@ def test_a_phone_by_plain_http_at_another_host_name(phone, photograph):
     enlarge(phone, photograph)
     expect(before_and_after(phone)).to_be_in_viewport(ratio=1)
     expect(main_button(phone, "Download")).to_be_in_viewport(ratio=1)
+    phone.get_by_role("group", name="and After 384 × 256").wait_for()
     assert magnification(phone) >= 300
     phone.get_by_role("button", name="Show what was invented").tap()
     expect(phone.get_by_role("button", name="Where it is unsure")).to_be_visible()
@@ -312,7 +313,7 @@ def test_the_preview_comes_before_any_button_and_follows_the_choice(page):
     expect(
         page.get_by_role("group", name="Comparison of Before 96 × 64 and After 192 × 128")
     ).to_be_visible()
-    expect(status(page)).to_contain_text("preview")
+    expect(status(page)).to_contain_text("This is a preview")
     expect(main_button(page)).to_be_enabled()
     page.get_by_role("radio", name="4×").check()
     expect(main_button(page, "Download")).to_be_visible()
@@ -369,7 +370,7 @@ def test_the_result_stays_where_its_preview_was(page, tmp_path):
         image.convert("RGB").save(tmp_path / "large.png")
         image.crop((200, 100, 212, 109)).save(tmp_path / "tiny.png")
     choose(page, tmp_path / "large.png")
-    expect(status(page)).to_contain_text("preview")
+    expect(status(page)).to_contain_text("This is a preview")
     seen = page.get_by_role("group", name="Overview").locator("span")
     expect(photos(page).last).to_have_attribute("title", "large.png")
     page.locator(".srlib-veil:not(.srlib-shown)").wait_for(state="attached")
@@ -681,7 +682,7 @@ def test_fifteen_reloads_leave_one_kernel(guest, app):
     end = time.monotonic() + 60
     while kernels(app) > pages and time.monotonic() < end:
         page.wait_for_timeout(500)
-    assert kernels(app) == pages
+    assert kernels(app) <= pages
     assert page.request.get(f"{app.url}/api/kernels/{kernel_of(page)}").status == 200
 
 

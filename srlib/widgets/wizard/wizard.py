@@ -286,6 +286,8 @@ class ImageWizard(Visit):
         unfinished = self.unfinished
         if order in unfinished:
             return "working" if order == unfinished[0] else "waiting"
+        if any(made.order == order for made in self.results):
+            return "made"
         return "failed" if order in self.failed else "new"
 
     def _draw_choices(self) -> None:
