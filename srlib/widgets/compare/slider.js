@@ -160,8 +160,8 @@ function render({ model, el, signal }) {
       if (opening.version !== model.get("version")) return; // other pictures are on their way
       if (Math.abs(box().width - panels[0].node.clientWidth * devicePixelRatio) > 2) return openAtDetail();
       const same = opening.stays ? unmoved(box(), size, opening.stays) : { zoom: 0, center: opening.detail };
-      const { zoom, center } = opened(box(), size, { ...opening, detail: same.center, density: devicePixelRatio });
-      set({ zoom: Math.max(zoom, same.zoom), center, detail: null });
+      const view = opened(box(), size, { ...opening, detail: same.center, density: devicePixelRatio });
+      set({ ...(same.zoom > view.zoom ? same : view), detail: null });
       opening = null;
     }));
   }

@@ -160,7 +160,8 @@ class Visit:
             self.current = index
             order = self.latest(self.photographs[index])
             if order and order != self.order:
-                self.scale = self._wanted_scale = order.scale or 0
+                self.scale = order.scale or 0
+                self._wanted_scale = order.scale or self._wanted_scale
                 self.longer_side = order.longer_side or self.longer_side
                 models = (self.model, AUTO, f"{AUTO}+", order.recipe.name)
                 self.model = next(
