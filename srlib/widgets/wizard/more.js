@@ -10,7 +10,7 @@ function makeMore({ model, signal, on, send }) {
   const metadata = make("input", { type: "checkbox", checked: true });
   const remove = make("button", { type: "button", class: "srlib-button" }, "Remove this photo");
   const close = make("button", { type: "button", class: "srlib-button" }, "Close");
-  const range = make("span", { class: "srlib-range" });
+  const range = make("span", {});
   const row = (text, field, after = "") => make("label", {}, make("span", {}, text), make("span", {}, field, after));
   const check = (text, field) => make("label", { class: "srlib-check" }, field, text);
   const panel = make("div", { class: "srlib-more", role: "dialog", "aria-label": "More choices", hidden: true },

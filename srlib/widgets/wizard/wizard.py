@@ -338,9 +338,10 @@ class ImageWizard(Visit):
         if not self.model.startswith(AUTO):
             return {"title": title, "reason": "Your choice"}
         fault = advice(order.photograph, self.scale or 4).fault
+        done = "removed" if self.result else "will be removed"
         return {
             "title": f"Auto: {title[0].lower()}{title[1:]}",
-            "reason": f"{fault} will be removed" if fault else "Nothing to clean up",
+            "reason": f"{fault} {done}" if fault else "Nothing to clean up",
         }
 
     def _draw_job(self) -> None:
