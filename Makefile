@@ -33,7 +33,7 @@ course: .venv/course
 	@$(BIN)/python tools/run_course.py $(if $(SCALE),scale=$(SCALE)) $(if $(DATA),data_dir="$(DATA)") $(PARAMS)
 
 lab: .venv/course
-	$(BIN)/jupyter lab notebooks/00_image_wizard.ipynb
+	$(BIN)/jupyter lab --notebook-dir . notebooks/00_image_wizard.ipynb
 
 # Its settings are in app/voila.py: this machine only, a new token at each start, limits.
 app: .venv/course
