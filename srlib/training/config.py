@@ -28,7 +28,7 @@ class TrainConfig:
 
     Attributes:
         patch_size: Side of the training patches in HR pixels, a multiple of the scale.
-        batch_size: Patches per step, summed over all processes.
+        batch_size: Patches per step.
         steps_per_epoch: Steps between two validations. The state is saved after each of them.
         max_epochs: Number of epochs, unless training stops early.
         learning_rate: The highest rate. It is reached after `warm_up_steps`, then falls along half

@@ -6,11 +6,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS
+from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, TAIL_REACH
 from srlib.training.checks import TrainingError
 from srlib.training.checks import check_pairs as compare_pairs
@@ -28,14 +28,10 @@ from srlib.training.history import Epoch, History, RollBack
 from srlib.training.losses import SSIM_WINDOW, SRLoss
 from srlib.training.muon import make_optimizers
 from srlib.training.objective import Objective, average_into, choose_precision
-from srlib.training.processes import Processes
 from srlib.training.state import RunFolder
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
 from srlib.zoo.reader import tensors_sha256
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 OnEvent = Callable[[str, int, History], None]
 EXPLODED = 20  # times the loss of the start: no longer the loss of a picture
@@ -57,7 +53,6 @@ def fine_tune(
     run_dir: str | os.PathLike,
     resume: bool = False,
     device: str | torch.device = "auto",
-    accelerator: Accelerator | None = None,
     on_event: OnEvent | None = None,
     check_pairs: bool = True,
 ) -> tuple[EDSR, History]:
@@ -77,11 +72,9 @@ def fine_tune(
             whole or not at all. A best.safetensors of another training is kept under another name.
         resume: Continue the run in run_dir, if there is one.
         device: A device, or "auto" for the first of CUDA, MPS and the CPU that is there.
-        accelerator: An Accelerator of Hugging Face Accelerate, to train with all its processes.
-            Each of them makes the same call.
         on_event: Called with "start", "step", "epoch" or "rollback", the number of finished steps
             and the history. It may raise StopTraining to end the training, or any other exception
-            to leave it; both can be resumed. With several processes all must raise at once.
+            to leave it; both can be resumed.
         check_pairs: Check before the first step that LR shows what HR shows. False skips it.
 
     Returns:
@@ -120,21 +113,21 @@ def fine_tune(
             "train."
         )
     folder = RunFolder(run_dir)
-    team = Processes(accelerator, device)
+    chosen_device = best_device(device)
     if check_pairs:
         compare_pairs(train_pairs, scale=model.config.scale, kind="training")
         compare_pairs(valid_pairs, scale=model.config.scale, kind="validation")
-    with folder.claim() if team.first else nullcontext():
+    with folder.claim():
         begun = folder.last.exists()
         if begun and not resume:
             raise TrainingError(
                 f"{folder.path} already holds a run: pass resume=True to go on with it, or choose "
                 "another run_dir."
             )
-        run = _Run(model, train_pairs, valid_pairs, config, folder, team)
+        run = _Run(model, train_pairs, valid_pairs, config, folder, chosen_device)
         history = run.resume() if begun else run.start()
         history = _train(run, history, on_event or (lambda event, steps_done, history: None))
-        return load_pretrained(folder.best, model.config.scale, device=team.device), history
+        return load_pretrained(folder.best, model.config.scale, device=chosen_device), history
 
 
 def _train(run: _Run, history: History, on_event: OnEvent) -> History:
@@ -162,8 +155,7 @@ def _train(run: _Run, history: History, on_event: OnEvent) -> History:
             on_event(event, run.steps_done(history), history)
     if not history.ended:
         history.ended = "stopped"
-        if run.team.first:
-            run.folder.write_history(history)  # not last.pt, so that a resume goes on
+        run.folder.write_history(history)  # not last.pt, so that a resume goes on
     return history
 
 
@@ -177,19 +169,19 @@ class _Run:
         valid_pairs: Sequence[Pair],
         config: TrainConfig,
         folder: RunFolder,
-        team: Processes,
+        device: torch.device,
     ):
         self.config = config
         self.folder = folder
-        self.team = team
+        self.device = device
         size = {"scale": model.config.scale, "patch_size": config.patch_size}
-        cut = partial(PairedPatches, **size, device=team.device)
+        cut = partial(PairedPatches, **size, device=device)
         self.patches = cut(train_pairs, seed=config.seed)
         self.valid_patches = cut(valid_pairs, augment=False)
         self.valid_pairs = valid_pairs
         names = ("pixel", "perceptual", "backbone", "layers", "distance", "ssim")
-        loss = SRLoss(**{name: getattr(config, name) for name in names}).to(team.device)
-        self.model = model.to(team.device, memory_format=torch.channels_last)
+        loss = SRLoss(**{name: getattr(config, name) for name in names}).to(device)
+        self.model = model.to(device, memory_format=torch.channels_last)
         self.validated = deepcopy(model) if config.ema_decay else model
         self.objective = Objective(model, loss)
         self.trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
@@ -207,8 +199,8 @@ class _Run:
     def start(self) -> History:
         """Measure bicubic and the untrained model, and save that as epoch 0."""
         config = self.config
-        batch = self.team.share(self.patches.batch(0, config.batch_size))
-        precision = choose_precision(self.objective, batch, config, self.team)
+        batch = self.patches.batch(0, config.batch_size)
+        precision = choose_precision(self.objective, batch, config)
         self._prepare(precision)
         bicubic = self._psnr(partial(imresize, scale=self.model.config.scale))
         exact = np.flatnonzero(np.isinf(bicubic)).tolist()
@@ -239,7 +231,6 @@ class _Run:
         self.objective.bfloat16 = precision == "bfloat16"
         if self.config.compile:
             self.objective.compile()
-        self.step_loss = self.team.prepare(self.objective)
 
     def train_epoch(self, history: History, on_event: OnEvent) -> Epoch | RollBack:
         """Train for one epoch and validate. After a RollBack the model must be restored."""
@@ -250,8 +241,8 @@ class _Run:
         history.running.clear()
         for step in steps:
             rate = learning_rate_at(step, config) * SLOWER ** len(history.rollbacks)
-            lr, hr = self.team.share(self.patches.batch(step, config.batch_size))
-            loss = self.step_loss(lr, hr)
+            lr, hr = self.patches.batch(step, config.batch_size)
+            loss = self.objective(lr, hr)
             for optimizer in self.optimizers:
                 optimizer.param_groups[0]["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
@@ -259,16 +250,15 @@ class _Run:
             norm = torch.nn.utils.clip_grad_norm_(
                 self.trained.values(), config.max_grad_norm or math.inf
             )
-            mean_loss = self.team.mean(loss.item())
-            if not (mean_loss < EXPLODED * start.train_loss and torch.isfinite(norm)):
-                if self.team.first:
-                    self.folder.write_batch(f"rolled_back_{step}.png", lr, hr)
-                return RollBack(step, mean_loss, rate, self.patches.names(step, config.batch_size))
+            value = loss.item()
+            if not (value < EXPLODED * start.train_loss and torch.isfinite(norm)):
+                self.folder.write_batch(f"rolled_back_{step}.png", lr, hr)
+                return RollBack(step, value, rate, self.patches.names(step, config.batch_size))
             for optimizer in self.optimizers:
                 optimizer.step()
             if config.ema_decay:
                 average_into(self.validated, self.model, step=step, decay=config.ema_decay)
-            history.running.append(mean_loss)
+            history.running.append(value)
             on_event("step", step + 1, history)
         measured = self._measure(epoch, float(np.mean(history.running)), history.exact)
         if measured.valid_loss < EXPLODED * start.valid_loss:
@@ -276,7 +266,7 @@ class _Run:
         return RollBack(steps[-1], measured.valid_loss, rate)
 
     def _measure(self, epoch: int, train_loss: float, exact: list[int]) -> Epoch:
-        psnr = self._psnr(partial(upscale, model=self.validated, device=self.team.device))
+        psnr = self._psnr(partial(upscale, model=self.validated, device=self.device))
         seconds = time.monotonic() - self.started
         valid_loss = self._loss_on(self.valid_patches)
         return Epoch(epoch, train_loss, valid_loss, _mean(psnr, exact), seconds)
@@ -290,36 +280,29 @@ class _Run:
         return sum(losses) / MEASURED
 
     def _psnr(self, upscaler: Upscaler) -> np.ndarray:
-        """PSNR of each validation image, (N,); the processes divide them."""
-        protocol = PROTOCOLS[self.config.protocol]
-        values = np.zeros(len(self.valid_pairs))
-        for index in range(self.team.rank, len(values), self.team.count):
-            hr, lr, _ = self.valid_pairs[index]
-            values[index] = protocol.psnr(upscaler(lr), hr, scale=self.model.config.scale)
-        return np.array(self.team.sum(values))
+        """PSNR of each validation image, (N,)."""
+        psnr = partial(PROTOCOLS[self.config.protocol].psnr, scale=self.model.config.scale)
+        return np.array([psnr(upscaler(lr), hr) for hr, lr, _ in self.valid_pairs])
 
     def save(self, history: History) -> None:
         """Write the state, then the files that follow from it."""
-        if self.team.first:
-            if history.best is history.epochs[-1]:
-                self.best_hashes.append(tensors_sha256(self.validated.state_dict()))
-            parts = {
-                "model": self.model.state_dict(),
-                "optimizer": [optimizer.state_dict() for optimizer in self.optimizers],
-                "best_hashes": self.best_hashes,
-            }
-            if self.config.ema_decay:
-                parts["average"] = self.validated.state_dict()
-            self.folder.save_state(self.config, history, identity=self.identity, **parts)
+        if history.best is history.epochs[-1]:
+            self.best_hashes.append(tensors_sha256(self.validated.state_dict()))
+        parts = {
+            "model": self.model.state_dict(),
+            "optimizer": [optimizer.state_dict() for optimizer in self.optimizers],
+            "best_hashes": self.best_hashes,
+        }
+        if self.config.ema_decay:
+            parts["average"] = self.validated.state_dict()
+        self.folder.save_state(self.config, history, identity=self.identity, **parts)
         self._publish(history)
 
     def _publish(self, history: History) -> None:
         """Write the weights, if they are the best so far, and the history."""
-        if self.team.first:
-            if history.best is history.epochs[-1]:
-                self.folder.write_best(self.validated, self.best_hashes)
-            self.folder.write_history(history)
-        self.team.wait()
+        if history.best is history.epochs[-1]:
+            self.folder.write_best(self.validated, self.best_hashes)
+        self.folder.write_history(history)
 
     def restore(self) -> History:
         """Load the state after the last epoch."""

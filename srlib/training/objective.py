@@ -11,7 +11,6 @@ from srlib.model.device import processor_seconds
 from srlib.model.edsr import EDSR, TAIL_REACH, forward_interior
 from srlib.training.config import TrainConfig
 from srlib.training.losses import SRLoss
-from srlib.training.processes import Processes
 
 SHORT = 50  # steps; a training this short would lose more by the trial than it could gain
 ROUNDS = 3  # of the trial
@@ -19,10 +18,7 @@ SAMPLES = 2  # of the batch, on which the trial is made
 
 
 class Objective(nn.Module):
-    """The loss of a network's output, as a module.
-
-    So accelerate can wrap it and average the gradients over the processes.
-    """
+    """The loss of a network's output, as a module, which torch.compile can take as a whole."""
 
     def __init__(self, model: EDSR, loss: SRLoss, *, bfloat16: bool = False):
         super().__init__()
@@ -38,18 +34,18 @@ class Objective(nn.Module):
 
 
 def choose_precision(
-    objective: Objective, batch: tuple[Tensor, Tensor], config: TrainConfig, team: Processes
+    objective: Objective, batch: tuple[Tensor, Tensor], config: TrainConfig
 ) -> str:
     """Choose "float32" or "bfloat16": the one in the config, or for "auto" the faster one.
 
-    On a CPU a few small steps are timed, which changes no weights. The times are summed over the
-    processes, so that all of them choose alike.
+    On a CPU a few small steps are timed, which changes no weights.
     """
     if config.precision != "auto":
         return config.precision
-    if team.device.type == "cuda":
+    device = batch[0].device.type
+    if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    if team.device.type != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
+    if device != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
         return "float32"
     sample = [images[:SAMPLES] for images in batch]
 
@@ -60,8 +56,7 @@ def choose_precision(
     ways = {"float32": partial(step, False), "bfloat16": partial(step, True)}
     seconds = processor_seconds(ways, rounds=ROUNDS)
     objective.zero_grad(set_to_none=True)
-    float32, bfloat16 = team.sum(list(seconds.values()))
-    return "bfloat16" if bfloat16 < float32 else "float32"
+    return min(seconds, key=seconds.get)
 
 
 @torch.no_grad()
