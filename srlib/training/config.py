@@ -8,15 +8,12 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
-from srlib.metrics.protocols import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.training.losses import BACKBONES, PIXEL_LOSSES
+from srlib.training.losses import BACKBONES
 
 _AT_LEAST_ONE = ("patch_size", "batch_size", "steps_per_epoch", "max_epochs", "patience")
 _CHOICES = {
     "backbone": ("auto", *BACKBONES),
-    "distance": tuple(PIXEL_LOSSES),
-    "protocol": tuple(PROTOCOLS),
     "precision": ("auto", "float32", "bfloat16"),
     "optimizer": ("adam", "muon"),
 }
@@ -39,13 +36,11 @@ class TrainConfig:
             is validated and kept. 0 keeps no average.
         patience: Stop after this many epochs without a lower validation loss.
         min_delta: The least decrease of the validation loss that counts as lower.
-        pixel: Weight of the pixel loss, see `SRLoss`.
+        pixel: Weight of L1, the mean absolute difference of the pixels.
         ssim: Weight of the SSIM loss.
         perceptual: Weight of the perceptual loss.
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
-        distance: The pixel loss: "l1" or "mse".
-        protocol: The protocol of the PSNR in the validation, a name in PROTOCOLS.
         precision: Precision of the network's body: "float32", "bfloat16", or "auto". On a CPU
             "auto" times both before the first step and takes the faster one; on a GPU it takes
             bfloat16 if the GPU supports it. Everything else is computed in float32.
@@ -77,8 +72,6 @@ class TrainConfig:
     perceptual: float = 0.0
     backbone: str = "auto"
     layers: dict[str, float] | None = field(default=None, hash=False)
-    distance: str = "l1"
-    protocol: str = "rgb"
     precision: str = "auto"
     optimizer: str = "adam"
     compile: bool = False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ class Epoch:
         train_loss: Mean loss of the epoch's batches; for epoch 0, the loss on 32 fixed training
             patches.
         valid_loss: Loss on 32 validation patches, the same ones for every epoch.
-        valid_psnr: Mean PSNR of the validation images in dB, by the protocol of the settings.
+        valid_psnr: Mean PSNR of the validation images in dB, by the protocol "rgb".
         seconds: Time since the start of the training.
     """
 
@@ -37,13 +36,11 @@ class RollBack:
         step: Number of the step, from 0.
         loss: The loss that exploded, of the step's batch or of the validation after it.
         learning_rate: The learning rate of the step.
-        images: Names of the images in the batch; empty if the validation loss exploded.
     """
 
     step: int
     loss: float
     learning_rate: float
-    images: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -91,7 +88,6 @@ class History:
         """Compare the PSNR of the best epoch with bicubic and the start, in one sentence."""
         best = self.best
         start = self.start
-        left_out = f" ({len(self.exact)} left out as exact)" if self.exact else ""
         if best.valid_psnr < self.bicubic_psnr:
             finding = f"Below bicubic by {self.bicubic_psnr - best.valid_psnr:.2f} dB"
         elif best.valid_psnr <= start.valid_psnr:
@@ -101,7 +97,7 @@ class History:
             finding = f"Better than at the start by {gain:.2f} dB"
         return (
             f"{finding}: epoch {best.epoch} has {best.valid_psnr:.2f} dB on the validation images, "
-            f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB{left_out}."
+            f"the start {start.valid_psnr:.2f} dB, bicubic {self.bicubic_psnr:.2f} dB."
         )
 
     def table(self) -> pd.DataFrame:
@@ -110,14 +106,7 @@ class History:
 
     @classmethod
     def from_dict(cls, stored: Mapping) -> History:
-        """Restore a history from `dataclasses.asdict`, as history.json holds it."""
-        epochs = [_made(Epoch, epoch) for epoch in stored["epochs"]]
-        rollbacks = [_made(RollBack, rollback) for rollback in stored["rollbacks"]]
-        return _made(cls, {**stored, "epochs": epochs, "rollbacks": rollbacks})
-
-
-def _made(kind: type, stored: Mapping) -> Any:
-    """The dataclass; older versions stored fields that are not read any more."""
-    return kind(
-        **{field.name: stored[field.name] for field in fields(kind) if field.name in stored}
-    )
+        """Restore a history from `dataclasses.asdict`."""
+        epochs = [Epoch(**epoch) for epoch in stored["epochs"]]
+        rollbacks = [RollBack(**rollback) for rollback in stored["rollbacks"]]
+        return cls(**{**stored, "epochs": epochs, "rollbacks": rollbacks})

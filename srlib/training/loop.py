@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -27,11 +26,10 @@ from srlib.training.config import TrainConfig, learning_rate_at
 from srlib.training.history import Epoch, History, RollBack
 from srlib.training.losses import SSIM_WINDOW, SRLoss
 from srlib.training.muon import make_optimizers
-from srlib.training.objective import Objective, average_into, choose_precision
+from srlib.training.objective import average_into, batch_loss, choose_precision
 from srlib.training.state import RunFolder
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
-from srlib.zoo.reader import tensors_sha256
 
 OnEvent = Callable[[str, int, History], None]
 EXPLODED = 20  # times the loss of the start: no longer the loss of a picture
@@ -61,15 +59,15 @@ def fine_tune(
     Bicubic and the model are measured before the first step. After each epoch the state is saved.
     A run that was killed can be resumed, and ends with the same weights, bit for bit on a CPU. A
     step whose loss explodes is undone: training goes back to the last epoch and continues with a
-    quarter of the learning rate, and the batch is kept as rolled_back_<step>.png.
+    quarter of the learning rate.
 
     Args:
         model: The network to train. It is changed. Parameters with `requires_grad=False` stay.
         train_pairs: The pairs to train on.
         valid_pairs: The pairs to validate on; take other photographs.
         config: The settings.
-        run_dir: Folder for best.safetensors, last.pt, history.json and history.csv, each written
-            whole or not at all. A best.safetensors of another training is kept under another name.
+        run_dir: Folder for best.safetensors, last.pt and history.csv, each written whole or not at
+            all. A run that begins keeps the best.safetensors of another one under another name.
         resume: Continue the run in run_dir, if there is one.
         device: A device, or "auto" for the first of CUDA, MPS and the CPU that is there.
         on_event: Called with "start", "step", "epoch" or "rollback", the number of finished steps
@@ -99,24 +97,18 @@ def fine_tune(
         >>> history.ended
         'complete'
     """
-    if not isinstance(config, TrainConfig):
-        kind = type(config).__name__
-        raise ValueError(f"config must be a TrainConfig, not a {kind}: TrainConfig(**settings).")
-    if config.patch_size < (least := _least_patch_size(config, model.config.scale)):
+    scale = model.config.scale
+    least = 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
+    if config.patch_size < least:
         raise ValueError(
-            f"patch_size counts HR pixels and must be at least {least} at x{model.config.scale}, "
+            f"patch_size counts HR pixels and must be at least {least} at x{scale}, "
             f"not {config.patch_size}."
-        )
-    if not any(weight.requires_grad for weight in model.parameters()):
-        raise TrainingError(
-            "All parameters of the model are frozen: call requires_grad_(True) on the parts to "
-            "train."
         )
     folder = RunFolder(run_dir)
     chosen_device = best_device(device)
     if check_pairs:
-        compare_pairs(train_pairs, scale=model.config.scale, kind="training")
-        compare_pairs(valid_pairs, scale=model.config.scale, kind="validation")
+        compare_pairs(train_pairs, scale=scale, kind="training")
+        compare_pairs(valid_pairs, scale=scale, kind="validation")
     with folder.claim():
         begun = folder.last.exists()
         if begun and not resume:
@@ -127,7 +119,7 @@ def fine_tune(
         run = _Run(model, train_pairs, valid_pairs, config, folder, chosen_device)
         history = run.resume() if begun else run.start()
         history = _train(run, history, on_event or (lambda event, steps_done, history: None))
-        return load_pretrained(folder.best, model.config.scale, device=chosen_device), history
+        return load_pretrained(folder.best, scale, device=chosen_device), history
 
 
 def _train(run: _Run, history: History, on_event: OnEvent) -> History:
@@ -137,7 +129,13 @@ def _train(run: _Run, history: History, on_event: OnEvent) -> History:
         on_event("start", run.steps_done(history), history)
         while not history.ended:
             if len(history.rollbacks) == MAX_ROLLBACKS:
-                raise TrainingError(_gave_up(history, run.folder))
+                last = history.rollbacks[-1]
+                raise TrainingError(
+                    f"The loss exploded {MAX_ROLLBACKS} times, at last at step {last.step} with "
+                    f"learning rate {last.learning_rate:.2g}: start again with a lower "
+                    f"learning_rate in another run_dir. The best weights, of epoch "
+                    f"{history.best.epoch}, are in {run.folder.best}."
+                )
             entry = run.train_epoch(history, on_event)
             if isinstance(entry, RollBack):
                 event = "rollback"
@@ -154,8 +152,7 @@ def _train(run: _Run, history: History, on_event: OnEvent) -> History:
             run.save(history)
             on_event(event, run.steps_done(history), history)
     if not history.ended:
-        history.ended = "stopped"
-        run.folder.write_history(history)  # not last.pt, so that a resume goes on
+        history.ended = "stopped"  # not in last.pt, so that a resume goes on
     return history
 
 
@@ -179,58 +176,36 @@ class _Run:
         self.patches = cut(train_pairs, seed=config.seed)
         self.valid_patches = cut(valid_pairs, augment=False)
         self.valid_pairs = valid_pairs
-        names = ("pixel", "perceptual", "backbone", "layers", "distance", "ssim")
-        loss = SRLoss(**{name: getattr(config, name) for name in names}).to(device)
+        names = ("pixel", "perceptual", "backbone", "layers", "ssim")
+        self.loss = SRLoss(**{name: getattr(config, name) for name in names}).to(device)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.validated = deepcopy(model) if config.ema_decay else model
-        self.objective = Objective(model, loss)
-        self.trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
+        self.trained = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizers = make_optimizers(model, config)
-        self.identity = {  # a resume must find the same, besides the same config
+        self.settings = asdict(config) | {  # a resume must find the same
+            "backbone": self.loss.backbone,
             "model": asdict(model.config),
-            "trained parameters": ", ".join(self.trained),
-            "perceptual backbone": loss.backbone or "none",
             "training pairs": self.patches.fingerprint,
             "validation pairs": self.valid_patches.fingerprint,
         }
-        self.best_hashes: list[str] = []  # of all best weights so far
         self.started = time.monotonic()
 
     def start(self) -> History:
         """Measure bicubic and the untrained model, and save that as epoch 0."""
-        config = self.config
-        batch = self.patches.batch(0, config.batch_size)
-        precision = choose_precision(self.objective, batch, config)
-        self._prepare(precision)
+        self.folder.keep_other_weights()
         bicubic = self._psnr(partial(imresize, scale=self.model.config.scale))
         exact = np.flatnonzero(np.isinf(bicubic)).tolist()
-        if len(exact) == len(bicubic):
-            raise TrainingError(
-                "Bicubic restores all validation images exactly, which leaves nothing to gain: "
-                "take photographs."
-            )
         start = self._measure(0, self._loss_on(self.patches), exact)
-        if not math.isfinite(start.valid_loss):
-            raise TrainingError(
-                f"The loss is {start.valid_loss} before the first step: the model's weights are "
-                "damaged."
-            )
-        psnr = _mean(bicubic, exact)
-        history = History(psnr, epochs=[start], precision=precision, exact=exact)
+        precision = choose_precision(self.model, self.config, self.device)
+        history = History(_mean(bicubic, exact), [start], precision=precision, exact=exact)
         self.save(history)
         return history
 
     def resume(self) -> History:
         """Restore the last epoch, and rewrite the files, of which a kill may have left old ones."""
         history = self.restore()
-        self._prepare(history.precision)
         self._publish(history)
         return history
-
-    def _prepare(self, precision: str) -> None:
-        self.objective.bfloat16 = precision == "bfloat16"
-        if self.config.compile:
-            self.objective.compile()
 
     def train_epoch(self, history: History, on_event: OnEvent) -> Epoch | RollBack:
         """Train for one epoch and validate. After a RollBack the model must be restored."""
@@ -238,22 +213,21 @@ class _Run:
         epoch = len(history.epochs)
         steps = range((epoch - 1) * config.steps_per_epoch, epoch * config.steps_per_epoch)
         start = history.start
+        loss_of = torch.compile(batch_loss) if config.compile else batch_loss
+        bfloat16 = history.precision == "bfloat16"
         history.running.clear()
         for step in steps:
             rate = learning_rate_at(step, config) * SLOWER ** len(history.rollbacks)
             lr, hr = self.patches.batch(step, config.batch_size)
-            loss = self.objective(lr, hr)
+            loss = loss_of(self.model, self.loss, lr, hr, bfloat16=bfloat16)
             for optimizer in self.optimizers:
                 optimizer.param_groups[0]["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(
-                self.trained.values(), config.max_grad_norm or math.inf
-            )
+            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm or np.inf)
             value = loss.item()
             if not (value < EXPLODED * start.train_loss and torch.isfinite(norm)):
-                self.folder.write_batch(f"rolled_back_{step}.png", lr, hr)
-                return RollBack(step, value, rate, self.patches.names(step, config.batch_size))
+                return RollBack(step, value, rate)
             for optimizer in self.optimizers:
                 optimizer.step()
             if config.ema_decay:
@@ -274,47 +248,45 @@ class _Run:
     @torch.inference_mode()
     def _loss_on(self, patches: PairedPatches) -> float:
         """The loss on MEASURED patches, the same ones each time, in batches as in training."""
-        objective = Objective(self.validated, self.objective.loss)
+        total = 0.0
         lr, hr = (images.split(self.config.batch_size) for images in patches.batch(0, MEASURED))
-        losses = [objective(*batch).item() * len(batch[0]) for batch in zip(lr, hr, strict=True)]
-        return sum(losses) / MEASURED
+        for batch in zip(lr, hr, strict=True):
+            total += batch_loss(self.validated, self.loss, *batch).item() * len(batch[0])
+        return total / MEASURED
 
     def _psnr(self, upscaler: Upscaler) -> np.ndarray:
-        """PSNR of each validation image, (N,)."""
-        psnr = partial(PROTOCOLS[self.config.protocol].psnr, scale=self.model.config.scale)
+        """PSNR of each validation image in RGB, (N,)."""
+        psnr = partial(PROTOCOLS["rgb"].psnr, scale=self.model.config.scale)
         return np.array([psnr(upscaler(lr), hr) for hr, lr, _ in self.valid_pairs])
 
     def save(self, history: History) -> None:
         """Write the state, then the files that follow from it."""
-        if history.best is history.epochs[-1]:
-            self.best_hashes.append(tensors_sha256(self.validated.state_dict()))
         parts = {
             "model": self.model.state_dict(),
             "optimizer": [optimizer.state_dict() for optimizer in self.optimizers],
-            "best_hashes": self.best_hashes,
         }
         if self.config.ema_decay:
             parts["average"] = self.validated.state_dict()
-        self.folder.save_state(self.config, history, identity=self.identity, **parts)
+        self.folder.save_state(self.settings, history, **parts)
         self._publish(history)
 
     def _publish(self, history: History) -> None:
         """Write the weights, if they are the best so far, and the history."""
         if history.best is history.epochs[-1]:
-            self.folder.write_best(self.validated, self.best_hashes)
+            self.folder.write_best(self.validated)
         self.folder.write_history(history)
 
     def restore(self) -> History:
         """Load the state after the last epoch."""
-        state = self.folder.load_state(self.config, identity=self.identity)
+        state = self.folder.load_state(self.settings)
         self.model.load_state_dict(state["model"])
         for optimizer, stored in zip(self.optimizers, state["optimizer"], strict=True):
             optimizer.load_state_dict(stored)
         if self.config.ema_decay:
             self.validated.load_state_dict(state["average"])
-        self.best_hashes = state["best_hashes"]
-        self.started = time.monotonic() - state["history"].epochs[-1].seconds
-        return state["history"]
+        history = state["history"]
+        self.started = time.monotonic() - history.epochs[-1].seconds
+        return history
 
     def steps_done(self, history: History) -> int:
         return history.epochs[-1].epoch * self.config.steps_per_epoch
@@ -324,20 +296,3 @@ def _mean(psnr: np.ndarray, exact: list[int]) -> float:
     """Mean PSNR, without the exact images and others of infinite PSNR."""
     judged = np.delete(psnr, exact)
     return float(judged[np.isfinite(judged)].mean())
-
-
-def _least_patch_size(config: TrainConfig, scale: int) -> int:
-    """The HR pixels that the loss needs, besides those that the network's reach takes away."""
-    return 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
-
-
-def _gave_up(history: History, folder: RunFolder) -> str:
-    attempts = ", ".join(
-        f"{rollback.learning_rate:.2g} at step {rollback.step} (loss {rollback.loss:.3g})"
-        for rollback in history.rollbacks
-    )
-    return (
-        f"The loss exploded {len(history.rollbacks)} times, with learning rates {attempts}. Look "
-        f"at the batches in rolled_back_*.png, then start again with a lower learning_rate in "
-        f"another run_dir. The best weights, of epoch {history.best.epoch}, are in {folder.best}."
-    )

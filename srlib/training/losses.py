@@ -9,14 +9,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, l1_loss, mse_loss
+from torch.nn.functional import conv2d, l1_loss
 
 from srlib.files.download import fetch, sha256_of
 from srlib.files.transfer import DownloadError
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
-PIXEL_LOSSES = {"l1": l1_loss, "mse": mse_loss}
 SSIM_WINDOW = 11  # pixels
 BACKBONES = {  # default layer, mean and standard deviation of the input, factor for the features
     "vgg16-lite": (  # Caffe takes 0 to 255 minus the mean; the factor gives about vgg19's range
@@ -164,20 +163,19 @@ def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 class SRLoss(nn.Module):
-    """Weighted sum of a pixel loss, the SSIM loss and the perceptual loss.
+    """Weighted sum of L1, the SSIM loss and the perceptual loss.
 
     Call it with two float (B, 3, H, W) RGB batches in [0, 1], SR first.
 
     Args:
-        pixel: Weight of the pixel loss.
+        pixel: Weight of L1.
         perceptual: Weight of `PerceptualLoss`; 0 leaves it out.
         backbone: See `PerceptualLoss`.
         layers: See `PerceptualLoss`.
-        distance: "l1" or "mse".
         ssim: Weight of `ssim_loss`; 0 leaves it out.
 
     Raises:
-        ValueError: If a weight is negative, all are zero, or the distance is unknown.
+        ValueError: If a weight is negative, or all are zero.
     """
 
     def __init__(
@@ -186,7 +184,6 @@ class SRLoss(nn.Module):
         perceptual: float = 0.0,
         backbone: str = "auto",
         layers: Mapping[str, float] | None = None,
-        distance: str = "l1",
         ssim: float = 0.0,
     ):
         super().__init__()
@@ -195,12 +192,9 @@ class SRLoss(nn.Module):
                 "The weights of a loss must not be negative, nor all zero: "
                 f"pixel {pixel}, ssim {ssim}, perceptual {perceptual}."
             )
-        if distance not in PIXEL_LOSSES:
-            raise ValueError(f"distance must be l1 or mse, not {distance!r}.")
         self.pixel = pixel
         self.perceptual = perceptual
         self.ssim = ssim
-        self.distance = distance
         self.vgg = PerceptualLoss(backbone, layers) if perceptual else None
 
     @property
@@ -209,7 +203,7 @@ class SRLoss(nn.Module):
         return self.vgg.backbone if self.vgg else ""
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        loss = self.pixel * PIXEL_LOSSES[self.distance](sr, hr)
+        loss = self.pixel * l1_loss(sr, hr)
         if self.ssim:
             loss = loss + self.ssim * ssim_loss(sr, hr)
         if self.vgg:

@@ -1,11 +1,10 @@
 """Trainings that are cut off, by an exception, a signal or a full disk, and end as if nothing had happened."""
 
 import errno
-import json
 import multiprocessing
 import os
 import signal
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,7 +110,7 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, straight, processes):
     assert same_weights(resumed, straight[1])
 
 
-@pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.json", "history.csv"])
+@pytest.mark.parametrize("name", ["last.pt", "best.safetensors", "history.csv"])
 @pytest.mark.parametrize("epoch", [2, 4])
 def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, straight, monkeypatch, name, epoch):
     """The disk is full when the file of an epoch is written: one sentence, and after a resume all files are as without it."""
@@ -138,21 +137,18 @@ def test_whichever_file_does_not_fit_nothing_is_lost(tmp_path, straight, monkeyp
     resumed, again = run(tmp_path / "full", resume=True)
     assert same_weights(resumed, model)
     assert [e.valid_loss for e in again.epochs] == [e.valid_loss for e in history.epochs]
-    assert json.loads((tmp_path / "full" / "history.json").read_text()) == asdict(again)
     assert len((tmp_path / "full" / "history.csv").read_text().splitlines()) == 6
 
 
 def test_a_state_comes_back_as_it_was(tmp_path):
     folder = RunFolder(tmp_path)
     history = History(30.0, epochs=[Epoch(0, 0.1, 0.1, 29.0, 1.5)])
-    identity = {"model": "small"}
-    folder.save_state(CONFIG, history, identity=identity, model={"w": torch.arange(3.0)})
-    state = folder.load_state(CONFIG, identity=identity)
+    settings = {"seed": 0, "model": {"n_feats": 8}}
+    folder.save_state(settings, history, model={"w": torch.arange(3.0)})
+    state = folder.load_state(settings)
     assert state["history"] == history and torch.equal(state["model"]["w"], torch.arange(3.0))
     with pytest.raises(TrainingError, match=r"other settings \(seed 0 -> 1\)"):
-        folder.load_state(replace(CONFIG, seed=1), identity=identity)
-    with pytest.raises(TrainingError, match=r"other settings \(model small -> large\)"):
-        folder.load_state(CONFIG, identity={"model": "large"})
+        folder.load_state(settings | {"seed": 1})
 
 
 def test_a_history_in_an_unknown_form_gets_a_sentence_and_costs_nothing(tmp_path):
@@ -167,43 +163,20 @@ def test_a_history_in_an_unknown_form_gets_a_sentence_and_costs_nothing(tmp_path
     assert (tmp_path / "best.safetensors").read_bytes() == best
 
 
-def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
-    """As if it had been begun when there was no ema_decay yet."""
-    config = replace(CONFIG, ema_decay=0.0)
-
-    def interrupt(kind, done, _):
-        if kind == "step" and done == 12:
-            raise Interrupted
-
-    straight, _ = run(tmp_path / "straight", config)
-    with pytest.raises(Interrupted):
-        run(tmp_path / "old", config, on_event=interrupt)
-    state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
-    del state["config"]["ema_decay"], state["history"]["precision"]
-    torch.save(state, tmp_path / "old" / "last.pt")
-    with pytest.raises(TrainingError, match=r"\(ema_decay 0.0 -> 0.9\)"):
-        run(tmp_path / "old", CONFIG, resume=True)
-    resumed, history = run(tmp_path / "old", config, resume=True)
-    assert same_weights(resumed, straight) and history.ended == "complete"
-
-
 def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):
     config = replace(CONFIG, max_epochs=1, perceptual=0.1)
     monkeypatch.setattr(
         "srlib.training.losses.vgg19_path", lambda: tmp_path / "none"
     )  # "auto" is vgg16-lite
     run(tmp_path, config)
-    frozen = make_model()
     scaled = make_model()
     pairs = make_pairs()
-    frozen.body.requires_grad_(False)
     scaled.config = replace(
         scaled.config, res_scale=0.1
     )  # it has the same weights, and another answer
     others = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2)]
     changes = {
         r"model \{.*'res_scale': 1.0\} -> \{.*'res_scale': 0.1\}": {"model": scaled},
-        r"trained parameters head.* -> head": {"model": frozen},
         r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
         r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},
     }
@@ -211,5 +184,5 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
         with pytest.raises(TrainingError, match=f"other settings .*{says}.*choose another run_dir"):
             run(tmp_path, config, resume=True, **changed)
     monkeypatch.setattr(SRLoss, "backbone", "vgg19")  # as if it had been fetched since
-    with pytest.raises(TrainingError, match="perceptual backbone vgg16-lite -> vgg19"):
+    with pytest.raises(TrainingError, match="backbone vgg16-lite -> vgg19"):
         run(tmp_path, config, resume=True)

@@ -1,4 +1,3 @@
-import json
 import re
 from dataclasses import asdict, replace
 
@@ -57,10 +56,7 @@ def test_a_lower_loss_alone_is_no_gain():
     assert history.verdict().startswith("No better than at the start: epoch 1 has 29.90 dB")
 
 
-def test_it_survives_json():
+def test_it_survives_as_a_dict():
     history = history_of([5, 3])
-    history.rollbacks.append(RollBack(7, 12.0, 1e-3, ["0001", "0004"]))
-    stored = json.loads(json.dumps(asdict(history)))
-    assert History.from_dict(stored) == history
-    stored["epochs"][0]["valid_ssim"] = 0.9  # as older versions wrote it
-    assert History.from_dict(stored | {"protocol": "rgb"}) == history
+    history.rollbacks.append(RollBack(7, 12.0, 1e-3))
+    assert History.from_dict(asdict(history)) == history

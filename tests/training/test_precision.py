@@ -7,11 +7,10 @@ import pytest
 import torch
 from tiny_training import CONFIG, make_model, make_pairs, run, same_weights
 
-from srlib.model.device import processor_seconds
 from srlib.model.edsr import TAIL_REACH, forward_interior
 from srlib.training import objective
 from srlib.training.losses import SRLoss
-from srlib.training.objective import Objective
+from srlib.training.objective import batch_loss
 from srlib.zoo.checkpoints import load_pretrained
 
 AUTO = replace(CONFIG, precision="auto")
@@ -19,15 +18,12 @@ AUTO = replace(CONFIG, precision="auto")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Sets the seconds that a step takes in each precision; the steps of the trial are made."""
+    """Sets the seconds that a block takes in each precision."""
     monkeypatch.setattr(objective, "SHORT", 0)
 
     def set_seconds(float32, bfloat16):
-        def timed(ways, **options):
-            assert list(processor_seconds(ways, **options)) == ["float32", "bfloat16"]
-            return {"float32": float32, "bfloat16": bfloat16}
-
-        monkeypatch.setattr(objective, "processor_seconds", timed)
+        seconds = {"float32": float32, "bfloat16": bfloat16}
+        monkeypatch.setattr(objective, "trial_on_cpu", lambda n_feats: seconds)
 
     return set_seconds
 
@@ -65,7 +61,7 @@ def test_float32_is_the_network_as_written(tmp_path):
     hr = torch.rand(2, 3, 24, 24)
     border = 2 * TAIL_REACH
     expected = SRLoss()(forward_interior(model, lr), hr[:, :, border:-border, border:-border])
-    assert torch.equal(Objective(model, SRLoss())(lr, hr), expected)
+    assert torch.equal(batch_loss(model, SRLoss(), lr, hr), expected)
 
 
 def test_only_the_body_is_rounded():
@@ -76,7 +72,7 @@ def test_only_the_body_is_rounded():
         model.body[-1].bias.zero_()
     lr = torch.rand(2, 3, 12, 12)
     hr = torch.rand(2, 3, 24, 24)
-    exact, rounded = (Objective(model, SRLoss(), bfloat16=on)(lr, hr) for on in (False, True))
+    exact, rounded = (batch_loss(model, SRLoss(), lr, hr, bfloat16=on) for on in (False, True))
     assert torch.equal(exact, rounded) and rounded.dtype == torch.float32
 
 

@@ -1,5 +1,5 @@
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -30,14 +30,12 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert history.best.valid_psnr > history.start.valid_psnr + 3
     assert events[0] == ("start", 0) and events[-2:] == [("step", 20), ("epoch", 20)]
     assert len(events) == 25
-    stored = json.loads((tmp_path / "history.json").read_text())
-    assert stored["epochs"][2]["valid_loss"] == history.epochs[2].valid_loss
-    assert stored["bicubic_psnr"] == history.bicubic_psnr > 20
+    assert history.bicubic_psnr > 20
     table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
     assert table["valid_psnr"].tolist() == pytest.approx([e.valid_psnr for e in history.epochs])
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     files = sorted(p.name for p in tmp_path.iterdir())
-    assert files == ["best.safetensors", "history.csv", "history.json", "last.pt"]
+    assert files == ["best.safetensors", "history.csv", "last.pt"]
 
 
 def test_what_is_measured_is_what_it_says(tmp_path):
@@ -71,7 +69,6 @@ def test_stop_keeps_the_best(tmp_path):
 
     model, history = run(tmp_path, on_event=stop)
     assert history.ended == "stopped" and len(history.epochs) == 3 and len(history.running) == 2
-    assert json.loads((tmp_path / "history.json").read_text()) == asdict(history)
     assert same_weights(model, load_file(tmp_path / "best.safetensors"))
     straight, _ = run(tmp_path / "straight")
     resumed, history = run(tmp_path, resume=True)
@@ -83,15 +80,6 @@ def test_a_finished_run_is_not_repeated(tmp_path):
     before = (tmp_path / "last.pt").stat().st_mtime_ns
     _, again = run(tmp_path, resume=True)
     assert again == history and (tmp_path / "last.pt").stat().st_mtime_ns == before
-
-
-def strict_json(path) -> dict:
-    """The content of a file that is JSON by the standard, without NaN and Infinity."""
-
-    def refuse(constant):
-        raise AssertionError(f"{path.name} has {constant}")
-
-    return json.loads(path.read_text(), parse_constant=refuse)
 
 
 def test_pictures_that_bicubic_restores_exactly_are_left_out(tmp_path):
@@ -107,12 +95,9 @@ def test_pictures_that_bicubic_restores_exactly_are_left_out(tmp_path):
     assert history.exact == [0, 2]
     assert history.bicubic_psnr == pytest.approx(expected.bicubic_psnr)
     assert history.start.valid_psnr == pytest.approx(expected.start.valid_psnr)
-    assert "2 left out" in history.verdict() and "inf" not in history.verdict()
-    assert strict_json(tmp_path / "b" / "history.json")["exact"] == [0, 2]
+    assert "inf" not in history.verdict()
     again = fine_tune(make_model(), pairs[:2], valid, config, run_dir=tmp_path / "b", resume=True)
     assert again[1] == history
-    with pytest.raises(TrainingError, match="take photographs"):
-        fine_tune(make_model(), pairs[:2], pages, config, run_dir=tmp_path / "c")
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e4])
@@ -124,10 +109,8 @@ def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
     def look(kind, _, history):
         if kind == "rollback":
             best = load_pretrained(tmp_path / "best.safetensors", 2)
-            agreed.append(
-                json.loads((tmp_path / "history.json").read_text())["epochs"]
-                == asdict(history)["epochs"]
-            )
+            table = pd.read_csv(tmp_path / "history.csv", index_col="epoch")
+            agreed.append(len(table) == len(history.epochs))
             agreed.append(
                 len(history.epochs) == 3
                 and same_weights(best, torch.load(tmp_path / "last.pt")["average"])
@@ -135,12 +118,9 @@ def test_an_exploding_step_is_undone(tmp_path, monkeypatch, factor):
 
     model, history = run(tmp_path, on_event=look)
     assert agreed == [True, True]
-    strict_json(tmp_path / "history.json")  # though the loss may be NaN
     (rollback,) = history.rollbacks
     assert rollback.step == 12 and rollback.learning_rate == learning_rate_at(12, CONFIG)
-    assert rollback.images == PairedPatches(make_pairs()[:2], scale=2, patch_size=24).names(12, 4)
     assert history.ended == "complete" and len(history.epochs) == 5
-    assert (tmp_path / "rolled_back_12.png").stat().st_size > 100
 
     class Slower(Exception):
         pass
@@ -194,20 +174,12 @@ def test_it_gives_up_after_three_times(tmp_path):
     too_fast = replace(CONFIG, learning_rate=1e3, warm_up_steps=0)
     with pytest.raises(
         TrainingError,
-        match=r"exploded 3 times, with learning rates 9\.9e\+02 at step 1.*lower learning_rate",
+        match=r"exploded 3 times, at last at step \d+ with learning rate .*a lower learning_rate",
     ):
         run(tmp_path, too_fast)
     with pytest.raises(TrainingError, match="exploded 3 times"):  # and does not try again
         run(tmp_path, too_fast, resume=True)
     assert same_weights(load_file(tmp_path / "best.safetensors"), make_model().state_dict())
-
-
-def test_damaged_weights_are_found_before_the_first_step(tmp_path):
-    model = make_model()
-    with torch.no_grad():
-        model.head[0].weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="loss is nan before the first step"):
-        run(tmp_path, model=model)
 
 
 def test_early_stopping_stops(tmp_path):
@@ -240,11 +212,6 @@ def test_the_average_is_a_mean_that_forgets():
     assert average.weight.item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_squared_error_trains(tmp_path):
-    _, history = run(tmp_path, replace(CONFIG, distance="mse", max_epochs=2))
-    assert history.best.valid_psnr > history.start.valid_psnr + 1
-
-
 def test_ssim_trains(tmp_path):
     _, history = run(tmp_path, replace(CONFIG, pixel=0.5, ssim=0.5, max_epochs=2))
     assert history.best.valid_psnr > history.start.valid_psnr + 0.5
@@ -273,13 +240,13 @@ def test_compiled_trains_alike(tmp_path, monkeypatch):
     """The step is traced as a whole, both kinds of it; generating machine code, which takes a minute, is left to torch."""
     traced = []
 
-    def compile(module):
-        traced.append(module)
-        module._compiled_call_impl = torch.compile(
-            module._call_impl, backend="eager", fullgraph=True
-        )
+    whole = partial(torch.compile, backend="eager", fullgraph=True)
 
-    monkeypatch.setattr(torch.nn.Module, "compile", compile)
+    def compile(function):
+        traced.append(function)
+        return whole(function)
+
+    monkeypatch.setattr(torch, "compile", compile)
     compiled = first_loss(tmp_path / "compiled", compile=True)
     plain = first_loss(tmp_path / "plain")
     assert len(traced) == 1 and compiled == pytest.approx(plain, rel=1e-5)
@@ -317,11 +284,6 @@ def test_settings_that_do_not_fit_the_task(tmp_path, settings, says):
     with pytest.raises(ValueError, match=says):
         run(tmp_path, replace(CONFIG, **settings))
     assert not (tmp_path / "last.pt").exists()
-
-
-def test_settings_as_a_dict_are_refused_with_the_way(tmp_path):
-    with pytest.raises(ValueError, match="TrainConfig"):
-        run(tmp_path, {"max_epochs": 1})
 
 
 def test_configs_can_be_kept_in_a_set():
