@@ -1,7 +1,7 @@
 """EDSR, its folded tail, its cost, and the device to run it on (lesson 03)."""
 
 from srlib.model.cost import count_macs, count_parameters, receptive_field
-from srlib.model.device import best_device, processor_seconds
+from srlib.model.device import best_device
 from srlib.model.edsr import (
     EDSR,
     SCALES,
@@ -27,6 +27,5 @@ __all__ = [
     "count_parameters",
     "folded_tail",
     "forward_interior",
-    "processor_seconds",
     "receptive_field",
 ]

@@ -1,4 +1,4 @@
-"""The one rule for the device to compute on, and the one trial for choosing a precision."""
+"""The one rule for the device to compute on, and the one clock for comparing ways of computing."""
 
 from __future__ import annotations
 
@@ -33,24 +33,30 @@ def best_device(device: str | torch.device = "auto") -> torch.device:
         ) from error
 
 
-def processor_seconds(
-    ways: Mapping[str, Callable[[], object]], *, rounds: int = 5
+def best_seconds(
+    ways: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.thread_time
 ) -> dict[str, float]:
-    """Time ways of computing on the CPU, so that other work on the machine does not decide.
+    """Time ways of computing, so that other work on the machine does not decide.
 
-    They take turns, and the best round of each counts. One thread computes, and its processor time
-    is taken: threads that wait for each other, or for the processor, do not count. Returns the
-    seconds by name.
+    They take turns, and the best of five rounds counts. On a CPU one thread computes, and its
+    processor time is taken: threads that wait for each other, or for the processor, do not count.
+
+    Args:
+        ways: The functions to time, by name.
+        clock: Gives the seconds; on a GPU, `time.perf_counter`.
+
+    Returns:
+        The seconds by name.
     """
     best = dict.fromkeys(ways, math.inf)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for _ in range(rounds):
+        for _ in range(5):
             for name, compute in ways.items():
-                started = time.thread_time()
+                started = clock()
                 compute()
-                best[name] = min(best[name], time.thread_time() - started)
+                best[name] = min(best[name], clock() - started)
     finally:
         torch.set_num_threads(threads)
     return best

@@ -161,13 +161,10 @@ def folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:
     size = 2 * TAIL_REACH + 1
     impulses = model.head[0].weight.new_zeros(n_feats, n_feats, size, size)
     impulses[range(n_feats), range(n_feats), TAIL_REACH, TAIL_REACH] = 1
-    # Subtracting the biases' share afterwards would cost three digits.
-    no_biases = {
-        name: torch.zeros_like(weight)
-        for name, weight in model.tail.named_parameters()
-        if name.endswith("bias")
-    }
-    lit = torch.func.functional_call(model.tail, no_biases, impulses)
+    lit = impulses
+    for layer in (*model.tail[0], model.tail[1]):
+        convolves = isinstance(layer, nn.Conv2d)
+        lit = conv2d(lit, layer.weight, padding=1) if convolves else layer(lit)
     dark = model.tail(torch.zeros_like(impulses[:1]))
     weight = pixel_unshuffle(lit, scale).transpose(0, 1).flip(-1, -2)
     bias = pixel_unshuffle(dark, scale)[0, :, TAIL_REACH, TAIL_REACH]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from srlib.model.edsr import EDSR, TAIL_REACH, forward_interior
 from srlib.training.config import TrainConfig
 from srlib.training.losses import SRLoss
-from srlib.upscaling.engines import trial_on_cpu
+from srlib.upscaling.engines import trial
 
 SHORT = 50  # steps; a training this short is computed in float32 unless told otherwise
 
@@ -38,7 +38,7 @@ def choose_precision(model: EDSR, config: TrainConfig, device: torch.device) -> 
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     if device.type != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
         return "float32"
-    seconds = trial_on_cpu(model.config.n_feats)
+    seconds = trial(model.config.n_feats, device)
     return min(seconds, key=seconds.get)
 
 

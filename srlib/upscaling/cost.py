@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 
 from srlib.model import receptive_field
 from srlib.model.device import best_device
-from srlib.model.edsr import TAIL_REACH, EDSRConfig, ResBlock
-from srlib.upscaling.engines import Options, choose_route, trial_on_cpu
+from srlib.model.edsr import TAIL_REACH, EDSRConfig
+from srlib.upscaling.engines import Options, choose_route, trial
 from srlib.upscaling.tiling import tile_memory, tile_side, tiles, with_halo
 
-_GPU_MACS = 5e9  # of a trial on a GPU: enough to fill it
 _AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five networks
 
 
@@ -23,14 +20,11 @@ _AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five n
 class Cost:
     """The cost of an enlargement: seconds on an idle machine, and bytes beside the input.
 
-    The bytes are those of the largest tile and of the result. Engine and precision as in `Route`.
+    The bytes are those of the largest tile and of the result.
     """
 
     seconds: float
     memory: int
-    tiles: int
-    engine: str
-    precision: str
 
 
 def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
@@ -46,9 +40,8 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
         **options: As for `upscale`. A network with hooks is computed with engine="torch".
 
     Example:
-        >>> cost = predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64)
-        >>> cost.engine, cost.precision, cost.tiles
-        ('torch', 'float32', 1)
+        >>> predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64).memory
+        2082304
     """
     chosen = Options(**options)
     device = best_device(chosen.device)
@@ -60,7 +53,7 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
     macs = sum(pixels) * _macs(config)
     seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, route.precision)
     memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
-    return Cost(seconds, memory, len(places), route.engine, route.precision)
+    return Cost(seconds, memory)
 
 
 def _macs(config: EDSRConfig) -> int:
@@ -72,23 +65,6 @@ def _macs(config: EDSRConfig) -> int:
 
 
 def _seconds_per_mac(n_feats: int, device: torch.device, precision: str) -> float:
-    if device.type == "cpu":
-        seconds = trial_on_cpu(n_feats)
-        return seconds.get(precision, seconds["float32"]) / torch.get_num_threads()
-    return _trial_on_gpu(n_feats, device, precision)
-
-
-@lru_cache(maxsize=16)
-def _trial_on_gpu(n_feats: int, device: torch.device, precision: str) -> float:
-    """Time a residual block: the seconds for a multiply-accumulate."""
-    side = math.isqrt(int(_GPU_MACS / (18 * n_feats**2)))
-    features = torch.zeros(1, n_feats, side, side, device=device)
-    features = features.to(memory_format=torch.channels_last)
-    block = ResBlock(n_feats, 1.0).to(device)
-    half = torch.autocast(device.type, getattr(torch, precision), precision != "float32")
-    with torch.inference_mode(), half:
-        for _ in range(2):  # the first one warms up
-            started = time.perf_counter()
-            block(features)[0, 0, 0, 0].item()  # waits for the GPU
-            seconds = time.perf_counter() - started
-    return seconds / (18 * n_feats**2 * side**2)
+    seconds = trial(n_feats, device)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    return seconds.get(precision, seconds["float32"]) / threads

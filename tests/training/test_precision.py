@@ -23,7 +23,7 @@ def clock(monkeypatch):
 
     def set_seconds(float32, bfloat16):
         seconds = {"float32": float32, "bfloat16": bfloat16}
-        monkeypatch.setattr(objective, "trial_on_cpu", lambda n_feats: seconds)
+        monkeypatch.setattr(objective, "trial", lambda n_feats, device: seconds)
 
     return set_seconds
 

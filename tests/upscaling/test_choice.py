@@ -19,7 +19,7 @@ def machine(monkeypatch):
     def set_speed(gigamacs):
         trial = {"float32": 1e-9 / gigamacs, "bfloat16": 1e-9 / gigamacs}
         for room in (cost, engines):
-            monkeypatch.setattr(room, "trial_on_cpu", lambda n_feats: trial)
+            monkeypatch.setattr(room, "trial", lambda n_feats, device: trial)
         monkeypatch.setattr(cost.torch, "get_num_threads", lambda: 1)
 
     return set_speed

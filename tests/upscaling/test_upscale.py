@@ -193,22 +193,6 @@ def test_the_border_is_better_than_with_zeros(scale, gain):
     assert mirrored > zeros + gain
 
 
-@pytest.mark.parametrize("size", [(20, 31), (5, 3)])
-def test_a_texture_that_tiles_stays_one(photo, size):
-    """Wherever it is cut, the enlarged texture is the same, but for rounding, and mirrored it is not."""
-    model, texture = (
-        load_pretrained("edsr-lite", 2),
-        np.ascontiguousarray(photo[: size[0], : size[1]]),
-    )
-
-    def difference(padding):
-        rolled = np.roll(texture, (2, 1), (0, 1))
-        there = np.roll(upscale(rolled, model, padding=padding), (-4, -2), (0, 1))
-        return np.abs(there.astype(int) - upscale(texture, model, padding=padding)).max()
-
-    assert difference("wrap") <= 1 < 20 < difference("symmetric")
-
-
 @pytest.mark.parametrize(
     "wanted",
     [{"width": 100}, {"height": 77}, {"width": 41}, {"height": 240}, {"width": np.int64(80)}],
