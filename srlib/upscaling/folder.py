@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
-
-from safetensors.torch import save
 
 from srlib import __version__
-from srlib.errors import SRError
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
-from srlib.upscaling.choice import checked_model, chosen_model
+from srlib.upscaling.choice import checked_model
 from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import check_scale, upscale
-from srlib.zoo.checkpoints import load_pretrained, save_weights
+from srlib.zoo.reader import checksum
 
 
 def upscale_folder(
@@ -33,7 +26,6 @@ def upscale_folder(
     scale: float | None = None,
     suffix: str = ".png",
     self_ensemble: bool = False,
-    executor: Executor | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
     **options,
@@ -52,12 +44,6 @@ def upscale_folder(
         suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
             .bmp.
         self_ensemble: Average eight answers, as for `upscale`.
-        executor: Makes the results on its workers, which see both folders under the same paths,
-            such as Dask's `Client.get_executor()`; each worker process reads the model once. None
-            computes one picture after the other here, since PyTorch uses all cores for one, and
-            reads and writes others meanwhile. Processes on one machine should share the cores, and
-            must not be forked from one that has used PyTorch:
-            `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
         overwrite: Make all results again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
         **options: As for `upscale`.
@@ -77,78 +63,30 @@ def upscale_folder(
         raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
-    steps = {"model": f"recommended by srlib {__version__}", "scale": scale or 4}
-    if model is not None:
-        checked_model(model)
-        steps = {"model": _fingerprint(model), "scale": scale or model.config.scale}
-    steps["self_ensemble"] = self_ensemble
     options |= {"scale": scale, "self_ensemble": self_ensemble}
-    stop = None if executor else Event()
-    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
+    network = f"recommended by srlib {__version__}"
+    if model is not None:
+        network = checksum(checked_model(model).config, model.state_dict())
+        scale = scale or model.config.scale
+    steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
+    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps)
     listing = list_pictures(source_dir).needed()
-    if executor:
-        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
-    with ThreadPoolExecutor(2) as threads:
-        return job.run(listing.pictures, threads, on_progress, listing.passed_over)
-
-
-_one_at_a_time = Lock()  # for the network, in the threads of one process
+    return job.run(listing.pictures, None, on_progress, listing.passed_over)
 
 
 @dataclass(frozen=True)
 class _Upscaling(FolderJob):
-    """The enlarging of pictures by one model, its weights file, or the recommended models.
+    """The enlarging of pictures by one model, or by the recommended ones."""
 
-    `stop` makes threads of this process give up; None if the workers are elsewhere.
-    """
-
-    model: EDSR | Path | None
+    model: EDSR | None
     options: dict
     steps: dict
-    stop: Event | None
 
     def recipe(self) -> dict:
         return self.steps
 
-    def for_workers(self, scratch: Path) -> FolderJob:
-        if self.stop or self.model is None:
-            return self
-        # A file travels better than a model, which executors would pickle for every picture.
-        return replace(self, model=save_weights(self.model, scratch / "model.safetensors"))
-
-    def cancel(self) -> None:
-        if self.stop:
-            self.stop.set()
-
     def make(self, source: Path, name: str, result: Path) -> None:
-        picture = read_image(source)
-        if self.model is None:
-            model = chosen_model(source, size=picture.size, **self.options)
-        else:
-            model = _loaded(self.model) if isinstance(self.model, Path) else self.model
-        with _one_at_a_time:
-            self._go_on()
-            larger = upscale(picture, model, on_progress=self._go_on, **self.options)
-        write_image(result, larger)
-
-    def _go_on(self, *_: int) -> None:
-        if self.stop and self.stop.is_set():
-            raise SRError("The run was stopped.")
+        write_image(result, upscale(source, self.model, **self.options))
 
     def check(self, result: Path) -> None:
         read_image(result)
-
-
-def _fingerprint(model: EDSR) -> str:
-    """A short text that changes with the network and its weights."""
-    weights = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-    }
-    digest = hashlib.sha256(save(weights)).hexdigest()
-    return f"{type(model).__name__} {asdict(model.config)} {digest[:16]}"
-
-
-@lru_cache(maxsize=1)
-def _loaded(path: Path) -> EDSR:
-    """Once in each worker process and run: a path in a scratch folder never comes back."""
-    return load_pretrained(path)

@@ -88,18 +88,13 @@ def _strips(
 ) -> Iterator[np.ndarray]:
     """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
     starts = range(0, len(lr.rgb), _STRIP)
-    done = 0
-
-    def progress(tiles: int, tiles_of_strip: int) -> None:
-        nonlocal done
-        done = before + tiles
-        if on_progress:
-            on_progress(done, before + tiles_of_strip * strips_left)
-
     for number, start in enumerate(starts):
+
+        def progress(done: int, tiles: int, before: int = number) -> None:
+            if on_progress:
+                on_progress(before * tiles + done, len(starts) * tiles)
+
         rows = slice(start, min(start + _STRIP, len(lr.rgb)))
-        before = done
-        strips_left = len(starts) - number
         rgb = super_resolve(lr.rgb, model, rows=rows, on_progress=progress, **options)
         layers = [to_gray(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:

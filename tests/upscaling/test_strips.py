@@ -76,9 +76,8 @@ def test_progress_cancel_and_what_is_left(tmp_path):
     upscale_to_tiff(
         picture("rgb"), tmp_path / "a.tif", tiny(2), tile=64, on_progress=lambda *p: seen.append(p)
     )
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and seen[-1][0] == seen[-1][
-        1
-    ]
+    shares = [done / total for done, total in seen]
+    assert shares == sorted(shares) and shares[-1] == 1 and len(set(shares)) > 10
 
     class Cancelled(Exception):
         pass
