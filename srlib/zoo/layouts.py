@@ -14,27 +14,12 @@ Weights = dict[str, Tensor]
 
 SHIFTS = ("sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias")
 _FIRST_CONVOLUTIONS = ("head.0.weight", "conv_first.weight")  # official, BasicSR
-_NEEDED = ("head.0.weight", "body.0.body.0.weight", "tail.0.0.weight", "tail.1.weight")
 _BASICSR = {
     r"^conv_first\.": "head.0.",
     r"^body\.(\d+)\.conv1\.": r"body.\1.body.0.",
     r"^body\.(\d+)\.conv2\.": r"body.\1.body.2.",
     r"^upsample\.(\d)\.": r"tail.0.\1.",
     r"^conv_last\.": "tail.1.",
-}
-# Keys that only one other architecture has, the most telling first. ^ stands for any prefix.
-_FOREIGN = {
-    r"^pre_process\.": "MDSR, one body for three scales",
-    r"\.conv_du\.|\.rcab\.": "RCAN, which has channel attention",
-    r"relative_position_index_SA|overlap_attn": "HAT, a transformer",
-    r"relative_position_bias_table": "SwinIR, a transformer",
-    r"\.rdb\d\.conv\d|\.RDB\d\.conv\d": "ESRGAN's generator (RRDB)",
-    r"^RDBs\.": "RDN, which has dense blocks",
-    r"\.running_mean$": "SRResNet or another network with batch norm",
-    r"^upconv\d\.": "SRResNet without batch norm (BasicSR's MSRResNet)",
-    r"^tail\.0\.4\.": "EDSR for x8",
-    r"^body\.0\.weight$": "Real-ESRGAN's compact network",
-    r"^(features\.\d+|conv\d_\d)\.|^classifier\.": "VGG or another image classifier",
 }
 
 
@@ -78,22 +63,6 @@ def assemble(weights: Weights, config: EDSRConfig) -> EDSR:
         model = EDSR(config)
     model.load_state_dict(weights, assign=True)
     return model.eval()
-
-
-def foreign_sentence(found: Weights) -> str:
-    """Say which other architecture the keys belong to, and what an EDSR needs; "" if unknown."""
-    for pattern, name in _FOREIGN.items():
-        pattern = pattern.replace("^", r"^(?:[A-Za-z_]+\.)*")
-        if any(re.search(pattern, key) for key in found):
-            if missing := [key for key in _NEEDED if key not in found]:
-                return f"It seems to be {name}; for an EDSR it lacks {shortened(missing)}."
-            return f"It seems to be {name}; srlib has EDSR for x2, x3 and x4 only."
-    return ""
-
-
-def shortened(items: list[str]) -> str:
-    """Join the first four items with commas and count the others."""
-    return ", ".join(items[:4]) + (f" and {len(items) - 4} more" if len(items) > 4 else "")
 
 
 def _official_names(found: Weights) -> Weights:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from textwrap import shorten
 
 import torch
 
 from srlib.errors import printable
 from srlib.files.download import sha256_of
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
-from srlib.zoo.layouts import (
-    SHIFTS,
-    Weights,
-    assemble,
-    foreign_sentence,
-    shortened,
-    to_official,
-)
-from srlib.zoo.reader import read_file, tensors_sha256
+from srlib.zoo.layouts import SHIFTS, assemble, to_official
+from srlib.zoo.reader import read_weights, tensors_sha256
+
+_LONGEST = 400  # letters of PyTorch's answer to weights that do not fit
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def inspect_checkpoint(path: str | os.PathLike) -> Passport:
     """Describe a weights file without running any code in it.
 
     Args:
-        path: A file that safetensors or torch.save wrote, or a folder with one such file.
+        path: A file that safetensors or torch.save wrote.
 
     Returns:
         Its passport; print it for a readable table.
@@ -102,71 +98,44 @@ def open_checkpoint(
         known: The config it has by its hash; the layout is the official one, nothing is guessed.
         res_scale: Overrides the file's statement and srlib's assumption.
     """
-    stored = read_file(path)
+    stored = read_weights(path)
     stated = known or stored.config
-    if stated:
-        layout = "srlib"
-        weights = stored.weights
-    else:
-        layout, weights = to_official(stored.weights, res_scale)
+    layout = "srlib"
+    weights = stored.weights
+    if not stated:
+        layout, weights = to_official(weights, res_scale)
     source = "given"
-    if res_scale is None:
+    if res_scale is None and stated:
+        source = "read from the file's metadata"
+    elif res_scale is None:
         source = "assumed, since weights do not show it: the authors' choice for this size"
-        if stated:
-            res_scale = stated.res_scale
-            source = "read from the file's metadata"
-    try:
-        config = config_from_state_dict(weights, res_scale=res_scale)
-        problems = _differences(weights, config)
-        if stated and replace(stated, res_scale=config.res_scale) != config:
-            problems.append(f"It should be {stated}, and its weights are those of {config}.")
-    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        layout = None
-        config = None
-        problems = [str(error)]
-    if problems and (foreign := foreign_sentence(stored.weights)):
-        layout = None
-        config = None
-        problems = [foreign]
-    if damaged := [key for key, value in weights.items() if not value.isfinite().all()]:
-        problems.append(f"Not finite: {shortened(damaged)}; this training has diverged.")
+    config = None
     model = None
-    if not problems:
+    problem = ""
+    try:
+        config = stated or config_from_state_dict(weights)
+        if res_scale is not None:
+            config = replace(config, res_scale=res_scale)
         model = assemble(weights, config)
+    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        problem = shorten(str(error), _LONGEST)
+    if model:
         extremes = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)).round()
         with torch.inference_mode():
             answer = model(extremes)
         if not answer.isfinite().all():
-            problems.append("Its values are so large that a small picture comes out infinite.")
+            problem = (
+                "Its values are not finite, or so large that a small picture comes out infinite."
+            )
     passport = Passport(
         file=stored.path.name,
-        layout=layout,
+        layout=layout if config else None,
         place=stored.place,
         config=config,
         res_scale_from=source,
         parameters=sum(value.numel() for key, value in weights.items() if key not in SHIFTS),
         sha256=sha256_of(stored.path),
         tensors_sha256=tensors_sha256(weights),
-        problems=tuple(problems),
+        problems=(problem,) if problem else (),
     )
     return passport, model if passport.loads else None
-
-
-def _differences(weights: Weights, config: EDSRConfig) -> list[str]:
-    """Write a sentence on every kind of key that strict loading would refuse."""
-    with torch.device("meta"):  # the claimed size takes no memory
-        expected = {key: tuple(value.shape) for key, value in EDSR(config).state_dict().items()}
-    shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    missing = [key for key in expected if key not in shapes]
-    surplus = [key for key in shapes if key not in expected]
-    changed = [
-        f"{key} is {shapes[key]} instead of {shape}"
-        for key, shape in expected.items()
-        if shapes.get(key, shape) != shape
-    ]
-    sentences = {
-        "Missing: {}.": missing,
-        "An EDSR has no {}.": surplus,
-        "Wrong shapes: {}.": changed,
-    }
-    return [text.format(shortened(items)) for text, items in sentences.items() if items]

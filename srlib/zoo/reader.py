@@ -21,17 +21,11 @@ from torch import Tensor
 from srlib.errors import SRError
 from srlib.files.whole import open_regular
 from srlib.model.edsr import EDSRConfig
-from srlib.zoo.layouts import Weights, prefixes, shortened
+from srlib.zoo.layouts import Weights, prefixes
 
 _DEEPEST = 8  # levels of mappings in a file that are searched for weights
-SUFFIXES = {".safetensors", ".pt", ".pth", ".ckpt", ".bin"}
 # Averaged weights are the better ones, so they are preferred where a file has both.
 _AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])|averag", re.IGNORECASE)
-# Files that often lie where a weights file should, by their first bytes.
-_NO_WEIGHTS = {
-    b"<": "is a web page, perhaps the login or error page of a site: fetch the file again",
-    b"version https://git-lfs": "is only a Git LFS pointer: `git lfs pull` brings the file",
-}
 
 
 class WeightsError(SRError, ValueError):
@@ -74,47 +68,39 @@ class StoredWeights:
     config: EDSRConfig | None
 
 
-def read_weights(path: str | os.PathLike) -> tuple[Weights, EDSRConfig | None]:
-    """Read a weights file's state dict in float32, and its config or None.
+def read_weights(path: str | os.PathLike) -> StoredWeights:
+    """Read the weights of the network in a file, in float32, and its config.
+
+    Args:
+        path: A file that safetensors or torch.save wrote.
 
     Raises:
         WeightsError: The file is missing, damaged, wants to run code, or holds no network.
     """
-    stored = read_file(path)
-    return stored.weights, stored.config
-
-
-def read_file(path: str | os.PathLike) -> StoredWeights:
-    """Read the weights of the network in a file. Raises WeightsError as `read_weights` does."""
     path = Path(os.path.expanduser(path))
-    try:
-        path = _file_at(path)
-        content, metadata = load_content(path)
-    except WeightsError:
-        raise
-    except (FileNotFoundError, NotADirectoryError):
-        raise WeightsError(f"There is no weights file {path}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise WeightsError(f"{path} cannot be read: {reason}.") from error
+    content, metadata = load_content(path)
     weights, place = _network_in(content, path)
     config = None
-    # A flipped bit may be in the entry's name too.
-    signed = (text for text in metadata.values() if '"checksum"' in text)
-    if stated := metadata.get("edsr_config") or next(signed, None):
-        try:
-            fields = dict(json.loads(stated))
-            stored_checksum = fields.pop("checksum", None)
-            config = EDSRConfig(**fields)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise WeightsError(
-                f"{path.name} has an unusable config in its metadata: {error}"
-            ) from error
-        if stored_checksum not in (None, checksum(config, weights)):
-            raise WeightsError(
-                f"{path.name} is damaged: its checksum does not fit. Fetch it again."
-            )
+    for name, text in metadata.items():
+        # A flipped bit may be in the entry's name too.
+        if name == "edsr_config" or '"checksum"' in text:
+            config = _config_in(text, weights, path)
     return StoredWeights(path, weights, place, config)
+
+
+def _config_in(text: str, weights: Weights, path: Path) -> EDSRConfig:
+    """Read the config in a file's metadata, and compare the checksum beside it."""
+    try:
+        fields = dict(json.loads(text))
+        stored_checksum = fields.pop("checksum", None)
+        config = EDSRConfig(**fields)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WeightsError(
+            f"{path.name} has an unusable config in its metadata: {error}"
+        ) from error
+    if stored_checksum not in (None, checksum(config, weights)):
+        raise WeightsError(f"{path.name} is damaged: its checksum does not fit. Fetch it again.")
+    return config
 
 
 def tensors_sha256(weights: Weights) -> str:
@@ -132,49 +118,41 @@ def checksum(config: EDSRConfig, weights: Weights) -> str:
     return hashlib.sha256(f"{config} {tensors_sha256(weights)}".encode()).hexdigest()
 
 
-def _file_at(path: Path) -> Path:
-    """Return the file itself, or the one weights file of a folder."""
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
-        files = [file for file in files if file.stem == "best"] or files
-        if len(files) != 1:
-            names = shortened([file.name for file in files]) or "none"
-            raise WeightsError(f"{path} is a folder, whose weights files are: {names}. Name one.")
-        return files[0]
-    return path
-
-
 def load_content(path: Path) -> tuple[Any, dict[str, str]]:
     """Load the content and the metadata of a file. The first bytes tell the format, not the name.
 
     Raises:
-        OSError: It cannot be opened, or is not a regular file.
-        WeightsError: It is damaged, wants to run code, or is no file of PyTorch or safetensors.
+        WeightsError: It is no regular file, is damaged, wants to run code, or is no file of PyTorch
+            or safetensors.
     """
-    with open_regular(path) as file:
-        start = file.read(1024)
-        file.seek(0)
-        for beginning, sentence in _NO_WEIGHTS.items():
-            if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(beginning):
-                raise WeightsError(f"{path.name} {sentence}.")
-        try:
-            if start[8:9] == b"{":
-                return _safetensors(path)
+    complaint = f"{path.name} is damaged or no weights file; fetch it again."
+    try:
+        with open_regular(path) as file:
+            start = file.read(9)
+            file.seek(0)
+            if start[8:] == b"{":
+                return _safetensors(file.read())
             if start.startswith(b"PK"):
                 _check_archive(path)
             # A file and not its path, whose suffix torch.load would believe.
             with _allowed_lock, torch.serialization.safe_globals(_ALLOWED):
                 return torch.load(file, map_location="cpu", weights_only=True), {}
-        except WeightsError:
-            raise
-        except Exception as error:  # damaged and hostile files raise all kinds
-            complaint = _complaint(path.name, error)
+    except WeightsError:
+        raise
+    except OSError as error:
+        complaint = f"{path} cannot be read: {error.strerror or error}."
+    except Exception as error:  # damaged and hostile files raise all kinds
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        if isinstance(error, UnpicklingError) and wanted:
+            complaint = (
+                f"{path.name} wants to run {wanted[1]} when it is loaded, and srlib never runs "
+                "code from a file; ask for one that holds tensors alone, best as safetensors."
+            )
     # Not chained: PyTorch's message advises the reader to run the code in the file.
     raise WeightsError(complaint)
 
 
-def _safetensors(path: Path) -> tuple[Weights, dict[str, str]]:
-    content = path.read_bytes()  # safe_open takes no path that is not UTF-8
+def _safetensors(content: bytes) -> tuple[Weights, dict[str, str]]:
     weights = safetensors.torch.load(content)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return weights, header.get("__metadata__", {})
@@ -184,10 +162,6 @@ def _check_archive(path: Path) -> None:
     """Check a .pt file's records, since torch.load looks at neither checksums nor sizes."""
     with zipfile.ZipFile(path) as archive:
         records = archive.infolist()
-        if any(record.filename.endswith("/constants.pkl") for record in records):
-            raise WeightsError(
-                f"{path.name} is a TorchScript program; save its module's state_dict() instead."
-            )
         if sum(record.file_size for record in records) > path.stat().st_size:
             raise WeightsError(
                 f"{path.name} is compressed, which torch.save never does, and was not unpacked."
@@ -198,19 +172,6 @@ def _check_archive(path: Path) -> None:
                 f"{path.name} is damaged: the checksum of {damaged} in it does not fit. "
                 "Fetch it again."
             )
-
-
-def _complaint(name: str, error: Exception) -> str:
-    message = str(error)
-    if isinstance(error, UnpicklingError) and (wanted := re.search(r"GLOBAL (\S+)", message)):
-        return (
-            f"{name} wants to run {wanted[1]} when it is loaded, and srlib never runs code from a "
-            "file; ask for one that holds tensors alone, best as safetensors."
-        )
-    if isinstance(error, UnpicklingError) or "weights_only" in message:
-        message = "it holds no state dict as torch.save writes one"
-    reason = (message.splitlines() or [type(error).__name__])[0]
-    return f"{name} is damaged or no weights file: {reason}"
 
 
 def _network_in(content: Any, path: Path) -> tuple[Weights, str]:
@@ -238,19 +199,16 @@ def _network_in(content: Any, path: Path) -> tuple[Weights, str]:
     return _as_float(tensors, path), ", ".join(words)
 
 
-def _state_dicts(content: Any) -> Iterator[tuple[str, Weights]]:
+def _state_dicts(content: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, Weights]]:
     """Find the mappings with the weights of a convolutional network, and their keys."""
-    found = [((), content)]
-    seen = set()
-    for place, value in found:  # it grows meanwhile
-        if not isinstance(value, Mapping) or id(value) in seen or len(place) > _DEEPEST:
-            continue
-        seen.add(id(value))
-        tensors = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, Tensor)}
-        if any(tensor.ndim == 4 for tensor in tensors.values()):
-            yield ".".join(place), tensors
-        else:
-            found += [((*place, str(key)), inner) for key, inner in value.items()]
+    if not isinstance(content, Mapping) or len(place) > _DEEPEST:
+        return
+    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if any(tensor.ndim == 4 for tensor in tensors.values()):
+        yield ".".join(place), tensors
+        return
+    for key, value in content.items():
+        yield from _state_dicts(value, (*place, str(key)))
 
 
 def _rank(network: tuple[str, str | None, Weights]) -> tuple[bool, bool]:
@@ -270,11 +228,7 @@ def _as_float(tensors: Weights, path: Path) -> Weights:
     size = path.stat().st_size
     if claimed > size:
         raise WeightsError(f"{path.name} claims {claimed:,} bytes of weights and has {size:,}.")
-    try:
-        # Copied, since safetensors maps the file, which may be overwritten while the model lives.
-        return {
-            name: value.detach().to(torch.float32, copy=True).contiguous()
-            for name, value in tensors.items()
-        }
-    except RuntimeError as error:
-        raise WeightsError(f"{path.name} holds numbers of an unusable kind: {error}.") from error
+    return {
+        name: value.detach().to(torch.float32, copy=True).contiguous()
+        for name, value in tensors.items()
+    }

@@ -301,61 +301,24 @@ def test_str_and_frozen(tmp_path):
         passport.file = "b"
 
 
-def keys(*names, shape=(4, 4, 3, 3)):
-    return {name: torch.zeros(shape) for name in names}
-
-
-FOREIGN = {
-    "MDSR": official_state_dict(2, 1, 4)
-    | keys("pre_process.0.0.body.0.weight", "upsample.0.0.weight", shape=(4, 4, 5, 5)),
-    "RCAN": keys(
-        "head.0.weight",
-        "body.0.body.0.body.0.weight",
-        "body.0.body.0.body.3.conv_du.0.weight",
-        "tail.1.weight",
-    ),
-    "SwinIR": keys(
-        "conv_first.weight", "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"
-    ),
-    "ESRGAN": keys(
-        "conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight", "conv_up1.weight"
-    ),
-    "(RRDB)": keys("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
-    "batch norm": official_state_dict(2, 1, 4) | keys("body.0.body.1.running_mean", shape=(4,)),
-    "MSRResNet": keys(
-        "conv_first.weight",
-        "body.0.conv1.weight",
-        "upconv1.weight",
-        "conv_hr.weight",
-        "conv_last.weight",
-    ),
-    "x8": official_state_dict(4, 1, 4) | keys("tail.0.4.weight", shape=(16, 4, 3, 3)),
-    "compact": keys("body.0.weight", "body.1.weight", "body.2.weight"),
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_other_architectures_get_a_sentence(tmp_path, name):
-    torch.save(FOREIGN[name], tmp_path / "other.pth")
-    passport = inspect_checkpoint(tmp_path / "other.pth")
-    assert passport.layout is None and passport.config is None and len(passport.problems) == 1
-    assert name in passport.problems[0] and passport.problems[0] in str(passport)
-    with pytest.raises(WeightsError, match=r"It seems to be .*; .*\.$"):
-        load_pretrained(tmp_path / "other.pth", 2)
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda w: w.pop("body.1.conv2.bias"), r"Missing: body\.1\.body\.2\.bias\."),
-        (lambda w: w.update({"extra.weight": torch.zeros(1)}), r"An EDSR has no extra\.weight\."),
+        (
+            lambda w: w.pop("body.1.conv2.bias"),
+            r'Missing key\(s\) in state_dict: "body\.1\.body\.2\.bias"',
+        ),
+        (
+            lambda w: w.update({"extra.weight": torch.zeros(1)}),
+            r'Unexpected key\(s\) in state_dict: "extra\.weight"',
+        ),
         (
             lambda w: w.update({"conv_first.weight": torch.zeros(FEATS, 1, 3, 3)}),
-            r"head\.0\.weight is \(8, 1, 3, 3\) instead of",
+            r"size mismatch for head\.0\.weight",
         ),
         (
             lambda w: w.update({"conv_last.bias": torch.tensor([0.0, float("nan"), 0.0])}),
-            r"Not finite: tail\.1\.bias",
+            "not finite",
         ),
         (lambda w: w.update({"conv_first.weight": torch.tensor(1.0)}), "."),
         (
@@ -365,7 +328,7 @@ def test_other_architectures_get_a_sentence(tmp_path, name):
                     "upsample.0.weight": torch.zeros(800_000),
                 }
             ),
-            "Wrong shapes",
+            "size mismatch",
         ),
         (
             # a shape of no values at all, which would overflow the size of the layer after it

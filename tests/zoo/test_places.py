@@ -86,7 +86,7 @@ def test_an_optimiser_is_no_network(tmp_path, weights):
 def test_prefixes_do_not_make_loading_lenient(tmp_path, weights):
     del weights["body.0.body.2.bias"]
     torch.save({"state_dict": prefixed(weights, "model.")}, tmp_path / "a.pt")
-    with pytest.raises(WeightsError, match=r"Missing: body\.0\.body\.2\.bias"):
+    with pytest.raises(WeightsError, match=r"Missing key\(s\).*body\.0\.body\.2\.bias"):
         load_pretrained(tmp_path / "a.pt")
 
 
@@ -141,39 +141,14 @@ def test_other_functions_are_refused_all_the_same(tmp_path, name):
 
 
 def test_any_place(tmp_path, weights, monkeypatch):
-    """A bare name, a file without a suffix, a folder, the home folder."""
+    """A bare name, a file without a suffix, the home folder."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "notes.txt").write_text("not weights")
-    torch.save(weights, tmp_path / "run" / "last.pt")
     torch.save(weights, tmp_path / "model_best")
     torch.save(weights, tmp_path / "my model")
-    for path in (
-        "model_best",
-        "my model",
-        "run",
-        "run/",
-        "~/run",
-        "~/model_best",
-        "./model_best",
-        str(tmp_path / "run"),
-    ):
+    for path in ("model_best", "my model", "~/model_best", "./model_best"):
         assert_same(path, weights)
         assert load_pretrained(tmp_path / path.replace("~", str(tmp_path))).config == CONFIG
-
-
-def test_a_folder_with_several_files(tmp_path, weights):
-    for name in ("a.pt", "b.pth"):
-        torch.save(weights, tmp_path / name)
-    with pytest.raises(WeightsError, match=r"a\.pt, b\.pth"):
-        load_pretrained(tmp_path)
-    torch.save({name: value * 2 for name, value in weights.items()}, tmp_path / "best.pt")
-    assert_same(tmp_path, {name: value * 2 for name, value in weights.items()})
-    for name in ("a.pt", "b.pth", "best.pt"):
-        (tmp_path / name).unlink()
-    with pytest.raises(WeightsError, match="none"):
-        load_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -223,8 +223,8 @@ def without_network(checkpoint, sha256):
 @pytest.mark.parametrize(
     ("content", "scale", "says"),
     [
-        ("nothing", 4, "no weights file"),
-        ("text", 4, "is a web page"),
+        ("nothing", 4, "cannot be read: No such file"),
+        ("text", 4, "damaged or no weights file"),
         ("cut", 4, "damaged or no weights file"),
         ("vgg", 4, "not an EDSR"),
         ("short", 4, "not an EDSR that srlib can load"),
