@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +41,8 @@ class EDSRConfig:
     res_scale: float = 1.0
 
     def __post_init__(self):
-        values = (self.scale, self.n_resblocks, self.n_feats, self.res_scale)
         if not (
-            all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
-            and self.scale in SCALES
+            self.scale in SCALES
             and min(self.n_resblocks, self.n_feats) >= 1
             and abs(self.res_scale) <= torch.finfo(torch.float32).max
         ):

@@ -52,11 +52,6 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     for pair in sample:
         if fault := _value_fault(pair) or _size_fault(pair, scale):
             raise TrainingError(f"{pair.name}, a {kind} pair: {fault}")
-    if max(max(pair.hr.max(), pair.lr.max()) for pair in sample) <= 1:
-        raise TrainingError(
-            f"The {kind} pairs are black: no value in LR or HR is above 1, as if values from 0 to "
-            "1 had been cast to uint8. Multiply by 255 and round first."
-        )
     small = [as_rgb(imresize(pair.hr, 1 / scale)) for pair in sample]
     lr = [as_rgb(pair.lr) for pair in sample]
     faults = common_faults(lr, small, pixel=scale, steps_per_pixel=8, least_shift=_TOLERATED_SHIFT)
@@ -77,10 +72,9 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
 def _value_fault(pair: Pair) -> str:
     for name, image, other in (("LR", pair.lr, pair.hr), ("HR", pair.hr, pair.lr)):
         if image.dtype != np.uint8:
-            factor = "multiply by 255, round and " if image.max() <= 1 else ""
             return (
                 f"{name} has {image.dtype} values up to {image.max():.3g}, and training takes "
-                f"uint8, 0 to 255: {factor}convert."
+                "uint8, 0 to 255."
             )
         if ends_at_one(image, other):
             return (

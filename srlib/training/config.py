@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
@@ -85,20 +84,12 @@ class TrainConfig:
                 least = 1 if name in _AT_LEAST_ONE else 0
                 number = _number(name, value, whole=setting.type == "int", least=least)
                 object.__setattr__(self, name, number)
-            elif not isinstance(value, bool) and setting.type == "bool":
-                raise ValueError(f"{name} must be True or False, not {value!r}.")
             elif name in _CHOICES and value not in _CHOICES[name]:
                 raise ValueError(
                     f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}."
                 )
         if self.ema_decay >= 1:
             raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")
-        if self.layers is not None:
-            if not (isinstance(self.layers, Mapping) and self.layers):
-                example = '{"relu2_2": 1.0}'
-                raise ValueError(f"layers must be weights by name, {example}, not {self.layers!r}.")
-            weights = {name: _number(f"layers: {name}", w) for name, w in self.layers.items()}
-            object.__setattr__(self, "layers", weights)
 
 
 def _number(name: str, value: Any, *, whole: bool = False, least: int = 0) -> int | float:

@@ -72,7 +72,7 @@ class RunFolder:
             state, _ = load_content(self.last)
             stored = state["settings"]
             history = History.from_dict(state["history"])
-        except (OSError, WeightsError, LookupError, TypeError) as error:
+        except (WeightsError, LookupError, TypeError) as error:
             raise TrainingError(
                 f"{self.last} cannot be read: it is damaged, or of another version. {go_on}"
             ) from error

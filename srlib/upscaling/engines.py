@@ -50,8 +50,7 @@ class Options:
         on_route: Called with the `Route`, which names engine and precision, before the first tile.
 
     Raises:
-        ValueError: A name is unknown, or `tile` is below 1.
-        TypeError: `tile` is neither a number nor "auto".
+        ValueError: A name is unknown, or `tile` is neither a number from 1 nor "auto".
     """
 
     tile: int | str = "auto"
@@ -67,12 +66,8 @@ class Options:
             value = getattr(self, option)
             if value not in allowed:
                 raise ValueError(f"{option} is one of {', '.join(allowed)}, not {value!r}.")
-        if self.tile == "auto":
-            return
-        if isinstance(self.tile, bool) or not isinstance(self.tile, Integral):
-            raise TypeError(f'tile is a number of LR pixels or "auto", not {self.tile!r}.')
-        if self.tile < 1:
-            raise ValueError(f"A tile has at least one pixel a side, not {self.tile}.")
+        if self.tile != "auto" and not (isinstance(self.tile, Integral) and self.tile >= 1):
+            raise ValueError(f'tile is a number of LR pixels or "auto", not {self.tile!r}.')
 
 
 class Route(NamedTuple):
@@ -171,15 +166,15 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
     plain = unchanged and not _has_hooks(model.body.modules())
     route = choose_route(model.config, options, lr_pixels, plain=plain)
     exact: Network = model
+    network: Network = model
     if unchanged:
         with torch.inference_mode():
             run = partial(_by_folded_tail, model, folded_tail(model))
         exact = partial(run, model.body)
-    network = exact
-    if unchanged and route != _EXACT:
-        network = partial(run, _body_by(route, model.body))
-        if options.precision == "auto" and not _close(network, exact, piece.to(device)):
-            network = exact
+        network = exact if route == _EXACT else partial(run, _body_by(route, model.body))
+    on_trial = network is not exact and options.precision == "auto"
+    if on_trial and not _close(network, exact, piece.to(device)):
+        network = exact
     if network is exact:
         route = _EXACT
     _logger.info("%s: %s in %s on %s", model.config, route.engine, route.precision, device)

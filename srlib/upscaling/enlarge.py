@@ -13,7 +13,6 @@ from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
 from srlib.images.picture import (
-    ImageError,
     Picture,
     from_array,
     from_pil,
@@ -68,9 +67,9 @@ def upscale(
         The enlarged image, of the type that came in; a Picture for a path.
 
     Raises:
-        ValueError: `scale`, `width` or `height` would enlarge by less than 1 or more than 8, or a
-            name is unknown.
-        TypeError: The model, `scale`, `width`, `height` or an option has the wrong type.
+        ValueError: `scale`, `width` or `height` is no number, or would enlarge by less than 1 or
+            more than 8; or an option is unknown.
+        TypeError: The model is no EDSR.
         ImageError: The image is none.
         MemoryError: Even the smallest tile does not fit.
 
@@ -162,11 +161,9 @@ def super_resolve(
 
 
 def check_scale(scale: float | None) -> None:
-    """Raise TypeError or ValueError for a scale that is not None or a number from 1 to 8."""
-    if scale is not None and not isinstance(scale, Real):
-        raise TypeError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale!r}.")
-    if scale is not None and not 1 <= scale <= MAX_SCALE:
-        raise ValueError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale}.")
+    """Raise ValueError for a scale that is neither None nor a number from 1 to 8."""
+    if scale is not None and not (isinstance(scale, Real) and 1 <= scale <= MAX_SCALE):
+        raise ValueError(f"The scale is a number from 1 to {MAX_SCALE}, not {scale!r}.")
 
 
 def _factor(
@@ -181,12 +178,10 @@ def _factor(
         return scale
     [(name, wanted)] = given.items()
     side = size[1] if name == "width" else size[0]
-    if isinstance(wanted, bool) or not isinstance(wanted, Integral):
-        raise TypeError(f"The {name} is a whole number of pixels, not {wanted!r}.")
-    if not side <= wanted <= MAX_SCALE * side:
+    if not (isinstance(wanted, Integral) and side <= wanted <= MAX_SCALE * side):
         raise ValueError(
-            f"The picture's {name} is {side} pixels, and that of the result is from {side} to "
-            f"{MAX_SCALE * side}, not {wanted}."
+            f"The picture's {name} is {side} pixels, and that of the result is a whole number from "
+            f"{side} to {MAX_SCALE * side}, not {wanted!r}."
         )
     return wanted / side
 
@@ -206,8 +201,4 @@ def _as_picture(image: AnyImage) -> Picture:
         return image
     if isinstance(image, np.ndarray):
         return from_array(image)
-    if isinstance(image, Tensor):
-        raise ImageError(
-            "A tensor is no picture: srlib.images.to_array makes the array that upscale takes."
-        )
     return from_pil(image) if isinstance(image, Image.Image) else read_image(image)

@@ -55,7 +55,7 @@ def upscale_folder(
         DataError: There are no pictures, the target cannot be written, or one folder lies in the
             other.
         ValueError: The scale or suffix is unknown.
-        TypeError: The model or scale is of another type.
+        TypeError: The model is no EDSR.
     """
     check_scale(scale)
     Options(**options)  # a typo is told before the work

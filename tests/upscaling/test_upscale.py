@@ -217,8 +217,8 @@ def test_a_size_chooses_the_default_model(photo, caplog):
     ({"height": 241}, ValueError, "height is 30 pixels"),
     ({"width": 80, "scale": 2}, ValueError, "one of scale, width and height, not scale and width"),
     ({"width": 80, "height": 60}, ValueError, "not width and height"),
-    ({"width": "80"}, TypeError, "width is a whole number of pixels, not '80'"),
-    ({"height": 60.5}, TypeError, "not 60.5"),
+    ({"width": "80"}, ValueError, "a whole number from 40 to 320, not '80'"),
+    ({"height": 60.5}, ValueError, "not 60.5"),
 ])  # fmt: skip
 def test_impossible_sizes(photo, wanted, error, says):
     with pytest.raises(error, match=says):
@@ -261,18 +261,18 @@ def test_progress_and_cancel(photo):
 
 @pytest.mark.parametrize("options", [{"scale": 0.5}, {"scale": 9}, {"tile": 0}])
 def test_impossible_requests(photo, options):
-    with pytest.raises(ValueError, match=r"scale is|tile has"):
+    with pytest.raises(ValueError, match=r"scale is|tile is"):
         upscale(photo, tiny(2), **options)
 
 
 WRONG_TYPES = {
-    "tensor": ({"image": torch.zeros(3, 8, 8)}, ImageError, "tensor is no picture: .*to_array"),
+    "tensor": ({"image": torch.zeros(3, 8, 8)}, ImageError, "not from Tensor.$"),
     "bytes": ({"image": b"\x89PNG"}, ImageError, "not from bytes; io.BytesIO makes"),
     "list": ({"image": [[0]]}, ImageError, "not from list.$"),
-    "no tile": ({"tile": None}, TypeError, 'tile is a number of LR pixels or "auto", not None'),
-    "half a tile": ({"tile": 64.5}, TypeError, "not 64.5"),
-    "a word for a tile": ({"tile": "large"}, TypeError, "not 'large'"),
-    "scale": ({"scale": "2"}, TypeError, "scale is a number from 1 to 8, not '2'"),
+    "no tile": ({"tile": None}, ValueError, 'tile is a number of LR pixels or "auto", not None'),
+    "half a tile": ({"tile": 64.5}, ValueError, "not 64.5"),
+    "a word for a tile": ({"tile": "large"}, ValueError, "not 'large'"),
+    "scale": ({"scale": "2"}, ValueError, "scale is a number from 1 to 8, not '2'"),
     "a model's name": (
         {"model": "edsr-lite"},
         TypeError,
