@@ -382,7 +382,7 @@ def odd_folders(entries, targets, overwrite):
 CONTENT = np.random.default_rng(0).bytes(5000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + CONTENT
-PATIENCE = Patience(connect=0.3, stall=0.3, retries=1, backoff=0.01, unsized=20_000)
+PATIENCE = Patience(connect=0.3, stall=0.3, retries=1, backoff=0.01)
 
 
 class Scripted(socketserver.StreamRequestHandler):
