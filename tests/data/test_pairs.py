@@ -258,21 +258,21 @@ def test_a_damaged_file_takes_its_partner_with_it_and_no_other_pair(own_pairs, f
     made = PairedImages(own_pairs / "HR", None, scale=4)
     message = f"{file[:2]}, {file[3:]} "
     with pytest.warns(UserWarning, match=message):
-        inputs = same_photos({"made": made, "own": memory_map(own)})
+        inputs = same_photos({"made": made, "own": memory_map(own, cache_dir=own_pairs / "cache")})
     names = [str(number) for number in range(1, 6) if f"/{number}.png" not in file]
     for pairs in inputs.values():
         assert [pair.name for pair in pairs] == names
         for hr, lr, name in pairs:
             assert (hr[..., 0] == 40 * int(name)).all() and (lr[..., 0] == 40 * int(name)).all()
     with pytest.warns(UserWarning, match=message):  # when the files of the map are there already
-        assert memory_map(own).names == names
+        assert memory_map(own, cache_dir=own_pairs / "cache").names == names
 
 
 def test_an_lr_file_of_another_size_is_named_with_its_partner(own_pairs):
     put(own_pairs, "LR/2.png", size=(9, 7))
     pairs = PairedImages(own_pairs / "HR", own_pairs / "LR", scale=4)
     with pytest.raises(DataError, match=r"HR/2\.png.*LR/2\.png has 9 x 7"):
-        memory_map(pairs)
+        memory_map(pairs, cache_dir=own_pairs / "cache")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")
