@@ -372,9 +372,8 @@ def odd_folders(entries, targets, overwrite):
     expect(not left, "left over:", left)
     if not overwrite:
         kept = snapshot(target)
-        for path, old in strangers.items():  # only a result's own beginning is completed
-            same = kept[path] == old if old is None else kept[path].startswith(old)
-            expect(same, path, "was replaced unasked")
+        for path, old in strangers.items():
+            expect(kept[path] == old, path, "was replaced unasked")
 
 
 # --- Downloads ------------------------------------------------------------------------------------

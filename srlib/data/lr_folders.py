@@ -34,8 +34,8 @@ def create_low_res_images_recursive(
     left out. A picture that cannot be read is reported with the reason, and the others are made.
 
     A run that was killed can be started again: it ends with the same files, byte for byte. Files
-    of the same recipe are kept, and cut ones made again; a file of another recipe is reported.
-    Several runs may share a target.
+    of the same recipe are kept; a file of another recipe is reported. Several runs may share a
+    target.
 
     Args:
         source_dir: The HR images, in folders of any depth.
@@ -115,9 +115,6 @@ class _LowRes(FolderJob):
         if os.getpid() != self.coordinator:
             _one_blas_thread()
         write_image(result, self.degradation(read_image(source).array, self.seed, name=name))
-
-    def check(self, result: Path) -> None:
-        read_image(result)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,10 +71,6 @@ class FolderJob(ABC):
     def make(self, source: Path, name: str, result: Path) -> None:
         """Make the file `result` from the picture `source`, called `name` within the folder."""
 
-    @abstractmethod
-    def check(self, result: Path) -> None:
-        """Read a file to its end. Raises ValueError for one that is damaged."""
-
     def for_workers(self, scratch: Path) -> FolderJob:
         """This job as it travels to an executor; `scratch` is a folder that all workers see."""
         return self
@@ -113,7 +108,7 @@ class FolderJob(ABC):
         # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
         there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
-            faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
+            faults = self._faults_of_names(names)
             report.failed.update((printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
             outcomes = self._outcomes(sound, scratch, executor)
@@ -133,31 +128,18 @@ class FolderJob(ABC):
         """The path of the result of a picture."""
         return self.target_dir / name.with_suffix(self.suffix)
 
-    def _faults_of_names(self, names: Sequence[Path], *, ignores_case: bool) -> dict[Path, str]:
-        """The pictures whose results could not be written under their names, with the reasons."""
-
-        def key(name: Path) -> str:
-            text = str(name.with_suffix(self.suffix))
-            return unicodedata.normalize("NFC", text).casefold() if ignores_case else text
-
-        longest = os.pathconf(self.target_dir, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
-        results = Counter(map(key, names))
-        folders = {name.parent: _fault_of_folder(self.target(name).parent) for name in names}
-        place_of_results = self.target_dir.resolve()
+    def _faults_of_names(self, names: Sequence[Path]) -> dict[Path, str]:
+        """The pictures whose results would replace another file, with the reasons."""
+        place_of_results = f"{self.target_dir.resolve()}{os.sep}"
+        results = Counter(map(self.target, names))
         faults = {}
         for name in names:
-            if fault := folders[name.parent]:
-                faults[name] = fault
-            elif os.path.realpath(self.source_dir / name).startswith(f"{place_of_results}{os.sep}"):
+            if os.path.realpath(self.source_dir / name).startswith(place_of_results):
                 faults[name] = "It is a link to a file of the target folder, where results go."
-            elif results[key(name)] > 1:
+            elif results[self.target(name)] > 1:
                 faults[name] = (
-                    "Another picture in the same folder has this name with another suffix or in "
-                    "other letters; rename one."
-                )
-            elif len(os.fsencode(self.target(name).name)) > longest:
-                faults[name] = (
-                    f"Its name is too long for the disk of {self.target_dir}; rename the picture."
+                    "Another picture in the same folder has this name with another suffix; rename "
+                    "one."
                 )
         return faults
 
@@ -196,8 +178,6 @@ class FolderJob(ABC):
         source = self.source_dir / name
         target = self.target(name)
         steps = self.recipe() | {_SOURCE: hash_of(source)}
-        made = None  # the recipe of a file that is there
-        beginning = b""
         if os.path.lexists(target):
             if not target.is_file():
                 raise DataError(f"{target} is there and is not a regular file; rename it.")
@@ -205,24 +185,12 @@ class FolderJob(ABC):
                 made = read_recipe(target)
                 if made and made.steps == steps and made.intact:
                     return "skipped"
-                is_other = made.steps not in (steps, {}) if made else self._is_sound(target)
-                if is_other:
-                    raise DataError(_difference(target, steps, made))
-                beginning = target.read_bytes()  # of a result that was cut?
+                raise DataError(_difference(target, steps, made))
+        target.parent.mkdir(parents=True, exist_ok=True)
         self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
-        if not half_made.read_bytes().startswith(beginning):
-            raise DataError(_difference(target, steps, made))
-        target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(half_made, target)
         return "written"
-
-    def _is_sound(self, result: Path) -> bool:
-        try:
-            self.check(result)
-        except ValueError:
-            return False
-        return True
 
 
 def _submit(executor: Executor, function: Callable, *args) -> Future:
@@ -290,19 +258,3 @@ def _refuse_overlap(source_dir: Path, target_dir: Path, names: Sequence[Path]) -
 def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino
-
-
-def _ignores_case(scratch: Path) -> bool:
-    """Whether the disk takes names that differ in letter case for the same."""
-    (scratch / "case").touch()
-    return (scratch / "CASE").exists()
-
-
-def _fault_of_folder(folder: Path) -> str | None:
-    """Why no file can be written into a folder, which need not exist yet; None if one can."""
-    around = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    if not around.is_dir():
-        return f"{around} is not a folder; rename it or choose another target."
-    if not os.access(around, os.W_OK | os.X_OK):
-        return f"Nothing can be written to {around}: you have no permission."
-    return None

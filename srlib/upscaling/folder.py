@@ -42,7 +42,7 @@ def upscale_folder(
 
     A picture that fails, such as a cut one or one too large for the memory, is reported with the
     reason, and the others are made. A run that was killed can be started again. Files of the same
-    recipe are kept, and cut ones made again; a file of another recipe is reported.
+    recipe are kept; a file of another recipe is reported.
 
     Args:
         source_dir: The pictures, in folders of any depth.
@@ -134,9 +134,6 @@ class _Upscaling(FolderJob):
     def _go_on(self, *_: int) -> None:
         if self.stop and self.stop.is_set():
             raise SRError("The run was stopped.")
-
-    def check(self, result: Path) -> None:
-        read_image(result)
 
 
 def _fingerprint(model: EDSR) -> str:

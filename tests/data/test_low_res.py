@@ -128,16 +128,6 @@ def test_another_recipe_is_not_mistaken_for_done(hr_tree, tmp_path):
     assert len(create_low_res_images_recursive(hr_tree, tmp_path / "a", seed=7).skipped) == 3
 
 
-@pytest.mark.parametrize("length", [0, 100, -1])
-def test_a_cut_image_is_made_again(hr_tree, tmp_path, length):
-    create_low_res_images_recursive(hr_tree, tmp_path / "LR")
-    whole = tree(tmp_path / "LR")
-    (tmp_path / "LR" / "0001.png").write_bytes(whole["0001.png"][:length])
-    report = create_low_res_images_recursive(hr_tree, tmp_path / "LR")
-    assert report.written == ["0001.png"] and len(report.skipped) == 2
-    assert tree(tmp_path / "LR") == whole
-
-
 def test_bad_files_are_reported_and_the_rest_goes_on(hr_tree, tmp_path):
     whole = (hr_tree / "0001.png").read_bytes()
     (hr_tree / "cut.png").write_bytes(whole[: len(whole) // 2])
