@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from srlib.data.pairing import NameRule, PairedGroup, name_rule, pair_files, split_of, split_sides
+from srlib.data.pairing import Pairing, pair_files, split_of, split_sides
 from srlib.data.pairs import size_fault
 from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
@@ -175,8 +175,6 @@ def check_dataset(
     *,
     scale: int,
     on_progress: Progress | None = None,
-    hr_names: str | None = None,
-    lr_names: str | None = None,
 ) -> DatasetReport:
     """Examine a folder of HR and LR images, and report its faults.
 
@@ -189,8 +187,6 @@ def check_dataset(
         root: The folder above the HR and LR folders.
         scale: HR pixels per LR pixel, in each direction. Folders of other scales are ignored.
         on_progress: Called as on_progress(done, total) after each image.
-        hr_names: A pattern of the names of HR files, see `PairedImages`.
-        lr_names: The same for LR files. Files that do not fit a pattern are not paired.
 
     Raises:
         ValueError: The scale is not a whole number from 2.
@@ -228,18 +224,14 @@ def check_dataset(
         if fact.error:
             found.append(("unreadable", [path], {"error": fact.error}))
     readable = {path: fact for path, fact in facts.items() if not fact.error}
-    found.append(("empty_folders", _empty_folders(root), {}))
     found.append(("same_names", _same_names(hr_files + lr_files), {}))
-    rule = name_rule(hr_names, lr_names)
-    groups = pair_files(_by_name(hr_files), _by_name(lr_files), scale=scale, rule=rule)
-    for group in groups:
-        found += _without_partner(group, readable)
+    pairing = pair_files(_by_name(hr_files), _by_name(lr_files), scale=scale)
+    found += _without_partner(pairing, readable)
     found += _single_images(list(readable.values()), scale)
     found += _copies([fact for fact in readable.values() if fact.side == "hr"])
     pairs = [
         (readable[lr.as_posix()], readable[hr.as_posix()])
-        for group in groups
-        for hr, lr in group.pairs
+        for hr, lr in pairing.pairs
         if {hr.as_posix(), lr.as_posix()} <= readable.keys()
     ]
     found += _pairs(root, pairs, scale)
@@ -259,13 +251,6 @@ def _table(found: Iterable, scale: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _empty_folders(root: Path) -> Iterator[str]:
-    for folder, subfolders, files in os.walk(root):
-        if not subfolders and not files and folder != str(root):
-            yield f"{Path(folder).relative_to(root).as_posix()}/"
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "@")))
-
-
 def _by_name(files: list[Path]) -> list[Path]:
     """The files, only one of those that differ in their suffix."""
     return list({file.with_suffix(""): file for file in files}.values())
@@ -278,26 +263,17 @@ def _same_names(files: list[Path]) -> Iterator[str]:
             yield f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
 
 
-def _without_partner(group: PairedGroup, readable: dict[str, Facts]) -> _Found:
+def _without_partner(pairing: Pairing, readable: dict[str, Facts]) -> _Found:
     """Images that are not paired. A damaged one is a finding already."""
-    hr_alone = sorted(path.as_posix() for path in group.hr_alone if path.as_posix() in readable)
-    lr_alone = sorted(path.as_posix() for path in group.lr_alone if path.as_posix() in readable)
-    if not group.pairs and hr_alone and lr_alone:
-        values = {"example": f"{hr_alone[0]} and {lr_alone[0]}", "patterns": group.patterns()}
-        yield "no_pairs", [*hr_alone, *lr_alone], values
-    elif not group.pairs and hr_alone:
-        yield "no_lr_folder", hr_alone, {}
-    else:
-        yield "no_lr_image", hr_alone, {"expected": _expected(group.rule, hr_alone, "HR")}
-        yield "no_hr_image", lr_alone, {"expected": _expected(group.rule, lr_alone, "LR")}
-
-
-def _expected(rule: NameRule | None, alone: list[str], side: str) -> str:
-    """The name of a missing partner, by the rule of its group."""
-    if not alone or rule in (None, NameRule()):
-        return ""
-    example = Path(alone[0])
-    return f": by the rule {rule}, {example.name} needs {rule.partner(example, side)}"
+    splits_with_lr = {split_of(lr) for _, lr in pairing.pairs}
+    splits_with_lr |= {split_of(lr) for lr in pairing.lr_alone}
+    alone: dict[str, list[str]] = {"no_lr_folder": [], "no_lr_image": [], "no_hr_image": []}
+    for hr in pairing.hr_alone:
+        key = "no_lr_image" if split_of(hr) in splits_with_lr else "no_lr_folder"
+        alone[key].append(hr.as_posix())
+    alone["no_hr_image"] = [lr.as_posix() for lr in pairing.lr_alone]
+    for key, files in alone.items():
+        yield key, sorted(readable.keys() & set(files)), {}
 
 
 def _single_images(facts: list[Facts], scale: int) -> _Found:
