@@ -356,36 +356,6 @@ def test_the_trouble_of_one_file_is_one_line(root, content):
     assert only(root, "0002.png", "error") == ("DIV2K_train_HR/0002.png",)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError(),
-        IndexError("out of range"),
-        PermissionError(13, "Permission denied"),
-    ],
-)
-def test_whatever_a_decoder_raises(root, monkeypatch, error):
-    def read(path):
-        if path.name == "0002.png":
-            raise error
-        return read_image(path)
-
-    monkeypatch.setattr("srlib.data.doctor.read_image", read)
-    assert only(root, "", "error") == ("DIV2K_train_HR/0002.png",)
-    assert re.search(r"0002\.png: .\w+", check_dataset(root, scale=4).findings["problem"][0])
-
-
-def test_memory_that_runs_out_later(root, monkeypatch):
-    """The downscaler is looked for in a second pass; what cannot be looked at is left out there."""
-
-    def fail(*_, **__):
-        raise MemoryError
-
-    monkeypatch.setattr("srlib.data.doctor.identify_downscaler", fail)
-    assert check_dataset(root, scale=4).findings.empty
-
-
 def test_a_folder_as_people_have_it(tmp_path, photos):
     """JPEGs among spaces and hidden folders, one broken, some in a folder that is linked twice."""
     hr = tmp_path / "my photos" / "HR"
