@@ -13,7 +13,7 @@ from pathlib import Path
 
 from srlib.errors import DataError, SRError, printable
 from srlib.files.progress import Progress
-from srlib.files.recipe import Recipe, read_recipe, write_recipe
+from srlib.files.recipe import read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
 
 _SOURCE = "source picture"  # the step of a recipe that names the source by its hash
@@ -183,7 +183,7 @@ class FolderJob(ABC):
                 raise DataError(f"{target} is there and is not a regular file; rename it.")
             if not self.overwrite:
                 made = read_recipe(target)
-                if made and made.steps == steps and made.intact:
+                if made == steps:
                     return "skipped"
                 raise DataError(_difference(target, steps, made))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -203,15 +203,14 @@ def _submit(executor: Executor, function: Callable, *args) -> Future:
         return future
 
 
-def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
+def _difference(target: Path, steps: dict, made: dict | None) -> str:
     """The reason why a file that is there is neither kept as the result nor replaced."""
     if made is None:
         how = "does not say how it was made"
-    elif made.steps in (steps, {}):
+    elif not made:
         how = "was changed since it was made"
     else:
-        found = made.steps
-        names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
+        names = [step for step in steps.keys() | made if steps.get(step) != made.get(step)]
         how = f"was made with another {' and another '.join(sorted(names))}"
     return (
         f"{target} is there already and {how}; use another folder, or overwrite=True to replace it."
