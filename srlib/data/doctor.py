@@ -171,10 +171,9 @@ def check_dataset(
 ) -> DatasetReport:
     """Examine a folder of HR and LR images, and report its faults.
 
-    HR and LR files are told apart by folders whose names have the word HR or LR, or else by such
-    words in the names of the files. Partners are found as in `PairedImages`. Without LR files, all
-    are HR. Every file is decoded once, on all cores. Faults are reported and not raised, even a
-    missing folder.
+    HR and LR files are told apart by folders whose names have the word HR or LR. Partners are found
+    as in `PairedImages`. Without LR files, all are HR. Every file is decoded once, on all cores.
+    Faults are reported and not raised, even a missing folder.
 
     Args:
         root: The folder above the HR and LR folders.

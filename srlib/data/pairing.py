@@ -63,7 +63,7 @@ def pair_files(hr_files: Iterable[Path], lr_files: Iterable[Path], *, scale: int
 
 
 def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[Path]]:
-    """Divide the files of a data folder into HR and LR files, by their folders or else by name.
+    """Divide the files of a data folder into HR and LR files, by their folders.
 
     Files in folders of another scale are left out, and so are files outside the HR and LR folders.
     Of several tracks of DIV2K, the bicubic one is taken. Without any LR file, all are HR.
@@ -71,15 +71,12 @@ def split_sides(files: Iterable[Path], *, scale: int) -> tuple[list[Path], list[
     files = list(files)
     files = [file for file in files if not _has_another_scale(file.parent, scale)] or files
     for hr_words, lr_words in _side_words(scale):
-        for by_name in (False, True):
-            sides: dict[str, list[Path]] = {"hr": [], "lr": [], "": []}
-            for file in files:
-                named = Path(file.stem) if by_name else file.parent
-                sides[_side(named, hr_words, lr_words)].append(file)
-            hr = sides["hr"] or sides[""]
-            lr = sides["lr"]
-            if lr and (not by_name or 2 * len(lr) >= len(hr)):  # a single name may mean anything
-                return hr, [file for file in lr if not _is_of_other_track(file.parent)] or lr
+        sides: dict[str, list[Path]] = {"hr": [], "lr": [], "": []}
+        for file in files:
+            sides[_side(file.parent, hr_words, lr_words)].append(file)
+        if lr := sides["lr"]:
+            bicubic = [file for file in lr if not _is_of_other_track(file.parent)]
+            return sides["hr"] or sides[""], bicubic or lr
     return files, []
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srlib.data.pairing import pair_files, split_sides
+from srlib.data.pairing import pair_files
 from srlib.errors import DataError, printable
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
@@ -109,13 +109,6 @@ class PairedImages(Sequence[Pair]):
     def _pair(self) -> list[tuple[Path, Path]]:
         hr_files = _images_in(self.hr_dir, besides=self.lr_dir)
         lr_files = _images_in(self.lr_dir, besides=self.hr_dir)
-        if hr_files == lr_files and self.lr_dir.samefile(self.hr_dir):
-            hr_files, lr_files = split_sides(hr_files, scale=self.scale)
-            if not lr_files:
-                raise DataError(
-                    f"No file or folder in {self.hr_dir} is named as LR: pass lr_dir=None to make "
-                    "LR images."
-                )
         pairs, hr_alone, lr_alone = pair_files(hr_files, lr_files, scale=self.scale)
         where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
         if not pairs:

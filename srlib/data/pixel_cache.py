@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from srlib.data.pairs import Pair, PairedImages, rgb_pixels
 from srlib.errors import DataError
 from srlib.files.progress import Progress
-from srlib.files.whole import lock, need_folder, need_room, scratch_folder, writing
+from srlib.files.whole import lock, need_folder, scratch_folder, writing
 from srlib.images.picture import ImageError
 
 
@@ -116,7 +115,6 @@ def _make(pairs: PairedImages, target: Path, on_progress: Progress | None) -> No
     The files are written, not mapped: a full disk is an error for a write, and kills the process
     for a map.
     """
-    need_room(target.parent, _bytes_needed(pairs), "The memory map", DataError)
     name_of_set = target.name.rpartition("-")[0]
     for outdated in target.parent.glob(f"{glob.escape(name_of_set)}-*/"):
         shutil.rmtree(outdated, ignore_errors=True)
@@ -131,14 +129,15 @@ def _make(pairs: PairedImages, target: Path, on_progress: Progress | None) -> No
 def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> None:
     """Write hr.bin, lr.bin and index.json."""
     written = []  # name, height and width of LR images
-    with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
+    with (
+        writing(folder.parent, DataError, "another cache_dir will do"),
+        open(folder / "hr.bin", "wb") as hr_file,
+        open(folder / "lr.bin", "wb") as lr_file,
+    ):
         for done, pair in enumerate(_decode_on_all_cores(pairs), 1):
             if pair:
-                hr = np.ascontiguousarray(rgb_pixels(pair.hr, pair.name))
-                lr = np.ascontiguousarray(rgb_pixels(pair.lr, pair.name))
-                with writing(folder.parent, DataError, "another cache_dir will do"):
-                    hr_file.write(hr)
-                    lr_file.write(lr)
+                hr_file.write(np.ascontiguousarray(rgb_pixels(pair.hr, pair.name)))
+                lr_file.write(np.ascontiguousarray(rgb_pixels(pair.lr, pair.name)))
                 written.append((pair.name, *pair.lr.shape[:2]))
             if on_progress:
                 on_progress(done, len(pairs))
@@ -162,12 +161,3 @@ def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair | None]:
     with ThreadPoolExecutor(cores) as pool:
         for first in range(0, len(pairs), 2 * cores):
             yield from pool.map(decode, range(first, min(first + 2 * cores, len(pairs))))
-
-
-def _bytes_needed(pairs: PairedImages) -> int:
-    """The size of the files, by the sizes in the headers of the HR files."""
-    hr_pixels = 0
-    for file, _ in pairs.files:
-        with contextlib.suppress(Exception), Image.open(file) as image:  # read_image says more
-            hr_pixels += image.width * image.height
-    return round(3 * hr_pixels * (1 + 1 / pairs.scale**2))

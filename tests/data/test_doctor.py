@@ -265,7 +265,6 @@ LAYOUTS = {
         "{split}/lr/DIV2K_{split}_LR_bicubic/X4/{n}x4.png",
     ),
     "lower case": ("{split}_hr/{n}.png", "{split}_lr_mild/x4/{n}x4m.png"),
-    "in one folder": ("{split}/{n}_HR.png", "{split}/{n}_LR.png"),
     "prefixes": ("{split}_HR/hr_{n}.png", "{split}_LR/lr_{n}_x4.png"),
 }
 

@@ -172,13 +172,13 @@ def test_four_lr_images_for_each_hr_image():
 @pytest.mark.parametrize(
     ("files", "lr"),
     [
-        (["1_HR", "1_LR", "2_HR", "2_LR"], ["1_LR", "2_LR"]),
         (["photos/1", "photos_x4/1"], ["photos_x4/1"]),
         (["target/1", "input/1"], ["input/1"]),
         (["photos/1", "photos_LR/1"], ["photos_LR/1"]),
         (["HR/1", "LR/1", "notes/1"], ["LR/1"]),
         (["Set5/X4/HR/1", "Set5/X4/LR/1", "Set5/X2/HR/1", "Set5/X2/LR/1"], ["Set5/X4/LR/1"]),
         (["1", "2", "3", "lr_test"], []),
+        (["1_HR", "1_LR", "2_HR", "2_LR"], []),
         (["x264/1", "x264/2"], []),
         (["a_HR/1", "a_LR_bicubic/X4/1", "a_LR_unknown/X4/1"], ["a_LR_bicubic/X4/1"]),
         (["a_HR/1", "a_LR_unknown/X4/1"], ["a_LR_unknown/X4/1"]),

@@ -107,22 +107,13 @@ def test_a_message_names_both_files(tmp_path):
     assert "delete" not in str(caught.value)
 
 
-def test_hr_and_lr_in_one_folder(tmp_path):
-    put(tmp_path, "both/1_HR.png", "both/2_HR.png", size=(8, 8))
-    put(tmp_path, "both/1_LR.png", "both/2_LR.png", size=(2, 2))
-    assert len(PairedImages(tmp_path / "both", tmp_path / "both", scale=4)) == 2
+def test_lr_in_a_folder_of_hr(tmp_path):
     put(tmp_path, "photos/1.png", "photos/2.png", size=(8, 8))
     put(tmp_path, "photos/LR/X4/1.png", "photos/LR/X4/2.png", size=(2, 2))
     assert PairedImages(tmp_path / "photos", tmp_path / "photos" / "LR" / "X4", scale=4).names == [
         "1",
         "2",
     ]
-
-
-def test_one_folder_without_lr_images(tmp_path):
-    put(tmp_path, "photos/1.png", "photos/2.png")
-    with pytest.raises(DataError, match=r"photos is named as LR: pass lr_dir=None"):
-        PairedImages(tmp_path / "photos", tmp_path / "photos", scale=4)
 
 
 SIZES = {  # of LR, for HR of 97 x 120 pixels at scale 4

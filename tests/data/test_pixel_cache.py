@@ -156,17 +156,27 @@ def test_following_the_advice_on_another_folder_loses_nothing(root, tmp_path):
     assert files_under(root / "data") == before
 
 
-def test_what_cannot_be_stored(root, monkeypatch, photo):
+def test_what_cannot_be_stored(root, photo):
     cache = root / "cache"
-    usage = shutil.disk_usage(root)._replace(free=50_000)
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(DataError, match=r"needs 0\.1 MB and .* has 0\.1 MB free: make room"):
-            memory_map(paired(root), cache_dir=root / "cache")
     Image.fromarray(photo[..., 0].astype(np.uint16) << 8).save(root / "data" / "HR" / "deep.png")
     with pytest.raises(ValueError, match="deep has uint16 values"):
         memory_map(paired(root), cache_dir=root / "cache")
     assert files_under(cache) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the size of files is limited on Unix only")
+def test_a_disk_that_fills_up(root):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(DataError, match=r"cannot be written .*: make room on its disk"):
+            calls(paired(root))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files_under(root / "cache") == []
+    assert calls(paired(root))[1] == 4
 
 
 def test_a_damaged_picture_is_left_out_and_named(root):
