@@ -135,6 +135,9 @@ class _Upscaling(FolderJob):
         if self.stop and self.stop.is_set():
             raise SRError("The run was stopped.")
 
+    def check(self, result: Path) -> None:
+        read_image(result)
+
 
 def _fingerprint(model: EDSR) -> str:
     """A short text that changes with the network and its weights."""
