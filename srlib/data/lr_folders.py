@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
-from srlib.images.degrade import METHODS, Degradation
+from srlib.images.degrade import Degradation
 from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
 
@@ -39,7 +39,7 @@ def create_low_res_images_recursive(
     Args:
         source_dir: The HR images, in folders of any depth.
         target_dir: The folder of the LR images.
-        scale: 2, 3, 4 or 8.
+        scale: How many times smaller, a whole number.
         method: "matlab" (antialiased bicubic, on which all published numbers rest), "pillow" (its
             bicubic, which differs in one value of six), or a `Degradation` of this scale.
         seed: Chooses the noise of a `Degradation`, together with the picture's path.
@@ -63,7 +63,12 @@ def create_low_res_images_recursive(
         ...     print(create_low_res_images_recursive(hr, Path(folder, "LR"), scale=4))
         1 written, 0 already there, 0 failed
     """
-    degradation = _degradation(method, scale)
+    degradation = method if isinstance(method, Degradation) else Degradation(scale, method)
+    if degradation.scale != scale:
+        raise ValueError(
+            f"The degradation is for scale {degradation.scale}, and scale {scale} is asked for; "
+            "use one of them."
+        )
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
@@ -71,23 +76,6 @@ def create_low_res_images_recursive(
     # The threads share the cores, so BLAS must not start as many again in each.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         return job.run(listing.pictures, threads, on_progress, listing.passed_over)
-
-
-def _degradation(method: str | Degradation, scale: int) -> Degradation:
-    if scale not in (2, 3, 4, 8):
-        raise ValueError(f"The scale of a data set is 2, 3, 4 or 8, not {scale!r}.")
-    if isinstance(method, Degradation):
-        if method.scale != scale:
-            raise ValueError(
-                f"The degradation is for scale {method.scale}, and scale {scale} is asked for; "
-                "use one of them."
-            )
-        return method
-    if method not in METHODS:
-        raise ValueError(
-            f"method is one of {', '.join(METHODS)}, or a Degradation, not {method!r}."
-        )
-    return Degradation(scale, method)
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,6 @@ def fetch(
     if _is_there(target, hashes):
         return target
     need_folder(target.parent, DownloadError)
-    if target.exists() and not target.is_file():
-        raise DownloadError(
-            f"{target} is there and is not a file: rename it, or choose another name."
-        )
     answers = [f"{target.name} could not be fetched:"]
     with lock(target) as locked, requests.Session() as session:
         if _is_there(target, hashes):  # another process has fetched it meanwhile

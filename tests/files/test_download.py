@@ -470,19 +470,6 @@ def test_bytes_changed_on_the_disk_are_noticed(server, tmp_path):
     assert not (tmp_path / "a.bin").exists()
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_a_target_that_is_no_file_is_refused(server, tmp_path, kind):
-    target = tmp_path / "a.bin"
-    if kind == "folder":
-        target.mkdir()
-    else:
-        os.mkfifo(tmp_path / "pipe")
-        os.rename(tmp_path / "pipe", target) if kind == "pipe" else target.symlink_to("pipe")
-    with pytest.raises(DownloadError, match="is not a file"):
-        get(server, "good", tmp_path)
-    assert server.asked == []
-
-
 def test_a_long_name(server, tmp_path):
     target = tmp_path / ("写" * 80 + ".pt")
     assert (
