@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from srlib.data.pairing import NameRule, PairedGroup, name_rule, pair_files, split_of, split_sides
+from srlib.data.pairing import Pairing, pair_files, split_of, split_sides
 from srlib.data.pairs import size_fault
 from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import find_images, list_pictures
+from srlib.images.finder import list_pictures
 from srlib.images.picture import ImageError, read_image
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def _first_three(files: tuple[str, ...]) -> str:
 class Facts:
     """An image file and its properties."""
 
-    path: str  # below the root of the data set
+    path: Path  # below the root of the data set
     side: str  # "hr" or "lr"
     error: str = ""  # why the file cannot be read
     height: int = 0
@@ -111,42 +111,36 @@ class Facts:
     gray: bool = False  # the three channels are equal
     alpha: bool = False
     deep: bool = False  # 16 bits per channel
-    jpeg: bool = False  # stored as JPEG, or LR with traces of JPEG
+    jpeg: bool = False  # an LR image stored as JPEG, or with traces of JPEG
     digest: str = ""  # hash of the pixels
     shape_bits: int | None = None  # shared with a copy, saved again or resized; None if flat
 
 
-def _examine(root: Path, place: Facts) -> Facts:
-    """Decode the image and fill in its properties, or the error."""
-    path = root / place.path
+def _examine(root: Path, side: str, path: Path) -> Facts:
+    """Decode an image, and tell its properties or the error."""
     try:
-        picture = read_image(path)
-        with open(path, "rb") as file:
-            is_jpeg = file.read(3) == b"\xff\xd8\xff"
-        rgb = picture.rgb
-        height, width = picture.size
-        eight_bit = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
-        if place.side == "lr" and jpeg_quality([eight_bit[:192, :192]]) is not None:
-            is_jpeg = True
-        pixels = np.ascontiguousarray(rgb)
-        return replace(
-            place,
-            height=height,
-            width=width,
-            gray=picture.mode == "L" or bool((rgb == rgb[..., :1]).all()),
-            alpha=picture.alpha is not None,
-            deep=rgb.dtype != np.uint8,
-            jpeg=is_jpeg,
-            digest=hashlib.blake2b(repr(rgb.shape).encode() + pixels.tobytes()).hexdigest(),
-            shape_bits=_difference_hash(eight_bit),
-        )
+        picture = read_image(root / path)
     except ImageError as error:
-        return replace(place, error=str(error))
-    except Exception as error:  # no file may stop the report on the others
-        reason = str(error) or type(error).__name__
-        if isinstance(error, MemoryError):
-            reason = "it needs more memory than there is"
-        return replace(place, error=f"{place.path}: {reason}.")
+        return Facts(path, side, error=str(error))
+    rgb = np.ascontiguousarray(picture.rgb)
+    eight_bit = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    return Facts(
+        path,
+        side,
+        height=rgb.shape[0],
+        width=rgb.shape[1],
+        gray=picture.mode == "L" or bool((rgb == rgb[..., :1]).all()),
+        alpha=picture.alpha is not None,
+        deep=rgb.dtype != np.uint8,
+        jpeg=side == "lr" and _is_jpeg(path, eight_bit),
+        digest=hashlib.blake2b(repr(rgb.shape).encode() + rgb.tobytes()).hexdigest(),
+        shape_bits=_difference_hash(eight_bit),
+    )
+
+
+def _is_jpeg(path: Path, rgb: np.ndarray) -> bool:
+    is_stored_so = path.suffix.lower() in (".jpg", ".jpeg")
+    return is_stored_so or jpeg_quality([rgb[:192, :192]]) is not None
 
 
 def _difference_hash(rgb: np.ndarray) -> int | None:
@@ -166,8 +160,7 @@ def _difference(one: Facts, other: Facts) -> int:
 
 
 _Pairs = list[tuple[Facts, Facts]]  # LR first
-# key of _TEXTS, files, its values
-_Found = Iterator[tuple[str, Iterable[str], Mapping[str, object]]]
+_Finding = tuple[str, Iterable[Path | str], Mapping[str, object]]  # key of _TEXTS, files, values
 
 
 def check_dataset(
@@ -175,22 +168,17 @@ def check_dataset(
     *,
     scale: int,
     on_progress: Progress | None = None,
-    hr_names: str | None = None,
-    lr_names: str | None = None,
 ) -> DatasetReport:
     """Examine a folder of HR and LR images, and report its faults.
 
-    HR and LR files are told apart by folders whose names have the word HR or LR, or else by such
-    words in the names of the files. Partners are found as in `PairedImages`. Without LR files, all
-    are HR. Every file is decoded once, on all cores. Faults are reported and not raised, even a
-    missing folder.
+    HR and LR files are told apart by folders whose names have the word HR or LR. Partners are found
+    as in `PairedImages`. Without LR files, all are HR. Every file is decoded once, on all cores.
+    Faults are reported and not raised, even a missing folder.
 
     Args:
         root: The folder above the HR and LR folders.
         scale: HR pixels per LR pixel, in each direction. Folders of other scales are ignored.
         on_progress: Called as on_progress(done, total) after each image.
-        hr_names: A pattern of the names of HR files, see `PairedImages`.
-        lr_names: The same for LR files. Files that do not fit a pattern are not paired.
 
     Raises:
         ValueError: The scale is not a whole number from 2.
@@ -205,52 +193,49 @@ def check_dataset(
     if int(scale) != scale or scale < 2:
         raise ValueError(f"The scale of a data set is a whole number from 2, not {scale}.")
     root = Path(root).expanduser()
-    found: list[tuple[str, Iterable[str], Mapping[str, object]]] = []
+    found: list[_Finding] = []
     files: list[Path] = []
     try:
-        files = find_images(root)
-        passed_over = list_pictures(root).passed_over
-        reasons = Counter(passed_over.values()).most_common()
+        listing = list_pictures(root).needed()
+        files = listing.pictures
+        reasons = Counter(listing.passed_over.values()).most_common()
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        found.append(("passed_over", map(Path.as_posix, passed_over), {"reasons": counts}))
+        found.append(("passed_over", listing.passed_over, {"reasons": counts}))
     except DataError as error:
-        found.append(("no_images", [root.as_posix()], {"error": error}))
+        found.append(("no_images", [root], {"error": error}))
     hr_files, lr_files = split_sides(files, scale=scale)
-    places = [Facts(path.as_posix(), "hr") for path in hr_files]
-    places += [Facts(path.as_posix(), "lr") for path in lr_files]
-    facts: dict[str, Facts] = {}
+    files = hr_files + lr_files
+    sides = ["hr"] * len(hr_files) + ["lr"] * len(lr_files)
+    facts: list[Facts] = []
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        for fact in executor.map(partial(_examine, root), places):
-            facts[fact.path] = fact
+        for fact in executor.map(partial(_examine, root), sides, files):
+            facts.append(fact)
             if on_progress:
-                on_progress(len(facts), len(places))
-    for path, fact in facts.items():
-        if fact.error:
-            found.append(("unreadable", [path], {"error": fact.error}))
-    readable = {path: fact for path, fact in facts.items() if not fact.error}
-    found.append(("empty_folders", _empty_folders(root), {}))
-    found.append(("same_names", _same_names(hr_files + lr_files), {}))
-    rule = name_rule(hr_names, lr_names)
-    groups = pair_files(_by_name(hr_files), _by_name(lr_files), scale=scale, rule=rule)
-    for group in groups:
-        found += _without_partner(group, readable)
+                on_progress(len(facts), len(files))
+    found += [("unreadable", [fact.path], {"error": fact.error}) for fact in facts if fact.error]
+    readable = {fact.path: fact for fact in facts if not fact.error}
+    twins = _same_names(files)
+    found.append(("same_names", [f"{file} and {twin}" for file, twin in twins.items()], {}))
+    pairing = pair_files(
+        [file for file in hr_files if file not in twins],
+        [file for file in lr_files if file not in twins],
+        scale=scale,
+    )
+    found += _without_partner(pairing, readable)
     found += _single_images(list(readable.values()), scale)
     found += _copies([fact for fact in readable.values() if fact.side == "hr"])
     pairs = [
-        (readable[lr.as_posix()], readable[hr.as_posix()])
-        for group in groups
-        for hr, lr in group.pairs
-        if {hr.as_posix(), lr.as_posix()} <= readable.keys()
+        (readable[lr], readable[hr]) for hr, lr in pairing.pairs if {hr, lr} <= readable.keys()
     ]
     found += _pairs(root, pairs, scale)
-    return DatasetReport(root, scale, len(facts), _table(found, scale))
+    return DatasetReport(root, scale, len(files), _table(found, scale))
 
 
-def _table(found: Iterable, scale: int) -> pd.DataFrame:
+def _table(found: list[_Finding], scale: int) -> pd.DataFrame:
     """The findings that concern a file, in words, the worst first."""
     rows = []
     for key, paths, values in found:
-        if files := tuple(paths):
+        if files := tuple(map(str, paths)):
             values = {"make": "create_low_res_images_recursive", "scale": scale, **values}
             values["patch"] = _PATCH * scale
             row = {column: text.format(**values) for column, text in _TEXTS[key].items()}
@@ -259,68 +244,42 @@ def _table(found: Iterable, scale: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _empty_folders(root: Path) -> Iterator[str]:
-    for folder, subfolders, files in os.walk(root):
-        if not subfolders and not files and folder != str(root):
-            yield f"{Path(folder).relative_to(root).as_posix()}/"
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "@")))
+def _same_names(files: list[Path]) -> dict[Path, Path]:
+    """The files that differ from another one in their suffix alone, with that other one."""
+    by_name = {file.with_suffix(""): file for file in files}
+    return {file: twin for file in files if (twin := by_name[file.with_suffix("")]) != file}
 
 
-def _by_name(files: list[Path]) -> list[Path]:
-    """The files, only one of those that differ in their suffix."""
-    return list({file.with_suffix(""): file for file in files}.values())
-
-
-def _same_names(files: list[Path]) -> Iterator[str]:
-    kept = {file.with_suffix(""): file for file in _by_name(files)}
-    for file in files:
-        if kept[file.with_suffix("")] != file:
-            yield f"{file.as_posix()} and {kept[file.with_suffix('')].as_posix()}"
-
-
-def _without_partner(group: PairedGroup, readable: dict[str, Facts]) -> _Found:
+def _without_partner(pairing: Pairing, readable: dict[Path, Facts]) -> Iterator[_Finding]:
     """Images that are not paired. A damaged one is a finding already."""
-    hr_alone = sorted(path.as_posix() for path in group.hr_alone if path.as_posix() in readable)
-    lr_alone = sorted(path.as_posix() for path in group.lr_alone if path.as_posix() in readable)
-    if not group.pairs and hr_alone and lr_alone:
-        values = {"example": f"{hr_alone[0]} and {lr_alone[0]}", "patterns": group.patterns()}
-        yield "no_pairs", [*hr_alone, *lr_alone], values
-    elif not group.pairs and hr_alone:
-        yield "no_lr_folder", hr_alone, {}
-    else:
-        yield "no_lr_image", hr_alone, {"expected": _expected(group.rule, hr_alone, "HR")}
-        yield "no_hr_image", lr_alone, {"expected": _expected(group.rule, lr_alone, "LR")}
+    hr_alone = [path for path in pairing.hr_alone if path in readable]
+    lr_alone = [path for path in pairing.lr_alone if path in readable]
+    splits_with_lr = {split_of(path) for path in [lr for _, lr in pairing.pairs] + lr_alone}
+    yield "no_lr_folder", [path for path in hr_alone if split_of(path) not in splits_with_lr], {}
+    yield "no_lr_image", [path for path in hr_alone if split_of(path) in splits_with_lr], {}
+    yield "no_hr_image", lr_alone, {}
 
 
-def _expected(rule: NameRule | None, alone: list[str], side: str) -> str:
-    """The name of a missing partner, by the rule of its group."""
-    if not alone or rule in (None, NameRule()):
-        return ""
-    example = Path(alone[0])
-    return f": by the rule {rule}, {example.name} needs {rule.partner(example, side)}"
-
-
-def _single_images(facts: list[Facts], scale: int) -> _Found:
+def _single_images(facts: list[Facts], scale: int) -> Iterator[_Finding]:
     """Properties of an image by itself."""
     hr = [fact for fact in facts if fact.side == "hr"]
-    jpeg = [fact for fact in facts if fact.side == "lr" and fact.jpeg]
     patch = _PATCH * scale
     yield "small", [fact.path for fact in hr if min(fact.height, fact.width) < patch], {}
     yield "alpha", [fact.path for fact in facts if fact.alpha], {}
     yield "gray", [fact.path for fact in facts if fact.gray], {}
     yield "deep", [fact.path for fact in facts if fact.deep], {}
-    yield "jpeg", [fact.path for fact in jpeg], {}
+    yield "jpeg", [fact.path for fact in facts if fact.jpeg], {}
     cropped = [fact.path for fact in hr if fact.height % scale or fact.width % scale]
     yield "no_multiple", cropped, {}
 
 
-def _copies(hr: list[Facts]) -> _Found:
+def _copies(hr: list[Facts]) -> Iterator[_Finding]:
     """HR images that occur twice, in one split or in two."""
     files = defaultdict(list)
     for one, other in combinations(hr, 2):
         same = one.digest == other.digest
         if same or _difference(one, other) <= _COPY:
-            splits = {split_of(Path(fact.path)) for fact in (one, other)} - {""}
+            splits = {split_of(fact.path) for fact in (one, other)} - {""}
             relation = "=" if same else "~"
             files[len(splits) == 2, same].append(f"{one.path} {relation} {other.path}")
     yield "leak", files[True, True], {}
@@ -329,12 +288,12 @@ def _copies(hr: list[Facts]) -> _Found:
     yield "near_copy", files[False, False], {}
 
 
-def _pairs(root: Path, pairs: _Pairs, scale: int) -> _Found:
+def _pairs(root: Path, pairs: _Pairs, scale: int) -> Iterator[_Finding]:
     """The size, the content and the downscaler of LR images, compared with their HR images."""
     wrong_size: dict[tuple[str, str], list[str]] = defaultdict(list)
     rounded_up = []
     wrong_content = []
-    good: dict[str, _Pairs] = defaultdict(list)
+    good: dict[Path, _Pairs] = defaultdict(list)
     for lr, hr in pairs:
         if fault := size_fault((hr.height, hr.width), (lr.height, lr.width), scale):
             sizes = f"{lr.width} x {lr.height} for {hr.width} x {hr.height}"
@@ -345,7 +304,7 @@ def _pairs(root: Path, pairs: _Pairs, scale: int) -> _Found:
         if _difference(lr, hr) > _OTHER:
             wrong_content.append(lr.path)
         else:
-            good[lr.path.rpartition("/")[0]].append((lr, hr))
+            good[lr.path.parent].append((lr, hr))
     for (fault, cure), files in wrong_size.items():
         yield "wrong_size", files, {"fault": fault, "cure": cure[0].upper() + cure[1:]}
     yield "wrong_content", wrong_content, {}
@@ -356,18 +315,15 @@ def _pairs(root: Path, pairs: _Pairs, scale: int) -> _Found:
             yield special.get(program, "other_downscaler"), files, {"program": program}
 
 
-def _downscalers(root: Path, folders: dict[str, _Pairs], scale: int) -> dict[str, list[str]]:
+def _downscalers(root: Path, folders: dict[Path, _Pairs], scale: int) -> dict[str, list[Path]]:
     """The LR images whose downscaler was looked for, a sample of each folder, by its name."""
     made_by = defaultdict(list)
     for folder in folders.values():
         pairs = [(lr, hr) for lr, hr in folder if not (lr.deep or hr.deep)]
         for lr, hr in pairs[:: max(1, -(-len(pairs) // _SAMPLE))]:
-            try:
-                lr_image, hr_image = (read_image(root / fact.path).array for fact in (lr, hr))
-                lr_image = lr_image[: hr.height // scale, : hr.width // scale]
-                name = identify_downscaler(lr_image, hr_image, scale=scale)
-            except (MemoryError, OSError, ValueError):  # a file may change, or memory run out
-                continue
+            lr_image, hr_image = (read_image(root / fact.path).array for fact in (lr, hr))
+            lr_image = lr_image[: hr.height // scale, : hr.width // scale]
+            name = identify_downscaler(lr_image, hr_image, scale=scale)
             # the JPEG has a finding of its own
             made_by[name.removesuffix(" + jpeg") if lr.jpeg else name].append(lr.path)
     return made_by

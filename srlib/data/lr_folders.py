@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
-from srlib.images.degrade import METHODS, Degradation
+from srlib.images.degrade import Degradation
 from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
 
@@ -24,29 +23,26 @@ def create_low_res_images_recursive(
     *,
     method: str | Degradation = "matlab",
     seed: int = 0,
-    executor: Executor | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
 ) -> FolderReport:
     """Make the LR image of every picture under a folder, as a PNG at the same place in another.
 
-    Each HR image is cropped to a multiple of `scale` and shrunk. Depth and gray are kept, alpha is
-    left out. A picture that cannot be read is reported with the reason, and the others are made.
+    All cores work. Each HR image is cropped to a multiple of `scale` and shrunk. Depth and gray are
+    kept, alpha is left out. A picture that cannot be read is reported with the reason, and the
+    others are made.
 
     A run that was killed can be started again: it ends with the same files, byte for byte. Files
-    of the same recipe are kept, and cut ones made again; a file of another recipe is reported.
-    Several runs may share a target.
+    of the same recipe are kept; a file of another recipe is reported. Several runs may share a
+    target.
 
     Args:
         source_dir: The HR images, in folders of any depth.
         target_dir: The folder of the LR images.
-        scale: 2, 3, 4 or 8.
+        scale: How many times smaller, a whole number.
         method: "matlab" (antialiased bicubic, on which all published numbers rest), "pillow" (its
             bicubic, which differs in one value of six), or a `Degradation` of this scale.
         seed: Chooses the noise of a `Degradation`, together with the picture's path.
-        executor: Makes the images on its workers, which see both folders under the same paths: a
-            ProcessPoolExecutor, or Dask's `Client.get_executor()` for several machines. None
-            uses all cores of this one.
         overwrite: Make all images again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
 
@@ -67,33 +63,19 @@ def create_low_res_images_recursive(
         ...     print(create_low_res_images_recursive(hr, Path(folder, "LR"), scale=4))
         1 written, 0 already there, 0 failed
     """
-    degradation = _degradation(method, scale)
+    degradation = method if isinstance(method, Degradation) else Degradation(scale, method)
+    if degradation.scale != scale:
+        raise ValueError(
+            f"The degradation is for scale {degradation.scale}, and scale {scale} is asked for; "
+            "use one of them."
+        )
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
     listing = list_pictures(source_dir).needed()
-    if executor:
-        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     # The threads share the cores, so BLAS must not start as many again in each.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         return job.run(listing.pictures, threads, on_progress, listing.passed_over)
-
-
-def _degradation(method: str | Degradation, scale: int) -> Degradation:
-    if scale not in (2, 3, 4, 8):
-        raise ValueError(f"The scale of a data set is 2, 3, 4 or 8, not {scale!r}.")
-    if isinstance(method, Degradation):
-        if method.scale != scale:
-            raise ValueError(
-                f"The degradation is for scale {method.scale}, and scale {scale} is asked for; "
-                "use one of them."
-            )
-        return method
-    if method not in METHODS:
-        raise ValueError(
-            f"method is one of {', '.join(METHODS)}, or a Degradation, not {method!r}."
-        )
-    return Degradation(scale, method)
 
 
 @dataclass(frozen=True)
@@ -102,7 +84,6 @@ class _LowRes(FolderJob):
 
     degradation: Degradation
     seed: int
-    coordinator: int = field(default_factory=os.getpid)  # the process that runs the job
 
     def recipe(self) -> dict:
         # Without noise the seed makes no difference.
@@ -112,15 +93,4 @@ class _LowRes(FolderJob):
         }
 
     def make(self, source: Path, name: str, result: Path) -> None:
-        if os.getpid() != self.coordinator:
-            _one_blas_thread()
         write_image(result, self.degradation(read_image(source).array, self.seed, name=name))
-
-    def check(self, result: Path) -> None:
-        read_image(result)
-
-
-@cache
-def _one_blas_thread() -> None:
-    """Once in each worker process: there are as many of them as cores."""
-    threadpool_limits(1, user_api="blas")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srlib.data.pairing import NameRule, name_rule, pair_files, split_sides
+from srlib.data.pairing import pair_files
 from srlib.errors import DataError, printable
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
@@ -70,8 +70,6 @@ class PairedImages(Sequence[Pair]):
         *,
         scale: int,
         make_lr: Callable[[np.ndarray], np.ndarray] | None = None,
-        hr_names: str | None = None,
-        lr_names: str | None = None,
         as_rgb: bool = False,
     ):
         """Pair the files. A damaged HR file without partner is left out with a warning.
@@ -82,10 +80,6 @@ class PairedImages(Sequence[Pair]):
             scale: HR pixels per LR pixel, in each direction.
             make_lr: Makes LR images if `lr_dir` is None: a Degradation, with its seed 0, or any
                 function from uint8 HR to uint8 LR arrays. By default it is MATLAB's bicubic.
-            hr_names: A pattern of the names of HR files without suffix, such as "*_HR", in which
-                "*" stands for the part that partners share. By default the rule is found.
-            lr_names: The same for LR files, such as "*x4". Files that do not fit a pattern are
-                ignored.
             as_rgb: Give gray images three equal channels. By default they have none, and metrics
                 compare them as they are.
 
@@ -104,10 +98,7 @@ class PairedImages(Sequence[Pair]):
         self.scale = scale
         self.make_lr = make_lr
         self.as_rgb = as_rgb
-        if self.lr_dir:
-            found = self._pair(name_rule(hr_names, lr_names))
-        else:
-            found = [(file, None) for file in _images_in(self.hr_dir)]
+        found = self._pair() if self.lr_dir else [(file, None) for file in _images_in(self.hr_dir)]
         found.sort(key=lambda pair: pair[0].with_suffix("").as_posix())
         self.names = [printable(hr_file.with_suffix("").as_posix()) for hr_file, _ in found]
         self.files = [
@@ -115,37 +106,23 @@ class PairedImages(Sequence[Pair]):
             for hr_file, lr_file in found
         ]
 
-    def _pair(self, rule: NameRule | None) -> list[tuple[Path, Path]]:
+    def _pair(self) -> list[tuple[Path, Path]]:
         hr_files = _images_in(self.hr_dir, besides=self.lr_dir)
         lr_files = _images_in(self.lr_dir, besides=self.hr_dir)
-        if hr_files == lr_files and self.lr_dir.samefile(self.hr_dir):
-            hr_files, lr_files = split_sides(hr_files, scale=self.scale)
-            if not lr_files:
-                raise DataError(
-                    f"No file or folder in {self.hr_dir} is named as LR: pass lr_dir=None to make "
-                    "LR images."
-                )
-        groups = pair_files(hr_files, lr_files, scale=self.scale, rule=rule)
-        pairs = [pair for group in groups for pair in group.pairs]
-        hr_alone = [file for group in groups for file in group.hr_alone]
-        lr_alone = [file for group in groups for file in group.lr_alone]
+        pairs, hr_alone, lr_alone = pair_files(hr_files, lr_files, scale=self.scale)
         where = f"(HR in {self.hr_dir}, LR in {self.lr_dir})"
-        if not pairs and rule:
-            raise DataError(f"No names correspond by {rule} {where}: correct the patterns.")
         if not pairs:
             raise DataError(
-                f"No HR image pairs with an LR image by its name, such as {hr_alone[0]} with "
-                f"{lr_alone[0]} {where}: if they belong together, pass {groups[0].patterns()}."
+                f"No HR image pairs with an LR image by its name, such as {hr_files[0]} with "
+                f"{lr_files[0]} {where}: give the images of a pair one name, or name other folders."
             )
         hr_alone = self._readable(hr_alone)
         for side, other, alone in (("HR", "LR", hr_alone), ("LR", "HR", lr_alone)):
             if alone:
-                group = next(group for group in groups if group.pairs)
                 raise DataError(
                     f"{len(alone)} of {len(pairs) + len(alone)} {side} images have no {other} "
-                    f"image {where}, such as {alone[0]}, whose partner would be "
-                    f"{group.rule.partner(alone[0], side)} by the rule {group.rule}: add the "
-                    f"missing {other} images, or pass another rule."
+                    f"image {where}, such as {alone[0]}, while {pairs[0][0]} pairs with "
+                    f"{pairs[0][1]}: add the missing {other} images, or rename them."
                 )
         return pairs
 

@@ -6,6 +6,7 @@ import ast
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from srlib.errors import SRError
@@ -131,20 +132,13 @@ def photo_in(data_dir: object, default: str) -> Callable:
             return folder / str(value)
         if _same(value, (default,)) and not _same(value, tuple(files)):
             for file in files.values():
-                if _can_be_read(file):
+                with suppress(ImageError):
+                    read_image(file)
                     return file
             raise ValueError(f"no photograph in {folder} can be read.")
         return files[_choose(value, tuple(files))]
 
     return find
-
-
-def _can_be_read(file: Path) -> bool:
-    try:
-        read_image(file)
-    except ImageError:
-        return False
-    return True
 
 
 def _apply(rule, value: object) -> object:

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
-import mmap
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from srlib.data.pairs import Pair, PairedImages, rgb_pixels
 from srlib.errors import DataError
 from srlib.files.progress import Progress
-from srlib.files.whole import lock, need_room, scratch_folder, writing
+from srlib.files.whole import lock, need_folder, scratch_folder, writing
 from srlib.images.picture import ImageError
-
-_FORMAT = 1  # files with another number are made again
 
 
 class StoredPairs(list[Pair]):
-    """Pairs whose pixels are mapped from files; gray images have three equal channels.
-
-    Taken one by one, by their numbers, they need the memory of one.
-    """
-
-    hr_map: mmap.mmap
-
-    def __getitem__(self, index):
-        with contextlib.suppress(AttributeError):  # Windows has no such advice
-            self.hr_map.madvise(mmap.MADV_DONTNEED)  # the system keeps what it has room for
-        return super().__getitem__(index)
-
-    def __reduce__(self):
-        return StoredPairs, (list(self),)  # a copy has its pixels in memory, and no map
+    """Pairs whose pixels are mapped from files; gray images have three equal channels."""
 
     @property
     def names(self) -> list[str]:
@@ -51,7 +34,7 @@ class StoredPairs(list[Pair]):
 def memory_map(
     pairs: PairedImages,
     *,
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike,
     on_progress: Progress | None = None,
 ) -> StoredPairs:
     """Decode all pairs into memory-mapped files, or open the files that an earlier call made.
@@ -63,8 +46,7 @@ def memory_map(
 
     Args:
         pairs: The pairs to decode.
-        cache_dir: Where the files go. By default this is .srlib_cache beside `pairs.hr_dir`, or
-            the temporary folder of the system if that place is not writable.
+        cache_dir: Where the files go.
         on_progress: Called as on_progress(done, total) after each pair.
 
     Returns:
@@ -80,22 +62,13 @@ def memory_map(
             f"A later run cannot recognise {pairs.make_lr!r}: use an object whose repr identifies "
             "it, such as a frozen dataclass with a __call__ method."
         )
-    places = [Path(cache_dir)] if cache_dir else _default_places(pairs.hr_dir)
-    folders = [place / _folder_name(pairs, place) for place in places]
-    state = _state(pairs)
-    stored = next(filter(None, (_open(folder / state) for folder in folders)), None)
-    if not stored:
-        folder = next(filter(_is_writable, folders), None)
-        if folder is None:
-            raise DataError(
-                f"Nothing can be written to {' or '.join(map(str, places))}: pass a cache_dir that "
-                "is writable."
-            )
-        with lock(folder / state):
-            stored = _open(folder / state)  # another process made it while this one waited
-            if not stored:
-                _make(pairs, folder / state, on_progress)
-                stored = _open(folder / state)
+    folder = Path(cache_dir) / _state(pairs)
+    need_folder(folder.parent, DataError)
+    with lock(folder):  # another process may be making the files
+        stored = _open(folder)
+        if not stored:
+            _make(pairs, folder, on_progress)
+            stored = _open(folder)
     for index in sorted(map(pairs.names.index, set(pairs.names) - set(stored.names))):
         try:
             pairs[index]
@@ -104,32 +77,14 @@ def memory_map(
     return stored
 
 
-def _default_places(hr_dir: Path) -> list[Path]:
-    # Windows gives each user a temporary folder, other systems share one
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    temporary = Path(tempfile.gettempdir(), f"srlib_cache_{user}")
-    return [hr_dir.absolute().parent / ".srlib_cache", temporary]
-
-
-def _folder_name(pairs: PairedImages, place: Path) -> str:
-    """A name for each set. Paths are relative, so data and cache can be moved together."""
-    made_from = _relative(pairs.lr_dir, place) if pairs.lr_dir else repr(pairs.make_lr)
-    key = _hash([_relative(pairs.hr_dir, place), made_from])
-    return f"{pairs.hr_dir.absolute().name}-x{pairs.scale}-{key[:8]}"
-
-
-def _relative(folder: Path, place: Path) -> str:
-    try:
-        return os.path.relpath(folder, place)
-    except ValueError:  # on another drive of Windows
-        return os.path.abspath(folder)
-
-
 def _state(pairs: PairedImages) -> str:
-    """A name that changes when the images do."""
+    """A name for each set, which ends in a part that changes when the images do."""
+    folders = [os.path.abspath(folder) for folder in (pairs.hr_dir, pairs.lr_dir) if folder]
     files = [file for pair in pairs.files for file in pair if file]
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return _hash([_FORMAT, pairs.scale, pairs.names, stats])[:16]
+    made_from = _hash([folders, repr(pairs.make_lr)])
+    state = _hash([pairs.names, stats])
+    return f"{pairs.hr_dir.absolute().name}-x{pairs.scale}-{made_from[:8]}-{state[:16]}"
 
 
 def _hash(content: list) -> str:
@@ -140,16 +95,12 @@ def _open(folder: Path) -> StoredPairs | None:
     """Map the files that `_make` wrote; None if they are missing, incomplete or damaged."""
     with contextlib.suppress(Exception):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        hr_file = np.memmap(folder / "hr.bin", np.uint8, "r")
-        hr = hr_file.reshape(-1, 3)
+        hr = np.memmap(folder / "hr.bin", np.uint8, "r").reshape(-1, 3)
         lr = np.memmap(folder / "lr.bin", np.uint8, "r").reshape(-1, 3)
         area = index["scale"] ** 2  # HR pixels per LR pixel
         stored = StoredPairs()
-        stored.hr_map = hr_file.base
         start = 0
-        for name, height, width in zip(
-            index["names"], index["heights"], index["widths"], strict=True
-        ):
+        for name, height, width in index["lr"]:
             end = start + height * width
             large = hr[start * area : end * area].reshape(height * index["scale"], -1, 3)
             stored.append(Pair(large, lr[start:end].reshape(height, width, 3), name))
@@ -158,61 +109,45 @@ def _open(folder: Path) -> StoredPairs | None:
     return None
 
 
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")
-    except OSError:
-        return False
-    return True
-
-
 def _make(pairs: PairedImages, target: Path, on_progress: Progress | None) -> None:
     """Decode the pairs into the folder `target`, which replaces those of earlier states.
 
     The files are written, not mapped: a full disk is an error for a write, and kills the process
     for a map.
     """
-    need_room(target.parent, _bytes_needed(pairs), "The memory map", DataError)
+    name_of_set = target.name.rpartition("-")[0]
+    for outdated in target.parent.glob(f"{glob.escape(name_of_set)}-*/"):
+        shutil.rmtree(outdated, ignore_errors=True)
     with scratch_folder(target.parent) as scratch:
-        for outdated in target.parent.glob("[!.]*/"):
-            shutil.rmtree(outdated, ignore_errors=True)
         folder = scratch / target.name
         folder.mkdir()
         _write(pairs, folder, on_progress)
-        if _state(pairs) != target.name:
-            raise DataError(
-                f"Images in {pairs.hr_dir} changed while they were read: call again when nothing "
-                "writes to the folder."
-            )
         with contextlib.suppress(OSError):  # a process that the lock did not stop was quicker
             os.rename(folder, target)
 
 
 def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> None:
     """Write hr.bin, lr.bin and index.json."""
-    sizes = []
-    names = []
-    with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
+    written = []  # name, height and width of LR images
+    with (
+        writing(folder.parent, DataError, "another cache_dir will do"),
+        open(folder / "hr.bin", "wb") as hr_file,
+        open(folder / "lr.bin", "wb") as lr_file,
+    ):
         for done, pair in enumerate(_decode_on_all_cores(pairs), 1):
             if pair:
-                hr = np.ascontiguousarray(rgb_pixels(pair.hr, pair.name))
-                lr = np.ascontiguousarray(rgb_pixels(pair.lr, pair.name))
-                with writing(folder.parent, DataError, "a cache_dir may lie elsewhere"):
-                    hr_file.write(hr)
-                    lr_file.write(lr)
-                sizes.append(pair.lr.shape[:2])
-                names.append(pair.name)
+                hr_file.write(np.ascontiguousarray(rgb_pixels(pair.hr, pair.name)))
+                lr_file.write(np.ascontiguousarray(rgb_pixels(pair.lr, pair.name)))
+                written.append((pair.name, *pair.lr.shape[:2]))
             if on_progress:
                 on_progress(done, len(pairs))
         for file in (hr_file, lr_file):  # before the folder gets its final name
             file.flush()
             os.fsync(file.fileno())
-    if not sizes:
+    if not written:
         raise DataError(f"No image in {pairs.hr_dir} can be read: check_dataset says why.")
-    heights, widths = zip(*sizes, strict=True)
-    index = {"scale": pairs.scale, "names": names, "heights": heights, "widths": widths}
-    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    index = json.dumps({"scale": pairs.scale, "lr": written})
+    (folder / "index.json").write_text(index, encoding="utf-8")
 
 
 def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair | None]:
@@ -226,12 +161,3 @@ def _decode_on_all_cores(pairs: PairedImages) -> Iterator[Pair | None]:
     with ThreadPoolExecutor(cores) as pool:
         for first in range(0, len(pairs), 2 * cores):
             yield from pool.map(decode, range(first, min(first + 2 * cores, len(pairs))))
-
-
-def _bytes_needed(pairs: PairedImages) -> int:
-    """The size of the files, by the sizes in the headers of the HR files."""
-    hr_pixels = 0
-    for file, _ in pairs.files:
-        with contextlib.suppress(Exception), Image.open(file) as image:  # read_image says more
-            hr_pixels += image.width * image.height
-    return round(3 * hr_pixels * (1 + 1 / pairs.scale**2))

@@ -26,7 +26,8 @@ def fetch(
     """Fetch a file from the first mirror that has it, unless it is there already.
 
     The file gets its name once the bytes on the disk match every hash given. A cut or stalled
-    transfer is resumed, in this call and by the next one, from a file beside the target.
+    transfer is resumed, in this call and by the next one, from a file beside the target; on a disk
+    without locks only in this call.
     Another process that wants the same file waits. Redirects are followed, and proxies are taken
     from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
 
@@ -35,7 +36,7 @@ def fetch(
         target: Where the file will be. A file that is there with another hash is kept beside it.
         sha256: The file's SHA-256 in hex.
         md5: The file's MD5 in hex.
-        size: Bytes of the file, if known; a mirror that sends more is given up at once.
+        size: Bytes of the file, if known; a mirror with a file of another size is given up.
         on_progress: Called with the bytes so far and in all. The number of bytes falls when a
             transfer has to start over.
         patience: How long to wait, and how often to ask again.
@@ -55,15 +56,11 @@ def fetch(
     if _is_there(target, hashes):
         return target
     need_folder(target.parent, DownloadError)
-    if target.exists() and not target.is_file():
-        raise DownloadError(
-            f"{target} is there and is not a file: rename it, or choose another name."
-        )
     answers = [f"{target.name} could not be fetched:"]
     with lock(target) as locked, requests.Session() as session:
         if _is_there(target, hashes):  # another process has fetched it meanwhile
             return target
-        with Part(target, hashes, size, locked) as part:
+        with Part(target, hashes, size, locked=locked) as part:
             if size:
                 need_room(target.parent, size - part.done, target.name, DownloadError)
             for url in urls:

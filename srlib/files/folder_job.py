@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from srlib.errors import DataError, SRError, printable
 from srlib.files.progress import Progress
-from srlib.files.recipe import Recipe, read_recipe, write_recipe
+from srlib.files.recipe import read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
 
 _SOURCE = "source picture"  # the step of a recipe that names the source by its hash
@@ -50,11 +49,9 @@ class FolderReport:
 class FolderJob(ABC):
     """Makes one file from each picture of a folder; a subclass says how.
 
-    The job is pickled for the workers of an executor, so it should be small.
-
     Attributes:
-        source_dir: The folder of the pictures, seen by all workers under this path.
-        target_dir: The folder of the results, likewise.
+        source_dir: The folder of the pictures.
+        target_dir: The folder of the results.
         suffix: The suffix of the results, such as ".png".
         overwrite: Replace files that are there already, whoever made them.
     """
@@ -72,21 +69,10 @@ class FolderJob(ABC):
     def make(self, source: Path, name: str, result: Path) -> None:
         """Make the file `result` from the picture `source`, called `name` within the folder."""
 
-    @abstractmethod
-    def check(self, result: Path) -> None:
-        """Read a file to its end. Raises ValueError for one that is damaged."""
-
-    def for_workers(self, scratch: Path) -> FolderJob:
-        """This job as it travels to an executor; `scratch` is a folder that all workers see."""
-        return self
-
-    def cancel(self) -> None:  # noqa: B027, a hook
-        """Ask threads of this process to give up their work, at the end of a run."""
-
     def run(
         self,
         names: Sequence[Path],
-        executor: Executor | None = None,
+        threads: Executor | None = None,
         on_progress: Progress | None = None,
         passed_over: Mapping[Path, str] | None = None,
     ) -> FolderReport:
@@ -97,7 +83,7 @@ class FolderJob(ABC):
 
         Args:
             names: The pictures, relative to the source folder.
-            executor: Its workers make the files; without one they are made one after the other.
+            threads: They make the files; without them the files are made one after the other.
             on_progress: Called after each picture.
             passed_over: Goes into the report.
 
@@ -110,20 +96,17 @@ class FolderJob(ABC):
         report.passed_over.update(
             (printable(path), why) for path, why in (passed_over or {}).items()
         )
-        # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
-        there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
-            faults = self._faults_of_names(names, ignores_case=_ignores_case(scratch))
+            faults = self._faults_of_names(names)
             report.failed.update((printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
-            outcomes = self._outcomes(sound, scratch, executor)
+            outcomes = self._outcomes(sound, scratch, threads)
             with closing(outcomes):  # cancels those not begun, if on_progress raises
                 for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
                     if state == "failed":
                         report.failed[printable(name)] = printable(reason)
                     else:
-                        kept = state == "skipped" and name in there
-                        made = report.skipped if kept else report.written
+                        made = report.skipped if state == "skipped" else report.written
                         made.append(printable(name.with_suffix(self.suffix)))
                     if on_progress:
                         on_progress(done, len(names))
@@ -133,55 +116,36 @@ class FolderJob(ABC):
         """The path of the result of a picture."""
         return self.target_dir / name.with_suffix(self.suffix)
 
-    def _faults_of_names(self, names: Sequence[Path], *, ignores_case: bool) -> dict[Path, str]:
-        """The pictures whose results could not be written under their names, with the reasons."""
-
-        def key(name: Path) -> str:
-            text = str(name.with_suffix(self.suffix))
-            return unicodedata.normalize("NFC", text).casefold() if ignores_case else text
-
-        longest = os.pathconf(self.target_dir, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
-        results = Counter(map(key, names))
-        folders = {name.parent: _fault_of_folder(self.target(name).parent) for name in names}
-        place_of_results = self.target_dir.resolve()
+    def _faults_of_names(self, names: Sequence[Path]) -> dict[Path, str]:
+        """The pictures whose results would replace another file, with the reasons."""
+        place_of_results = f"{self.target_dir.resolve()}{os.sep}"
+        results = Counter(map(self.target, names))
         faults = {}
         for name in names:
-            if fault := folders[name.parent]:
-                faults[name] = fault
-            elif os.path.realpath(self.source_dir / name).startswith(f"{place_of_results}{os.sep}"):
+            if os.path.realpath(self.source_dir / name).startswith(place_of_results):
                 faults[name] = "It is a link to a file of the target folder, where results go."
-            elif results[key(name)] > 1:
+            elif results[self.target(name)] > 1:
                 faults[name] = (
-                    "Another picture in the same folder has this name with another suffix or in "
-                    "other letters; rename one."
-                )
-            elif len(os.fsencode(self.target(name).name)) > longest:
-                faults[name] = (
-                    f"Its name is too long for the disk of {self.target_dir}; rename the picture."
+                    "Another picture in the same folder has this name with another suffix; rename "
+                    "one."
                 )
         return faults
 
     def _outcomes(
-        self, names: Sequence[Path], scratch: Path, executor: Executor | None
+        self, names: Sequence[Path], scratch: Path, threads: Executor | None
     ) -> Iterator[tuple[Path, str, str]]:
         """(name, "written" | "skipped" | "failed", reason) of each picture, in their order."""
-        if executor is None:
+        if threads is None:
             yield from (self.attempt(name, scratch) for name in names)
             return
-        job = self.for_workers(scratch)
-        futures = [_submit(executor, job.attempt, name, scratch) for name in names]
+        futures = [threads.submit(self.attempt, name, scratch) for name in names]
         try:
-            for name, future in zip(names, futures, strict=True):
-                try:
-                    yield future.result()
-                except Exception as error:
-                    yield name, "failed", f"The worker died, so call again ({_reason(error)})."
+            yield from (future.result() for future in futures)
         finally:
-            self.cancel()
             wait([future for future in futures if not future.cancel()])
 
     def attempt(self, name: Path, scratch: Path) -> tuple[Path, str, str]:
-        """Keep or make one file, in a worker. Any exception becomes the reason of the failure."""
+        """Keep or make one file. Any exception becomes the reason of the failure."""
         half_made = scratch / f"{os.urandom(8).hex()}{self.suffix}"
         try:
             return name, self._keep_or_make(name, half_made), ""
@@ -196,54 +160,29 @@ class FolderJob(ABC):
         source = self.source_dir / name
         target = self.target(name)
         steps = self.recipe() | {_SOURCE: hash_of(source)}
-        made = None  # the recipe of a file that is there
-        beginning = b""
         if os.path.lexists(target):
             if not target.is_file():
                 raise DataError(f"{target} is there and is not a regular file; rename it.")
             if not self.overwrite:
                 made = read_recipe(target)
-                if made and made.steps == steps and made.intact:
+                if made == steps:
                     return "skipped"
-                is_other = made.steps not in (steps, {}) if made else self._is_sound(target)
-                if is_other:
-                    raise DataError(_difference(target, steps, made))
-                beginning = target.read_bytes()  # of a result that was cut?
+                raise DataError(_difference(target, steps, made))
+        target.parent.mkdir(parents=True, exist_ok=True)
         self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
-        if not half_made.read_bytes().startswith(beginning):
-            raise DataError(_difference(target, steps, made))
-        target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(half_made, target)
         return "written"
 
-    def _is_sound(self, result: Path) -> bool:
-        try:
-            self.check(result)
-        except ValueError:
-            return False
-        return True
 
-
-def _submit(executor: Executor, function: Callable, *args) -> Future:
-    """`executor.submit`; for an executor whose workers have died, a future that says so."""
-    try:
-        return executor.submit(function, *args)
-    except BrokenExecutor as error:
-        future: Future = Future()
-        future.set_exception(error)
-        return future
-
-
-def _difference(target: Path, steps: dict, made: Recipe | None) -> str:
+def _difference(target: Path, steps: dict, made: dict | None) -> str:
     """The reason why a file that is there is neither kept as the result nor replaced."""
     if made is None:
         how = "does not say how it was made"
-    elif made.steps in (steps, {}):
+    elif not made:
         how = "was changed since it was made"
     else:
-        found = made.steps
-        names = [step for step in steps.keys() | found if steps.get(step) != found.get(step)]
+        names = [step for step in steps.keys() | made if steps.get(step) != made.get(step)]
         how = f"was made with another {' and another '.join(sorted(names))}"
     return (
         f"{target} is there already and {how}; use another folder, or overwrite=True to replace it."
@@ -290,19 +229,3 @@ def _refuse_overlap(source_dir: Path, target_dir: Path, names: Sequence[Path]) -
 def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino
-
-
-def _ignores_case(scratch: Path) -> bool:
-    """Whether the disk takes names that differ in letter case for the same."""
-    (scratch / "case").touch()
-    return (scratch / "CASE").exists()
-
-
-def _fault_of_folder(folder: Path) -> str | None:
-    """Why no file can be written into a folder, which need not exist yet; None if one can."""
-    around = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    if not around.is_dir():
-        return f"{around} is not a folder; rename it or choose another target."
-    if not os.access(around, os.W_OK | os.X_OK):
-        return f"Nothing can be written to {around}: you have no permission."
-    return None

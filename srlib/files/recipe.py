@@ -5,21 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from srlib.files.whole import open_regular
 
 # Decoders pass over what follows a picture. Formats that are made of boxes skip a "free" one.
 _MARK = b"free" + b"srlib recipe "
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The recipe found in a file."""
-
-    steps: dict  # as given to `write_recipe`; empty if the recipe was cut
-    intact: bool  # the file is to the last byte as it was made
 
 
 def write_recipe(path: Path, steps: dict) -> None:
@@ -30,8 +21,11 @@ def write_recipe(path: Path, steps: dict) -> None:
         file.write(packed)
 
 
-def read_recipe(path: Path) -> Recipe | None:
-    """The recipe in a file, or None if there is none."""
+def read_recipe(path: Path) -> dict | None:
+    """The recipe in a file, as given to `write_recipe`, or None if there is none.
+
+    It is empty if the file is not to the last byte as it was made.
+    """
     with open_regular(path) as file:
         content = file.read()
     mark = content.rfind(_MARK)
@@ -41,8 +35,8 @@ def read_recipe(path: Path) -> Recipe | None:
     try:
         steps = dict(json.loads(content[mark + len(_MARK) :])["steps"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Recipe({}, False)
-    return Recipe(steps, content == bare + _packed(steps, bare))
+        return {}
+    return steps if content == bare + _packed(steps, bare) else {}
 
 
 def _packed(steps: dict, content: bytes) -> bytes:

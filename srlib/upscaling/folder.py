@@ -34,7 +34,7 @@ def upscale_folder(
 
     A picture that fails, such as a cut one or one too large for the memory, is reported with the
     reason, and the others are made. A run that was killed can be started again. Files of the same
-    recipe are kept, and cut ones made again; a file of another recipe is reported.
+    recipe are kept; a file of another recipe is reported.
 
     Args:
         source_dir: The pictures, in folders of any depth.

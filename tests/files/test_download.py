@@ -1,5 +1,4 @@
 import contextlib
-import email.utils
 import errno
 import hashlib
 import os
@@ -10,13 +9,12 @@ import threading
 import time
 from collections import namedtuple
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pytest
 import requests
 from conftest import ROOT
-from mirror_server import FLOODS, HEADS, REDIRECTS, TRICKLES, mirror_server
+from mirror_server import FLOODS, HEADS, REDIRECTS, mirror_server
 
 from srlib.files.download import fetch
 from srlib.files.transfer import DownloadError, Patience
@@ -81,10 +79,10 @@ def test_every_mirror_s_answer_is_named(server, tmp_path):
     first, *answers = str(caught.value).splitlines()
     assert first == "b.bin could not be fetched:"
     for url, answer, words in zip(bad, answers, [
-        "answered 404 Not Found", "sent a web page instead of the file (“We are moving house”)", f"gave another file (SHA-256 "
+        "answered 404 Not Found", "sent a web page instead of the file", f"gave another file (SHA-256 "
         f"{hashlib.sha256(CONTENT[:-1] + b'!').hexdigest()[:8]}…, expected {SHA256[:8]}…)", "redirects in circles",
-        "answered 503 Service Unavailable", "did not answer in time", "stopped sending each time",
-        "gave another file (SHA-256", "no connection", "is no web address",
+        "answered 503 Service Unavailable", "did not answer in time", "broke off or stalled each time",
+        "gave another file (SHA-256", "no connection", "gave no answer that can be read (",
     ], strict=True):  # fmt: skip
         assert answer.startswith(f"  {url}: {words}")
     assert not list(tmp_path.iterdir())
@@ -133,7 +131,7 @@ def test_a_cut_is_noticed_without_a_length_if_the_size_is_known(server, tmp_path
 
 def test_a_cut_transfer_goes_on_at_the_next_call(server, tmp_path):
     server.cut_after = 50_000
-    with pytest.raises(DownloadError, match="broke off each time"):
+    with pytest.raises(DownloadError, match="broke off or stalled each time"):
         get(server, "cut", tmp_path, patience=ONCE)
     assert [p.stat().st_size for p in tmp_path.iterdir()] == [server.cut_after]
     assert not (tmp_path / "a.bin").exists()
@@ -233,11 +231,8 @@ def test_redirects_are_followed(server, tmp_path):
 
 
 def test_a_busy_server_is_asked_again(server, tmp_path):
-    """It says Retry-After: 3600; no more than `stall` is waited."""
-    start = time.monotonic()
-    patience = Patience(connect=5.0, stall=0.5, retries=2, backoff=0.01)
-    assert get(server, "busy", tmp_path, patience=patience).read_bytes() == CONTENT
-    assert len(server.asked) == 3 and 2 * patience.stall <= time.monotonic() - start < 10
+    assert get(server, "busy", tmp_path).read_bytes() == CONTENT
+    assert len(server.asked) == 3
 
 
 def test_tries_wait_longer_each_time(server, tmp_path, monkeypatch):
@@ -266,20 +261,9 @@ def test_the_proxy_of_the_environment(server, tmp_path, monkeypatch):
     assert server.asked[-1][0] == "/good/a.bin"
 
 
-@pytest.mark.parametrize(
-    "proxy",
-    ["http://", "http://[::1", "socks5://127.0.0.1:9", "ftp://x", "::", "http://me:secret@"],
-)
-def test_a_proxy_of_the_environment_that_is_none(tmp_path, monkeypatch, proxy):
-    monkeypatch.setenv("http_proxy", proxy)
-    with pytest.raises(DownloadError, match="prox") as caught:
-        fetch(["http://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
-    assert "secret" not in str(caught.value)
-
-
 def test_certificates_of_the_environment_that_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
-    with pytest.raises(DownloadError, match=r"far\.invalid.*certificate bundle"):
+    with pytest.raises(DownloadError, match=r"certificate bundle"):
         fetch(["https://far.invalid/a.bin"], tmp_path / "a.bin", sha256=SHA256, patience=ONCE)
 
 
@@ -310,7 +294,7 @@ def test_too_little_room_is_said_before_anything_is_written(server, tmp_path, mo
         DownloadError,
         match=r"needs 1\.2 MB and the disk of .* has 1\.0 MB free: make room there or choose",
     ):
-        get(server, "good", tmp_path)
+        get(server, "good", tmp_path, size=len(CONTENT))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -362,46 +346,19 @@ def test_what_is_there_is_taken_from_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o755)
 
 
-@pytest.mark.parametrize("behaviour", [*HEADS, *REDIRECTS, *TRICKLES, *FLOODS, "offset", "endless"])
+@pytest.mark.parametrize("behaviour", [*HEADS, *REDIRECTS, *FLOODS, "circle", "offset"])
 def test_no_answer_keeps_the_next_mirror_from_being_asked(server, tmp_path, behaviour):
-    """Bounded in tries, time and bytes, whatever the first mirror does."""
-    patience = Patience(connect=0.5, stall=0.5, retries=1, backoff=0.01, unsized=5_000_000)
+    """Bounded in tries and time, whatever the first mirror says."""
+    patience = Patience(connect=0.5, stall=0.5, retries=1, backoff=0.01)
     urls = [f"{server.url}/{name}/a.bin" for name in (behaviour, "good")]
     start = time.monotonic()
     target = fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=patience)
     assert target.read_bytes() == CONTENT and list(tmp_path.iterdir()) == [target]
-    assert time.monotonic() - start < 10 and len(server.asked) <= 12
+    assert time.monotonic() - start < 10
     with pytest.raises(DownloadError) as caught:
         fetch(urls[:1], tmp_path / "b.bin", sha256=SHA256, patience=patience)
     _, answer = str(caught.value).splitlines()
-    words = answer.removeprefix(f"  {urls[0]}: ")
-    assert len(words) > 10
-    if behaviour in REDIRECTS and behaviour not in ("to-dots", "to-nothing"):
-        assert words.startswith("redirects to ") and words.endswith("is no web address")
-
-
-@pytest.mark.parametrize(
-    "text", ["soon", "-5", "1e3", "9" * 400, "Wed, 99 Foo 2026", "%C2%B2", "nan"]
-)
-def test_a_pause_that_cannot_be_read_is_none(server, tmp_path, text):
-    with pytest.raises(DownloadError, match="answered 503"):
-        get(server, f"retry-after:{text}", tmp_path, patience=Patience(1.0, 0.05, 1, 0.01))
-    assert len(server.asked) == 2
-
-
-def test_a_pause_until_a_date_is_obeyed(server, tmp_path):
-    date = quote(email.utils.formatdate(time.time() + 3600, usegmt=True))
-    start = time.monotonic()
-    with pytest.raises(DownloadError, match="answered 503"):
-        get(server, f"retry-after:{date}", tmp_path, patience=Patience(1.0, 0.3, 1, 0.01))
-    assert time.monotonic() - start >= 0.3
-
-
-def test_a_rate_below_the_least_counts_as_a_stall(server, tmp_path):
-    """A letter every 20 ms never stalls, and would take hours."""
-    with pytest.raises(DownloadError, match="stopped sending each time"):
-        get(server, "slow-body", tmp_path, patience=Patience(0.5, 0.5, 0))
-    assert get(server, "good", tmp_path).read_bytes() == CONTENT
+    assert len(answer.removeprefix(f"  {urls[0]}: ")) > 10
 
 
 @pytest.mark.parametrize(
@@ -464,9 +421,8 @@ def test_processes_that_share_nothing_but_the_folder(server, tmp_path):
 
 
 def test_no_two_write_to_one_part_even_without_a_lock(server, tmp_path, monkeypatch):
-    """On a disk without locks. A part of the first edition's, which both would have taken, lies there."""
+    """On a disk without locks."""
     monkeypatch.setattr("srlib.files.download.lock", lambda target: contextlib.nullcontext())
-    (tmp_path / f"a.bin.{SHA256[:8]}.part").write_bytes(CONTENT[:300_000])
     both = threading.Barrier(4, timeout=10)
     pages = []
 
@@ -514,27 +470,6 @@ def test_bytes_changed_on_the_disk_are_noticed(server, tmp_path):
     assert not (tmp_path / "a.bin").exists()
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_a_target_that_is_no_file_is_refused(server, tmp_path, kind):
-    target = tmp_path / "a.bin"
-    if kind == "folder":
-        target.mkdir()
-    else:
-        os.mkfifo(tmp_path / "pipe")
-        os.rename(tmp_path / "pipe", target) if kind == "pipe" else target.symlink_to("pipe")
-    with pytest.raises(DownloadError, match="is not a file"):
-        get(server, "good", tmp_path)
-    assert server.asked == []
-
-
-def test_a_part_that_is_no_file_of_ours_is_left_alone(server, tmp_path):
-    (tmp_path / "precious").write_bytes(b"precious")
-    (tmp_path / f"a.bin.{SHA256[:8]}.part").symlink_to("precious")
-    os.mkfifo(tmp_path / f"a.bin.{SHA256[:8]}.x.part")
-    assert get(server, "good", tmp_path).read_bytes() == CONTENT
-    assert (tmp_path / "precious").read_bytes() == b"precious"
-
-
 def test_a_long_name(server, tmp_path):
     target = tmp_path / ("写" * 80 + ".pt")
     assert (
@@ -542,13 +477,6 @@ def test_a_long_name(server, tmp_path):
         == CONTENT
     )
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_mirror_that_offers_more_than_the_disk_holds_does_not_end_it(server, tmp_path):
-    urls = [f"{server.url}/{name}/a.bin" for name in ("boast", "good")]
-    assert fetch(urls, tmp_path / "a.bin", sha256=SHA256, patience=FAST).read_bytes() == CONTENT
-    with pytest.raises(DownloadError, match=r"boast/a\.bin: b\.bin needs .* MB and the disk of"):
-        fetch(urls[:1], tmp_path / "b.bin", sha256=SHA256, patience=FAST)
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EACCES, errno.ENOLCK])

@@ -3,9 +3,8 @@
 import os
 import shutil
 import socket
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,6 @@ class Reversal(FolderJob):
                    "assert": AssertionError()}[text.decode().partition("!")[2]]  # fmt: skip
         result.write_bytes(text[::-1])
 
-    def check(self, result):
-        if b"DNE" not in result.read_bytes():
-            raise ValueError("damaged")
-
 
 @pytest.fixture
 def source(tmp_path):
@@ -63,7 +58,7 @@ def test_made_once_and_by_any_executor(source, tmp_path):
     assert first.written == ["a.out", "deep/b.out"] and not first.failed
     assert run(source, tmp_path / "target").skipped == first.written
     with ThreadPoolExecutor(2) as executor:
-        assert run(source, tmp_path / "other", executor=executor).written == first.written
+        assert run(source, tmp_path / "other", threads=executor).written == first.written
     assert files(tmp_path / "target") == files(tmp_path / "other")
 
 
@@ -136,16 +131,6 @@ def test_a_file_that_is_not_ours_stays(source, tmp_path, kind):
     assert len(run(source, target, overwrite=True).written) == 2
 
 
-@pytest.mark.parametrize("length", [0, 1, 300, 600])
-def test_a_cut_file_of_ours_is_made_again(source, tmp_path, length):
-    run(source, tmp_path / "target")
-    whole = files(tmp_path / "target")
-    (tmp_path / "target" / "a.out").write_bytes(whole["a.out"][:length])
-    report = run(source, tmp_path / "target")
-    assert report.written == ["a.out"] and report.skipped == ["deep/b.out"]
-    assert files(tmp_path / "target") == whole
-
-
 def test_another_recipe_or_source_is_reported(source, tmp_path):
     target = tmp_path / "target"
     run(source, target)
@@ -210,34 +195,13 @@ def test_one_picture_s_trouble_is_one_line(source, tmp_path, trouble, threads):
     seen = []
     executor = ThreadPoolExecutor(threads) if threads else None
     report = run(
-        source, tmp_path / "target", executor=executor, on_progress=lambda *p: seen.append(p)
+        source, tmp_path / "target", threads=executor, on_progress=lambda *p: seen.append(p)
     )
     assert report.written == ["deep/b.out"] and seen == [(1, 2), (2, 2)]
     reason = report.failed["a.txt"]
     assert len(reason) > 10 and ".making-" not in reason
     if trouble == "disk":
         assert reason == f"{tmp_path / 'target' / 'a.out'}: No space left on device."
-
-
-@dataclass(frozen=True)
-class Deadly(Reversal):
-    """Kills the worker, as a lack of memory or a broken decoder does."""
-
-    def make(self, source, name, result):
-        if source.name == "a.txt":
-            os._exit(1)
-        super().make(source, name, result)
-
-
-def test_a_dead_worker_is_reported(source, tmp_path):
-    names = [Path("a.txt"), Path("deep/b.txt")]
-    job = Deadly(source, tmp_path / "target", ".out", False)
-    with ProcessPoolExecutor(1, get_context("fork")) as executor:
-        report = job.run(names, executor)
-        assert "call again" in report.failed["a.txt"]
-        again = job.run(names, executor)  # submit itself raises now
-    assert list(again.failed) == ["a.txt", "deep/b.txt"] and all(again.failed.values())
-    assert not list((tmp_path / "target").glob(".*"))
 
 
 def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
@@ -247,7 +211,7 @@ def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
     for executor in (None, ThreadPoolExecutor(2)):
         target = tmp_path / f"target {executor is None}"
         with pytest.raises(KeyboardInterrupt):
-            run(source, target, executor=executor, on_progress=cancel)
+            run(source, target, threads=executor, on_progress=cancel)
         assert not list(target.glob(".*"))
         assert not run(source, target).failed
 
@@ -264,19 +228,9 @@ def test_a_folder_of_the_target_that_is_a_file_costs_its_pictures(source, tmp_pa
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "deep").write_text("precious")
     report = run(source, tmp_path / "target")
-    assert report.written == ["a.out"] and "deep is not a folder" in report.failed["deep/b.txt"]
+    assert report.written == ["a.out"]
+    assert str(tmp_path / "target/deep") in report.failed["deep/b.txt"]
     assert (tmp_path / "target" / "deep").read_text() == "precious"
-
-
-def test_a_folder_of_the_target_without_permission_costs_its_pictures(
-    source, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("os.access", lambda path, mode: path.name != "deep")
-    (tmp_path / "target" / "deep").mkdir(parents=True)
-    report = run(source, tmp_path / "target")
-    assert (
-        report.written == ["a.out"] and str(tmp_path / "target/deep") in report.failed["deep/b.txt"]
-    )
 
 
 def test_long_names(source, tmp_path):
@@ -286,25 +240,15 @@ def test_long_names(source, tmp_path):
     )  # 253 bytes, and 4 more with the new suffix
     report = run(source, tmp_path / "target", suffix=".target")
     assert len(report.written) == 3 and list(report.failed) == ["写" * 83 + ".txt"]
-    assert f"too long for the disk of {tmp_path / 'target'}" in report.failed["写" * 83 + ".txt"]
+    assert "写.target: File name too long" in report.failed["写" * 83 + ".txt"]
 
 
-@pytest.mark.parametrize(
-    "names",
-    [("x.txt", "x.bin"), ("x.txt", "X.TXT"), ("é.txt", "e\u0301.txt"), ("D/x.txt", "d/x.txt")],
-)
-@pytest.mark.parametrize("ignores_case", [False, True])
-def test_results_never_meet(source, tmp_path, monkeypatch, names, ignores_case):
-    """As on the disks of macOS and Windows, which take these names for the same."""
-    monkeypatch.setattr("srlib.files.folder_job._ignores_case", lambda scratch: ignores_case)
-    for name in names:
-        (source / name).parent.mkdir(exist_ok=True)
+def test_results_never_meet(source, tmp_path):
+    for name in ("x.txt", "x.bin", "X.txt"):
         (source / name).write_bytes(name.encode())
     report = run(source, tmp_path / "target")
-    if ignores_case or "x.bin" in names:
-        assert sorted(report.failed) == sorted(names) and "rename one" in report.failed[names[0]]
-    else:
-        assert len(report.written) == 4
+    assert sorted(report.failed) == ["x.bin", "x.txt"]
+    assert "rename one" in report.failed["x.txt"] and "X.out" in report.written
 
 
 def test_a_name_that_is_no_utf8_can_be_printed(source, tmp_path):
