@@ -4,7 +4,6 @@ from srlib.metrics.doctor import diagnose
 from srlib.metrics.evaluation import Metric, ProgressFileError, Upscaler, evaluate
 from srlib.metrics.protocols import (
     PROTOCOLS,
-    ImageTooSmallError,
     Protocol,
     lr_psnr,
     luma,
@@ -17,7 +16,6 @@ from srlib.metrics.verdict import Verdict, compare, summarise
 __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
-    "ImageTooSmallError",
     "Metric",
     "ProgressFileError",
     "Protocol",
