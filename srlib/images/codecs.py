@@ -37,60 +37,58 @@ def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Sampl
     uint16 samples is not premultiplied, and the orientation is not applied. A damaged file raises
     any error.
     """
-    stream.seek(0)
-    head = stream.read(26)
-    stream.seek(0)
-    if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) == 26 and head[24] == 16:
-        check_size(*struct.unpack(">II", head[16:24]))
+    if header := _deep_png_header(stream):
+        check_size(*struct.unpack(">II", header[16:24]))
         return _read_png(stream)
-    is_tiff = head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
-    return _read_tiff(stream, check_size) if is_tiff else None
+    page = _deep_page(stream)
+    return _read_tiff(stream, page, check_size) if page else None
 
 
 def is_deep(path: str | os.PathLike) -> bool:
     """Tell by its header whether a file is a PNG or a TIFF of 16-bit gray or RGB."""
     with contextlib.suppress(OSError), open(path, "rb") as stream:
-        if stream.read(4) == b"\x89PNG":
-            return stream.read(21)[-1:] == b"\x10"
-        page, _, is_usual = _first_page(stream)
-        return is_usual and page.dtype == np.uint16
+        return bool(_deep_png_header(stream) or _deep_page(stream))
     return False
 
 
-def _read_png(stream: BinaryIO) -> Samples:
-    import imagecodecs  # not needed by a machine that just trains
-
-    with Image.open(stream) as image:
-        image.load()  # EXIF may follow the pixels
-        info = image.info | {"format": "PNG", "text": image.text}
-        exif = exif_of(image)
+def _deep_png_header(stream: BinaryIO) -> bytes:
+    """The header of a PNG of 16 bits; empty for any other file."""
     stream.seek(0)
-    samples = imagecodecs.png_decode(stream.read())
-    return samples.reshape(*samples.shape[:2], -1), info, exif
+    header = stream.read(26)
+    return header if header.startswith(b"\x89PNG") and header[24:25] == b"\x10" else b""
 
 
-def _first_page(stream: BinaryIO) -> tuple[TiffPage | None, str, bool]:
-    """The first page of a TIFF, its photometric interpretation, and whether its channels are usual.
-
-    A directory can be broken in many ways; then the page is None, and Pillow names the fault.
-    """
+def _deep_page(stream: BinaryIO) -> TiffPage | None:
+    """The first page of a TIFF of 16-bit gray or RGB; None for any other file."""
+    stream.seek(0)
+    if stream.read(2) not in (b"II", b"MM"):
+        return None
     import tifffile
 
     try:
         stream.seek(0)
         page = tifffile.TiffFile(stream).pages.first
-        photometric = tifffile.PHOTOMETRIC(page.photometric).name
-        return page, photometric, page.samplesperpixel in _USUAL_CHANNELS.get(photometric, ())
-    except Exception:
-        return None, "", False
-
-
-def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
-    from tifffile import EXTRASAMPLE
-
-    page, photometric, is_usual = _first_page(stream)
-    if not is_usual or page.dtype != np.uint16 or page.imagedepth != 1:
+        channels = _USUAL_CHANNELS[tifffile.PHOTOMETRIC(page.photometric).name]
+        return page if page.samplesperpixel in channels and page.dtype == np.uint16 else None
+    except Exception:  # a directory can be broken in many ways; Pillow names the fault
         return None
+
+
+def _read_png(stream: BinaryIO) -> Samples:
+    import imagecodecs  # not needed by a machine that just trains
+
+    stream.seek(0)
+    with Image.open(stream) as image:
+        image.load()  # EXIF may follow the pixels
+        exif = exif_of(image)
+    stream.seek(0)
+    samples = imagecodecs.png_decode(stream.read())
+    return samples.reshape(*samples.shape[:2], -1), image.info, exif
+
+
+def _read_tiff(stream: BinaryIO, page: TiffPage, check_size: Callable[[int, int], None]) -> Samples:
+    from tifffile import EXTRASAMPLE, PHOTOMETRIC
+
     # One tile is decoded at a time, so a tile must not be larger than a picture may be.
     check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
     samples = page.asarray(maxworkers=1)
@@ -100,7 +98,7 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     if page.bitspersample < 16:  # such as the 12 of a camera, whose white is 4095
         white = 2**page.bitspersample - 1
         samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
-    if photometric == "MINISWHITE":
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
         samples[..., 0] = 65535 - samples[..., 0]
     if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
         samples = samples[..., :-1]
@@ -113,17 +111,12 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
         exif.load_from_fp(stream, page.offset)
     except Exception:  # as in exif_of
         exif = Image.Exif()
-    xmp = page.tags.valueof("XMP")
-    return samples, {"format": "TIFF", "icc_profile": page.iccprofile, "xmp": xmp}, exif
-
-
-def tiff_kind(stream: BinaryIO) -> str | None:
-    """Say which unusual pixels a TIFF holds, such as "5 channels of uint8"; else None."""
-    page, photometric, is_usual = _first_page(stream)
-    if page is None or page.dtype is None or (is_usual and page.dtype in (np.uint8, np.uint16)):
-        return None
-    channels = page.samplesperpixel
-    return f"{channels} channel{'s' * (channels > 1)} of {page.dtype} ({photometric})"
+    info = {
+        "icc_profile": page.iccprofile,
+        "xmp": page.tags.valueof("XMP"),
+        "dpi": page.get_resolution("INCH"),
+    }
+    return samples, info, exif
 
 
 def encode_png(samples: np.ndarray, shell: bytes) -> bytes:
@@ -163,16 +156,15 @@ def write_tiff(
         layout |= {"compression": "zlib", "predictor": True}
         padded = (math.ceil(side / TILE) * TILE for side in size)
         big = math.prod(padded) * channels * like.rgb.itemsize > CLASSIC_LIMIT
-    byteorder = "<" if big else exif.endian or "<"  # Pillow writes no big-endian BigTIFF
     resolution = {"resolution": like.dpi, "resolutionunit": "INCH"} if like.dpi else {}
-    with tifffile.TiffWriter(file, bigtiff=big, byteorder=byteorder) as tiff:
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as tiff:
         tiff.write(
             data,
             photometric="minisblack" if like.mode == "L" else "rgb",
             planarconfig="contig",
             extrasamples=() if like.alpha is None else ("unassalpha",),
             iccprofile=like.icc_profile,
-            extratags=list(_extra_tags(file, like, exif, byteorder, big)),
+            extratags=list(_extra_tags(file, like, exif, big)),
             metadata=None,
             software=False,
             **resolution,
@@ -180,9 +172,7 @@ def write_tiff(
         )
 
 
-def _extra_tags(
-    file: BinaryIO, like: Picture, exif: Image.Exif, byteorder: str, big: bool
-) -> Iterator[tuple]:
+def _extra_tags(file: BinaryIO, like: Picture, exif: Image.Exif, big: bool) -> Iterator[tuple]:
     """XMP and EXIF as tags for tifffile: (code, type, count, value, first page only).
 
     The directories of the camera's settings and of the place are written to the file at once, in
@@ -190,15 +180,11 @@ def _extra_tags(
     """
     if like.xmp:
         yield 700, "B", len(like.xmp), like.xmp, True
-    order = {"<": b"II", ">": b"MM"}[byteorder]
-    version = struct.pack(f"{byteorder}H", 43 if big else 42)
-    header = order + version + bytes(12 if big else 4)  # all that Pillow needs of it
+    header = b"II+\0" + bytes(12) if big else b"II*\0" + bytes(4)  # all that Pillow needs of it
     for tag, value in exif.items():
         if tag in (IFD.Exif, IFD.GPSInfo):
             directory = ImageFileDirectory_v2(header)
             directory.update(exif.get_ifd(tag))
-            if IFD.Interop in directory:
-                directory[IFD.Interop] = exif.get_ifd(IFD.Interop)
             name = "ExifTag" if tag == IFD.Exif else "GPSTag"
             yield name, "Q" if big else "I", 1, file.tell(), True
             file.write(directory.tobytes(file.tell()))
