@@ -71,7 +71,7 @@ def create_low_res_images_recursive(
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
-    listing = list_pictures(source_dir).needed()
+    listing = list_pictures(source_dir)
     if executor:
         return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     # The threads share the cores, so BLAS must not start as many again in each.

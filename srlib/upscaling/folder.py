@@ -85,7 +85,7 @@ def upscale_folder(
     options |= {"scale": scale, "self_ensemble": self_ensemble}
     stop = None if executor else Event()
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
-    listing = list_pictures(source_dir).needed()
+    listing = list_pictures(source_dir)
     if executor:
         return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     with ThreadPoolExecutor(2) as threads:
