@@ -5,92 +5,55 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import IFD
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 
-from srlib.images.metadata import as_stored, exif_of
+from srlib.images.metadata import as_stored
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
-
     from srlib.images.picture import Picture
 
 TILE = 256  # pixels a side of the tiles in a tiled TIFF
 # Bytes of pixels. Noise compresses to a little more than itself, and a classic TIFF ends at 2^32.
 CLASSIC_LIMIT = 4 * 10**9
 
-# photometric interpretation -> channels, without and with alpha
-_USUAL_CHANNELS = {"MINISBLACK": (1, 2), "MINISWHITE": (1, 2), "RGB": (3, 4)}
-Samples = tuple[np.ndarray, dict[str, Any], Image.Exif]  # (H, W, 1 to 4), Pillow's info, EXIF
-
-
-def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
-    """Read a PNG, or the first page of a TIFF, of 16-bit gray or RGB; return None for other files.
-
-    check_size(width, height) is called before anything is decoded, and may raise. The alpha of the
-    uint16 samples is not premultiplied, and the orientation is not applied. A damaged file raises
-    any error.
-    """
-    if header := _deep_png_header(stream):
-        check_size(*struct.unpack(">II", header[16:24]))
-        return _read_png(stream)
-    page = _deep_page(stream)
-    return _read_tiff(stream, page, check_size) if page else None
-
 
 def is_deep(path: str | os.PathLike) -> bool:
     """Tell by its header whether a file is a PNG or a TIFF of 16-bit gray or RGB."""
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        return bool(_deep_png_header(stream) or _deep_page(stream))
+    with contextlib.suppress(Exception), Image.open(path, formats=("PNG", "TIFF")) as image:
+        return has_deep_pixels(image)
     return False
 
 
-def _deep_png_header(stream: BinaryIO) -> bytes:
-    """The header of a PNG of 16 bits; empty for any other file."""
-    stream.seek(0)
-    header = stream.read(26)
-    return header if header.startswith(b"\x89PNG") and header[24:25] == b"\x10" else b""
+def has_deep_pixels(image: Image.Image) -> bool:
+    """Tell whether an image that was opened, not loaded, is a PNG or TIFF of more than 8 bits."""
+    if image.format == "TIFF" and image.mode != "CMYK":
+        bits = image.tag_v2.get(BITSPERSAMPLE, (1,))[0]
+        return bits in (12, 16) and image.tag_v2.get(SAMPLEFORMAT, (1,))[0] == 1
+    return image.format == "PNG" and str(image.tile[0].args).endswith(";16B")
 
 
-def _deep_page(stream: BinaryIO) -> TiffPage | None:
-    """The first page of a TIFF of 16-bit gray or RGB; None for any other file."""
-    stream.seek(0)
-    if stream.read(2) not in (b"II", b"MM"):
-        return None
-    import tifffile
+def deep_samples(image: Image.Image, stream: BinaryIO) -> np.ndarray:
+    """Decode the pixels of a PNG or TIFF that `has_deep_pixels`: uint16, (H, W, 1 to 4).
 
-    try:
-        stream.seek(0)
-        page = tifffile.TiffFile(stream).pages.first
-        channels = _USUAL_CHANNELS[tifffile.PHOTOMETRIC(page.photometric).name]
-        return page if page.samplesperpixel in channels and page.dtype == np.uint16 else None
-    except Exception:  # a directory can be broken in many ways; Pillow names the fault
-        return None
+    Alpha is not premultiplied, and the orientation is not applied. A damaged file raises any error.
+    """
+    if image.format == "PNG":
+        import imagecodecs  # not needed by a machine that just trains
 
-
-def _read_png(stream: BinaryIO) -> Samples:
-    import imagecodecs  # not needed by a machine that just trains
-
-    stream.seek(0)
-    with Image.open(stream) as image:
         image.load()  # EXIF may follow the pixels
-        exif = exif_of(image)
+        stream.seek(0)
+        samples = imagecodecs.png_decode(stream.read())
+        return samples.reshape(*samples.shape[:2], -1)
+    from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile
+
     stream.seek(0)
-    samples = imagecodecs.png_decode(stream.read())
-    return samples.reshape(*samples.shape[:2], -1), image.info, exif
-
-
-def _read_tiff(stream: BinaryIO, page: TiffPage, check_size: Callable[[int, int], None]) -> Samples:
-    from tifffile import EXTRASAMPLE, PHOTOMETRIC
-
-    # One tile is decoded at a time, so a tile must not be larger than a picture may be.
-    check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
+    page = TiffFile(stream).pages.first
     samples = page.asarray(maxworkers=1)
     if page.axes.startswith("S"):  # one plane per channel
         samples = np.moveaxis(samples, 0, -1)
@@ -99,24 +62,12 @@ def _read_tiff(stream: BinaryIO, page: TiffPage, check_size: Callable[[int, int]
         white = 2**page.bitspersample - 1
         samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
-        samples[..., 0] = 65535 - samples[..., 0]
+        samples = 65535 - samples
     if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
         samples = samples[..., :-1]
     elif page.extrasamples[:1] == (EXTRASAMPLE.ASSOCALPHA,):
         samples[..., :-1] = unpremultiply(samples[..., :-1], samples[..., -1])
-    exif = Image.Exif()
-    exif.bigtiff = page.parent.is_bigtiff
-    exif.endian = page.parent.byteorder
-    try:
-        exif.load_from_fp(stream, page.offset)
-    except Exception:  # as in exif_of
-        exif = Image.Exif()
-    info = {
-        "icc_profile": page.iccprofile,
-        "xmp": page.tags.valueof("XMP"),
-        "dpi": page.get_resolution("INCH"),
-    }
-    return samples, info, exif
+    return samples
 
 
 def encode_png(samples: np.ndarray, shell: bytes) -> bytes:
@@ -137,15 +88,19 @@ def write_tiff(
 ) -> None:
     """Write samples, (H, W, C), as a TIFF with the dtype, channels and metadata of `like`.
 
+    Gray with alpha becomes RGBA.
+
     With a size, (height, width), data are tiles instead, row by row: (TILE, TILE, C), or less at
     the right and lower edges. The file is then compressed without loss, and a BigTIFF if it may
     grow beyond a classic one. Alpha is not premultiplied.
     """
     import tifffile
 
-    channels = (1 if like.mode == "L" else 3) + (like.alpha is not None)
-    if channels == 1:  # tifffile takes a third axis of one for pages
-        data = data[..., 0] if size is None else (tile[..., 0] for tile in data)
+    is_gray = like.mode == "L" and like.alpha is None
+    channels = 1 if is_gray else 3 + (like.alpha is not None)
+    # tifffile takes a third axis of one for pages, and Pillow reads no 16-bit gray with alpha.
+    layers = slice(None) if like.mode == "RGB" else 0 if is_gray else [0, 0, 0, 1]
+    data = data[..., layers] if size is None else (tile[..., layers] for tile in data)
     exif = Image.Exif()
     exif.load(like.exif or b"")
     layout = {}
@@ -160,7 +115,7 @@ def write_tiff(
     with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as tiff:
         tiff.write(
             data,
-            photometric="minisblack" if like.mode == "L" else "rgb",
+            photometric="minisblack" if is_gray else "rgb",
             planarconfig="contig",
             extrasamples=() if like.alpha is None else ("unassalpha",),
             iccprofile=like.icc_profile,

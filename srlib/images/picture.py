@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from srlib.errors import ImageError
 from srlib.files.whole import open_regular, write_whole
-from srlib.images.codecs import encode_png, read_deep, to_depth, write_tiff
+from srlib.images.codecs import deep_samples, encode_png, has_deep_pixels, to_depth, write_tiff
 from srlib.images.metadata import exif_of, fields_of
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 
@@ -142,8 +142,6 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
             limit = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
             raise ImageError(f"{name} has {width} x {height} pixels; {limit}.")
 
-    if deep := read_deep(stream, check_size):
-        return _picture(*deep)
     Image.init()
     stream.seek(0)
     if plug_in := plug_in_for(stream.read(32)):
@@ -154,6 +152,9 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         stream.seek(0)
     image = Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN])
     check_size(image.width, image.height)
+    if has_deep_pixels(image):
+        samples = deep_samples(image, stream)
+        return _picture(samples, image.info, exif_of(image))
     return from_pil(image, name=name)
 
 
@@ -164,6 +165,9 @@ def _decoder_errors(name: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, ImageError, MemoryError):
         raise
+    except Image.DecompressionBombError:
+        limit = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
+        raise ImageError(f"{name} claims to be very large; {limit}.") from None
     except Image.UnidentifiedImageError:
         raise ImageError(
             f"{name} is not a picture that can be read: it is of another kind, has not 8 or 16 "

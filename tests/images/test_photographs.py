@@ -137,9 +137,8 @@ def test_a_tiff_that_is_no_photograph_is_refused(tmp_path, array, options):
     assert "damaged" not in str(caught.value)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_twelve_bits_have_their_own_white(photo, count):
-    twelve = deep_of(photo, count) >> 4
+def test_twelve_bits_have_their_own_white(photo):
+    twelve = deep_of(photo, 1) >> 4
     picture = read_image(tiff16(twelve, bitspersample=12))
     assert np.array_equal(picture.samples, np.floor(twelve * (65535 / 4095) + 0.5))
 
