@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -25,51 +25,34 @@ _FALSE_IN_XMP = re.compile(
 _GUESS = (72, 72)  # dpi, by Pillow of files that state none
 
 
-def exif_of(image: Image.Image) -> Image.Exif:
-    """The EXIF of a loaded image, empty if there is none or it cannot be parsed."""
-    try:
-        return image.getexif()
-    except Exception:  # broken EXIF fails in many ways, and the pixels are good
-        return Image.Exif()
+def metadata_of(image: Image.Image) -> tuple[int, dict[str, Any]]:
+    """The orientation (1 to 8) of a loaded image, and the fields of a Picture that are metadata.
 
-
-def fields_of(info: Mapping[str, Any], exif: Image.Exif) -> tuple[int, dict[str, Any]]:
-    """The orientation (1 to 8), and the fields of a Picture that are metadata.
-
-    `info` is as Pillow's decoders fill `Image.info`.
-    """
-    orientation, description = _take_apart(exif)
-    xmp = info.get("xmp")
-    dpi = info.get("dpi") or (0, 0)
-    is_dpi = all(1 < side < 65536 for side in dpi) and dpi != _GUESS
-    return orientation, {
-        "icc_profile": info.get("icc_profile"),
-        "exif": description,
-        "xmp": _FALSE_IN_XMP.sub(b"", xmp) if isinstance(xmp, bytes) else None,
-        "dpi": tuple(map(float, dpi)) if is_dpi else None,
-    }
-
-
-def _take_apart(exif: Image.Exif) -> tuple[int, bytes | None]:
-    """The orientation, and the tags that describe the photograph, as bytes, or None without any.
-
-    A missing or senseless orientation counts as 1, upright. Tags that cannot be parsed or stored
-    again are dropped.
+    A missing or senseless orientation counts as 1, upright. EXIF that cannot be parsed or stored
+    again is dropped.
     """
     orientation = 1
+    description = None
     kept = Image.Exif()
-    try:
+    with contextlib.suppress(Exception):  # broken EXIF fails in many ways, and the pixels are good
+        exif = image.getexif()
         if exif.get(Base.Orientation) in range(1, 9):
             orientation = exif[Base.Orientation]
         for tag in _KEPT & set(exif):
             is_directory = tag in (IFD.Exif, IFD.GPSInfo)
             kept[tag] = dict(exif.get_ifd(tag)) if is_directory else as_stored(exif[tag])
-        details = kept.get(IFD.Exif, {})
         for tag in _DROPPED_DETAILS:
-            details.pop(tag, None)
-        return orientation, kept.tobytes() if len(kept) else None
-    except Exception:  # as in exif_of
-        return orientation, None
+            kept.get(IFD.Exif, {}).pop(tag, None)
+        description = kept.tobytes() if len(kept) else None
+    xmp = image.info.get("xmp")
+    dpi = image.info.get("dpi") or _GUESS
+    is_dpi = dpi != _GUESS and all(1 < side < 65536 for side in dpi)
+    return orientation, {
+        "icc_profile": image.info.get("icc_profile"),
+        "exif": description,
+        "xmp": _FALSE_IN_XMP.sub(b"", xmp) if isinstance(xmp, bytes) else None,
+        "dpi": tuple(map(float, dpi)) if is_dpi else None,
+    }
 
 
 def as_stored(value: Any) -> Any:

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from srlib.errors import ImageError
 from srlib.files.whole import open_regular, write_whole
 from srlib.images.codecs import deep_samples, encode_png, has_deep_pixels, to_depth, write_tiff
-from srlib.images.metadata import exif_of, fields_of
+from srlib.images.metadata import metadata_of
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 
 # The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
@@ -154,7 +154,7 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
     check_size(image.width, image.height)
     if has_deep_pixels(image):
         samples = deep_samples(image, stream)
-        return _picture(samples, image.info, exif_of(image))
+        return _picture(samples, *metadata_of(image))
     return from_pil(image, name=name)
 
 
@@ -189,17 +189,16 @@ def _reason(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
-    """Make an upright picture of samples, (H, W, 1 to 4), and the `info` that Pillow gives."""
-    orientation, fields = fields_of(info, exif)
+def _picture(samples: np.ndarray, orientation: int, metadata: dict[str, Any]) -> Picture:
+    """Make an upright picture of samples, (H, W, 1 to 4)."""
     if orientation in _MIRRORED:
         samples = samples[:, ::-1]
     samples = np.rot90(samples, _QUARTER_TURNS.get(orientation, 0))
     channels = samples.shape[2]
     alpha = samples[..., -1].copy() if channels in (2, 4) else None
     if channels < 3:
-        return Picture(np.repeat(samples[..., :1], 3, axis=2), alpha, "L", **fields)
-    return Picture(samples[..., :3].copy(), alpha, "RGB", **fields)
+        return Picture(np.repeat(samples[..., :1], 3, axis=2), alpha, "L", **metadata)
+    return Picture(samples[..., :3].copy(), alpha, "RGB", **metadata)
 
 
 def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
@@ -215,8 +214,7 @@ def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
     name = name or Path(getattr(image, "filename", "")).name or "The picture"
     with _decoder_errors(name):
         image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
-    info = dict(image.info)
-    exif = exif_of(image)
+    orientation, metadata = metadata_of(image)
     if image.mode[0] in "FI":
         gray = np.asarray(image)[..., None]
         if image.mode == "F" or gray.min() < 0 or gray.max() > 65535:
@@ -224,14 +222,14 @@ def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
                 f"{name} has floating-point pixels or values beyond 16 bits, whose white is "
                 "unknown; save it with 8 or 16 bits."
             )
-        return _picture(gray.astype(np.uint16), info, exif)
+        return _picture(gray.astype(np.uint16), orientation, metadata)
     if image.mode in ("CMYK", "LAB"):
         image = _to_srgb(image, image.info.get("icc_profile"))
-        info["icc_profile"] = None
+        metadata["icc_profile"] = None
     alpha = "A" if image.has_transparency_data else ""
     colour = "L" if image.mode in ("L", "LA", "1") else "RGB"
     samples = np.asarray(image.convert(colour + alpha))
-    return _picture(samples.reshape(*samples.shape[:2], -1), info, exif)
+    return _picture(samples.reshape(*samples.shape[:2], -1), orientation, metadata)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
