@@ -1,7 +1,7 @@
 """PSNR and SSIM by named protocol, verdicts, published tables, and the PSNR doctor (lesson 06)."""
 
 from srlib.metrics.doctor import diagnose
-from srlib.metrics.evaluation import Metric, ProgressFileError, Upscaler, evaluate
+from srlib.metrics.evaluation import ProgressFileError, evaluate
 from srlib.metrics.protocols import (
     PROTOCOLS,
     Protocol,
@@ -16,10 +16,8 @@ from srlib.metrics.verdict import Verdict, compare, summarise
 __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
-    "Metric",
     "ProgressFileError",
     "Protocol",
-    "Upscaler",
     "Verdict",
     "compare",
     "diagnose",

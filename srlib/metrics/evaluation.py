@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, open_regular, writing
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 Upscaler = Callable[[np.ndarray], np.ndarray]  # LR to SR, uint8
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and LR, uint8
-_SAMPLING = 0.005  # seconds between two readings of the memory
 
 
 class ProgressFileError(SRError, ValueError):
@@ -58,9 +54,8 @@ def evaluate(
             missing; a method with other weights does not, so give it another name or another file.
 
     Returns:
-        A table of image, method, metric ("psnr" in dB, "ssim", or one of `extra`), value, seconds
-        (of the upscaler on this image) and peak_memory (MiB, the most that the whole process held
-        meanwhile).
+        A table of image, method, metric ("psnr" in dB, "ssim", or one of `extra`), value and
+        seconds (of the upscaler on this image).
 
     Raises:
         ValueError: The protocol is unknown, two pairs have one name, or an image cannot be
@@ -99,48 +94,24 @@ def evaluate(
                 record |= _measure(method, upscaler, pair, metrics)
                 if path:
                     _append_record(path, record)
-            cost = (record["seconds"], record["peak_memory"])
-            rows += [(name, method, *item, *cost) for item in record["values"].items()]
-    columns = ["image", "method", "metric", "value", "seconds", "peak_memory"]
-    return pd.DataFrame(rows, columns=columns)
+            seconds = record["seconds"]
+            rows += [(name, method, *item, seconds) for item in record["values"].items()]
+    return pd.DataFrame(rows, columns=["image", "method", "metric", "value", "seconds"])
 
 
 def _measure(
     method: str, upscaler: Upscaler, pair: Pair, metrics: Mapping[str, Metric]
 ) -> dict[str, Any]:
-    """The values of an upscaler on a pair, with its time and memory."""
+    """The values of an upscaler on a pair, with its time."""
     hr, lr, name = pair
-    with _memory_readings() as memory:
-        start = time.perf_counter()
-        sr = upscaler(lr)
-        seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    sr = upscaler(lr)
+    seconds = time.perf_counter() - start
     try:
         values = {metric: float(measure(sr, hr, lr)) for metric, measure in metrics.items()}
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}, as {method} makes it: {error}") from error
-    return {"values": values, "seconds": seconds, "peak_memory": round(max(memory), 1)}
-
-
-@contextmanager
-def _memory_readings() -> Iterator[list[float]]:
-    """The main memory of this process, in MiB, read again and again during a `with` block."""
-    process = psutil.Process()
-    over = threading.Event()
-    readings: list[float] = []
-
-    def watch() -> None:
-        while True:
-            readings.append(process.memory_info().rss / 2**20)
-            if over.wait(_SAMPLING):
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield readings
-    finally:
-        over.set()
-        watcher.join()
+    return {"values": values, "seconds": seconds}
 
 
 def _read_records(path: Path) -> dict[tuple[str, str], dict]:
