@@ -279,10 +279,8 @@ def _frames(path: Path) -> int:
     """Count the frames of an animation and the pages of a TIFF; photographs of phones have one."""
     from PIL import Image
 
-    from srlib.images.quiet import quiet_pillow
-
     try:
-        with quiet_pillow(), Image.open(path) as image:
+        with Image.open(path) as image:
             return image.n_frames if image.format in ("GIF", "PNG", "TIFF", "WEBP") else 1
     except Exception:  # read_image reads more than Pillow does
         return 1

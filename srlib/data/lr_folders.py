@@ -72,7 +72,7 @@ def create_low_res_images_recursive(
     source_dir = Path(source_dir).expanduser()
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
-    listing = list_pictures(source_dir).needed()
+    listing = list_pictures(source_dir)
     # The threads share the cores, so BLAS must not start as many again in each.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         return job.run(listing.pictures, threads, on_progress, listing.passed_over)

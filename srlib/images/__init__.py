@@ -3,12 +3,9 @@
 from srlib.errors import DataError
 from srlib.images.codecs import is_deep
 from srlib.images.degrade import Degradation, jpeg_round_trip
-from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import Listing, find_images, list_pictures
+from srlib.images.downscalers import identify_downscaler
+from srlib.images.finder import find_images, list_pictures
 from srlib.images.picture import (
-    MAX_PIXELS,
-    RESULT_SUFFIXES,
-    SUFFIXES,
     ImageError,
     Picture,
     eight_bit,
@@ -24,13 +21,9 @@ from srlib.images.resize import crop_to_multiple, cubic, imresize
 from srlib.images.tensors import to_array, to_tensor
 
 __all__ = [
-    "MAX_PIXELS",
-    "RESULT_SUFFIXES",
-    "SUFFIXES",
     "DataError",
     "Degradation",
     "ImageError",
-    "Listing",
     "Picture",
     "crop_to_multiple",
     "cubic",
@@ -42,7 +35,6 @@ __all__ = [
     "identify_downscaler",
     "imresize",
     "is_deep",
-    "jpeg_quality",
     "jpeg_round_trip",
     "list_pictures",
     "read_image",

@@ -5,94 +5,55 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import IFD
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 
-from srlib.images.metadata import as_stored, exif_of
+from srlib.images.metadata import as_stored
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
-
     from srlib.images.picture import Picture
 
 TILE = 256  # pixels a side of the tiles in a tiled TIFF
 # Bytes of pixels. Noise compresses to a little more than itself, and a classic TIFF ends at 2^32.
 CLASSIC_LIMIT = 4 * 10**9
 
-# photometric interpretation -> channels, without and with alpha
-_USUAL_CHANNELS = {"MINISBLACK": (1, 2), "MINISWHITE": (1, 2), "RGB": (3, 4)}
-Samples = tuple[np.ndarray, dict[str, Any], Image.Exif]  # (H, W, 1 to 4), Pillow's info, EXIF
-
-
-def read_deep(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
-    """Read a PNG, or the first page of a TIFF, of 16-bit gray or RGB; return None for other files.
-
-    check_size(width, height) is called before anything is decoded, and may raise. The alpha of the
-    uint16 samples is not premultiplied, and the orientation is not applied. A damaged file raises
-    any error.
-    """
-    stream.seek(0)
-    head = stream.read(26)
-    stream.seek(0)
-    if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) == 26 and head[24] == 16:
-        check_size(*struct.unpack(">II", head[16:24]))
-        return _read_png(stream)
-    is_tiff = head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
-    return _read_tiff(stream, check_size) if is_tiff else None
-
 
 def is_deep(path: str | os.PathLike) -> bool:
     """Tell by its header whether a file is a PNG or a TIFF of 16-bit gray or RGB."""
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        if stream.read(4) == b"\x89PNG":
-            return stream.read(21)[-1:] == b"\x10"
-        page, _, is_usual = _first_page(stream)
-        return is_usual and page.dtype == np.uint16
+    with contextlib.suppress(Exception), Image.open(path, formats=("PNG", "TIFF")) as image:
+        return has_deep_pixels(image)
     return False
 
 
-def _read_png(stream: BinaryIO) -> Samples:
-    import imagecodecs  # not needed by a machine that just trains
-
-    with Image.open(stream) as image:
-        image.load()  # EXIF may follow the pixels
-        info = image.info | {"format": "PNG", "text": image.text}
-        exif = exif_of(image)
-    stream.seek(0)
-    samples = imagecodecs.png_decode(stream.read())
-    return samples.reshape(*samples.shape[:2], -1), info, exif
+def has_deep_pixels(image: Image.Image) -> bool:
+    """Tell whether an image that was opened, not loaded, is a PNG or TIFF of more than 8 bits."""
+    if image.format == "TIFF" and image.mode != "CMYK":
+        bits = image.tag_v2.get(BITSPERSAMPLE, (1,))[0]
+        return bits in (12, 16) and image.tag_v2.get(SAMPLEFORMAT, (1,))[0] == 1
+    return image.format == "PNG" and str(image.tile[0].args).endswith(";16B")
 
 
-def _first_page(stream: BinaryIO) -> tuple[TiffPage | None, str, bool]:
-    """The first page of a TIFF, its photometric interpretation, and whether its channels are usual.
+def deep_samples(image: Image.Image, stream: BinaryIO) -> np.ndarray:
+    """Decode the pixels of a PNG or TIFF that `has_deep_pixels`: uint16, (H, W, 1 to 4).
 
-    A directory can be broken in many ways; then the page is None, and Pillow names the fault.
+    Alpha is not premultiplied, and the orientation is not applied. A damaged file raises any error.
     """
-    import tifffile
+    if image.format == "PNG":
+        import imagecodecs  # not needed by a machine that just trains
 
-    try:
+        image.load()  # EXIF may follow the pixels
         stream.seek(0)
-        page = tifffile.TiffFile(stream).pages.first
-        photometric = tifffile.PHOTOMETRIC(page.photometric).name
-        return page, photometric, page.samplesperpixel in _USUAL_CHANNELS.get(photometric, ())
-    except Exception:
-        return None, "", False
+        samples = imagecodecs.png_decode(stream.read())
+        return samples.reshape(*samples.shape[:2], -1)
+    from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile
 
-
-def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
-    from tifffile import EXTRASAMPLE
-
-    page, photometric, is_usual = _first_page(stream)
-    if not is_usual or page.dtype != np.uint16 or page.imagedepth != 1:
-        return None
-    # One tile is decoded at a time, so a tile must not be larger than a picture may be.
-    check_size(max(page.imagewidth, page.tilewidth), max(page.imagelength, page.tilelength))
+    stream.seek(0)
+    page = TiffFile(stream).pages.first
     samples = page.asarray(maxworkers=1)
     if page.axes.startswith("S"):  # one plane per channel
         samples = np.moveaxis(samples, 0, -1)
@@ -100,30 +61,13 @@ def _read_tiff(stream: BinaryIO, check_size: Callable[[int, int], None]) -> Samp
     if page.bitspersample < 16:  # such as the 12 of a camera, whose white is 4095
         white = 2**page.bitspersample - 1
         samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
-    if photometric == "MINISWHITE":
-        samples[..., 0] = 65535 - samples[..., 0]
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        samples = 65535 - samples
     if page.extrasamples[:1] == (EXTRASAMPLE.UNSPECIFIED,):  # so it is no alpha (TIFF 6.0)
         samples = samples[..., :-1]
     elif page.extrasamples[:1] == (EXTRASAMPLE.ASSOCALPHA,):
         samples[..., :-1] = unpremultiply(samples[..., :-1], samples[..., -1])
-    exif = Image.Exif()
-    exif.bigtiff = page.parent.is_bigtiff
-    exif.endian = page.parent.byteorder
-    try:
-        exif.load_from_fp(stream, page.offset)
-    except Exception:  # as in exif_of
-        exif = Image.Exif()
-    xmp = page.tags.valueof("XMP")
-    return samples, {"format": "TIFF", "icc_profile": page.iccprofile, "xmp": xmp}, exif
-
-
-def tiff_kind(stream: BinaryIO) -> str | None:
-    """Say which unusual pixels a TIFF holds, such as "5 channels of uint8"; else None."""
-    page, photometric, is_usual = _first_page(stream)
-    if page is None or page.dtype is None or (is_usual and page.dtype in (np.uint8, np.uint16)):
-        return None
-    channels = page.samplesperpixel
-    return f"{channels} channel{'s' * (channels > 1)} of {page.dtype} ({photometric})"
+    return samples
 
 
 def encode_png(samples: np.ndarray, shell: bytes) -> bytes:
@@ -144,15 +88,19 @@ def write_tiff(
 ) -> None:
     """Write samples, (H, W, C), as a TIFF with the dtype, channels and metadata of `like`.
 
+    Gray with alpha becomes RGBA.
+
     With a size, (height, width), data are tiles instead, row by row: (TILE, TILE, C), or less at
     the right and lower edges. The file is then compressed without loss, and a BigTIFF if it may
     grow beyond a classic one. Alpha is not premultiplied.
     """
     import tifffile
 
-    channels = (1 if like.mode == "L" else 3) + (like.alpha is not None)
-    if channels == 1:  # tifffile takes a third axis of one for pages
-        data = data[..., 0] if size is None else (tile[..., 0] for tile in data)
+    is_gray = like.mode == "L" and like.alpha is None
+    channels = 1 if is_gray else 3 + (like.alpha is not None)
+    # tifffile takes a third axis of one for pages, and Pillow reads no 16-bit gray with alpha.
+    layers = slice(None) if like.mode == "RGB" else 0 if is_gray else [0, 0, 0, 1]
+    data = data[..., layers] if size is None else (tile[..., layers] for tile in data)
     exif = Image.Exif()
     exif.load(like.exif or b"")
     layout = {}
@@ -163,16 +111,15 @@ def write_tiff(
         layout |= {"compression": "zlib", "predictor": True}
         padded = (math.ceil(side / TILE) * TILE for side in size)
         big = math.prod(padded) * channels * like.rgb.itemsize > CLASSIC_LIMIT
-    byteorder = "<" if big else exif.endian or "<"  # Pillow writes no big-endian BigTIFF
     resolution = {"resolution": like.dpi, "resolutionunit": "INCH"} if like.dpi else {}
-    with tifffile.TiffWriter(file, bigtiff=big, byteorder=byteorder) as tiff:
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as tiff:
         tiff.write(
             data,
-            photometric="minisblack" if like.mode == "L" else "rgb",
+            photometric="minisblack" if is_gray else "rgb",
             planarconfig="contig",
             extrasamples=() if like.alpha is None else ("unassalpha",),
             iccprofile=like.icc_profile,
-            extratags=list(_extra_tags(file, like, exif, byteorder, big)),
+            extratags=list(_extra_tags(file, like, exif, big)),
             metadata=None,
             software=False,
             **resolution,
@@ -180,9 +127,7 @@ def write_tiff(
         )
 
 
-def _extra_tags(
-    file: BinaryIO, like: Picture, exif: Image.Exif, byteorder: str, big: bool
-) -> Iterator[tuple]:
+def _extra_tags(file: BinaryIO, like: Picture, exif: Image.Exif, big: bool) -> Iterator[tuple]:
     """XMP and EXIF as tags for tifffile: (code, type, count, value, first page only).
 
     The directories of the camera's settings and of the place are written to the file at once, in
@@ -190,15 +135,11 @@ def _extra_tags(
     """
     if like.xmp:
         yield 700, "B", len(like.xmp), like.xmp, True
-    order = {"<": b"II", ">": b"MM"}[byteorder]
-    version = struct.pack(f"{byteorder}H", 43 if big else 42)
-    header = order + version + bytes(12 if big else 4)  # all that Pillow needs of it
+    header = b"II+\0" + bytes(12) if big else b"II*\0" + bytes(4)  # all that Pillow needs of it
     for tag, value in exif.items():
         if tag in (IFD.Exif, IFD.GPSInfo):
             directory = ImageFileDirectory_v2(header)
             directory.update(exif.get_ifd(tag))
-            if IFD.Interop in directory:
-                directory[IFD.Interop] = exif.get_ifd(IFD.Interop)
             name = "ExifTag" if tag == IFD.Exif else "GPSTag"
             yield name, "Q" if big else "I", 1, file.tell(), True
             file.write(directory.tobytes(file.tell()))

@@ -8,17 +8,13 @@ from functools import cache, partial
 
 import numpy as np
 from PIL import Image
-from PIL.Image import Resampling
 
 from srlib.images.degrade import jpeg_round_trip, matlab, pillow, rounded
 from srlib.images.picture import LUMA_WEIGHTS
 from srlib.images.resize import bicubic, crop_to_multiple, imresize
 
-Windows = list[np.ndarray]
-
-_WINDOW = 96  # LR pixels a side: enough to tell the methods apart, whatever the picture's size
-_MARGIN = 8  # LR pixels around a window, so that filters, which reach 4, see what they saw
-_MCU = 16  # pixels after which JPEG's blocks repeat; windows start at multiples
+_WINDOW = 256  # LR pixels a side: enough to tell the methods apart, whatever the picture's size
+_MARGIN = 8  # LR pixels beside the window, so that filters, which reach 4, see what they saw
 _SAME = 0.97  # share of equal values that names a method: the right one reaches 0.99, others 0.9
 _SAME_JPEG = 0.9  # the same after JPEG, whose decoders differ in the last digit
 _NOISE = 0.4  # standard deviation that the rounding of pixels gives to luma's DCT coefficients
@@ -31,17 +27,16 @@ _NO_TRACE = 99  # from this quality on JPEG leaves no trace
 def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
     """Name the program that made an LR image from its HR image.
 
-    Two windows of 96 LR pixels at opposite corners are compared with the result of each program:
+    The upper left 256 x 256 LR pixels are compared with the result of each program:
 
     * "matlab", "matlab-replicate": `imresize` with the new and the old border; "matlab-unrounded":
       ports of it that do not round between the passes (BasicSR and others);
-    * "pillow", "pillow-lanczos" and so on: `Image.resize`; "torch-antialias": Pillow's bicubic in
-      floats, as `interpolate(mode="bicubic", antialias=True)` does it;
-    * "opencv", "opencv-linear", "opencv-area": `cv2.resize` with INTER_CUBIC (no antialiasing, as
-      torch's bicubic), INTER_LINEAR and INTER_AREA; "subsampling": every scale-th pixel.
+    * "pillow", "pillow-lanczos": `Image.resize`;
+    * "opencv", "opencv-area": `cv2.resize` with INTER_CUBIC (no antialiasing, as torch's bicubic)
+      and INTER_AREA; "subsampling": every scale-th pixel.
 
-    Where two programs make the same, as INTER_LINEAR and INTER_AREA do at scale 2, or MATLAB's two
-    borders on a flat border, the first one in DOWNSCALERS is named.
+    Where two programs make the same, as MATLAB's two borders on a flat border, the first one in
+    DOWNSCALERS is named.
 
     Args:
         lr: uint8, (H, W) or (H, W, 3).
@@ -65,56 +60,34 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
     hr = crop_to_multiple(hr, scale)
     if lr.size == 0 or hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, *lr.shape[2:]):
         return "unknown"
-    target, made = _windows(lr, hr, scale)
-    equal = {name: _share_equal(windows, target) for name, windows in made.items()}
+    target = lr[:_WINDOW, :_WINDOW]
+    height, width = target.shape[:2]
+    seen = hr[: (height + _MARGIN) * scale, : (width + _MARGIN) * scale]
+    made = {name: shrink(seen, scale) for name, shrink in DOWNSCALERS.items()}
+    made = {name: small[:height, :width] for name, small in made.items()}
+    equal = {name: np.mean(small == target) for name, small in made.items()}
+    best = max(equal, key=equal.get)
     if equal["matlab"] >= _SAME and equal["subsampling"] >= _SAME:
         return "unknown"  # a flat picture looks the same whoever shrank it
-    best = max(equal, key=equal.get)
-    if best == "matlab" and equal["matlab-replicate"] == equal["matlab"]:  # flat corners
-        borders = ("matlab", "matlab-replicate")
-        best = max(borders, key=lambda name: _share_equal([DOWNSCALERS[name](hr, scale)], [lr]))
     if equal[best] >= _SAME:
         return best
-    quality = jpeg_quality(target)
+    quality = jpeg_quality([target])
     if quality is None:
         return "unknown"
-    equal = {}
-    for subsampling in ("4:2:0", "4:4:4"):
-        save = partial(jpeg_round_trip, quality=quality, subsampling=subsampling)
-        for name, windows in made.items():
-            share = _share_equal([save(window) for window in windows], target)
-            equal[name] = max(equal.get(name, 0), share)
+    equal = {name: _share_after_jpeg(small, target, quality) for name, small in made.items()}
     best = max(equal, key=equal.get)
     return f"{best} + jpeg" if equal[best] >= _SAME_JPEG else "unknown"
 
 
-def _windows(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[Windows, dict[str, Windows]]:
-    """Windows of the LR image, top left and bottom right, and the result of each method there."""
-    height, width = lr.shape[:2]
-    last = tuple(-(-max(0, size - _WINDOW) // _MCU) * _MCU for size in (height, width))
-    target = []
-    made = {name: [] for name in DOWNSCALERS}
-    for top, left in sorted({(0, 0), last}):
-        window = lr[top : top + _WINDOW, left : left + _WINDOW]
-        target.append(window)
-        above = min(top, _MARGIN)
-        before = min(left, _MARGIN)
-        seen = hr[
-            (top - above) * scale : (top + _WINDOW + _MARGIN) * scale,
-            (left - before) * scale : (left + _WINDOW + _MARGIN) * scale,
-        ].copy()
-        for name, shrink in DOWNSCALERS.items():
-            small = shrink(seen, scale)[above:, before:]
-            made[name].append(small[: window.shape[0], : window.shape[1]])
-    return target, made
+def _share_after_jpeg(small: np.ndarray, target: np.ndarray, quality: int) -> float:
+    """The share of values that are those of the target, once the image was stored as JPEG."""
+    return max(
+        np.mean(jpeg_round_trip(small, quality, subsampling=subsampling) == target)
+        for subsampling in ("4:2:0", "4:4:4")
+    )
 
 
-def _share_equal(windows: Windows, others: Windows) -> float:
-    equal = sum(np.count_nonzero(a == b) for a, b in zip(windows, others, strict=True))
-    return equal / sum(window.size for window in others)
-
-
-def jpeg_quality(windows: Windows) -> int | None:
+def jpeg_quality(windows: list[np.ndarray]) -> int | None:
     """Find the quality with which pictures were once stored as JPEG.
 
     The DCT coefficients of a decoded JPEG lie at multiples of the steps in its quantisation table.
@@ -177,20 +150,14 @@ def _luma_tables() -> np.ndarray:
     return np.clip((base * percent + 50) // 100, 1, 255).astype(np.float32)
 
 
-def _torch_antialias(hr: np.ndarray, scale: int) -> np.ndarray:
-    channels = np.moveaxis(hr.reshape(*hr.shape[:2], -1), 2, 0).astype(np.float32)
-    small = np.dstack([pillow(channel, scale) for channel in channels])
-    return rounded(small, np.uint8).reshape(*small.shape[:2], *hr.shape[2:])
-
-
-def _opencv(hr: np.ndarray, scale: int, *, taps: tuple[float, ...]) -> np.ndarray:
-    """The same taps at every scale, hence aliasing; at an odd scale the middle pixel."""
+def _opencv(hr: np.ndarray, scale: int) -> np.ndarray:
+    """The same four taps at every scale, hence aliasing; at an odd scale the middle pixel."""
     from scipy.ndimage import correlate1d  # slow to import
 
     values = hr.astype(np.float32)
     if scale % 2 == 0:
-        for axis in (0, 1):
-            values = correlate1d(values, taps, axis, mode="nearest")
+        for axis in (0, 1):  # Keys' kernel with a = -0.75
+            values = correlate1d(values, (-3 / 32, 19 / 32, 19 / 32, -3 / 32), axis, mode="nearest")
     return rounded(values[scale // 2 :: scale, scale // 2 :: scale], np.uint8)
 
 
@@ -206,13 +173,8 @@ DOWNSCALERS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "matlab-replicate": lambda hr, scale: imresize(hr, 1 / scale, border="replicate"),
     "matlab-unrounded": lambda hr, scale: rounded(bicubic(hr * np.float32(1), 1 / scale), np.uint8),
     "pillow": pillow,
-    "torch-antialias": _torch_antialias,
-    "opencv": partial(_opencv, taps=(-3 / 32, 19 / 32, 19 / 32, -3 / 32)),  # Keys, a = -0.75
+    "pillow-lanczos": partial(pillow, method=Image.Resampling.LANCZOS),
+    "opencv": _opencv,
     "opencv-area": _opencv_area,
-    "opencv-linear": partial(_opencv, taps=(0.5, 0.5)),
-    **{
-        f"pillow-{method.name.lower()}": partial(pillow, method=method)
-        for method in (Resampling.LANCZOS, Resampling.BILINEAR, Resampling.BOX, Resampling.HAMMING)
-    },
     "subsampling": lambda hr, scale: hr[::scale, ::scale],
 }

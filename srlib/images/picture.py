@@ -5,22 +5,20 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
-from PIL.PngImagePlugin import PngInfo
 
 from srlib.errors import ImageError
-from srlib.files.whole import write_whole
-from srlib.images.codecs import encode_png, read_deep, tiff_kind, to_depth, write_tiff
-from srlib.images.metadata import exif_of, fields_of, with_dpi
+from srlib.files.whole import open_regular, write_whole
+from srlib.images.codecs import deep_samples, encode_png, has_deep_pixels, to_depth, write_tiff
+from srlib.images.metadata import metadata_of
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
-from srlib.images.quiet import quiet_pillow
 
 # The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
 # which runs Ghostscript, videos and icons. The last two need a plug-in.
@@ -32,7 +30,6 @@ FORMATS = {
     "AVIF": (".avif", ".avifs"),
     "GIF": (".gif",),
     "BMP": (".bmp",),
-    "DIB": (".dib",),  # BMP, mostly without its file header
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "PSD": (".psd",),
@@ -50,15 +47,16 @@ RESULT_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 150_000_000  # a file that claims more is taken for a decompression bomb
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # BT.601, full range
 _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, after mirroring
-_SRGB_GAMMA = 1 / 2.2
 _MIRRORED = (2, 4, 5, 7)
-_WITHOUT_ALPHA = ("JPEG", "BMP", "DIB", "PPM")
+_WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
-_WITH_DPI = ("PNG", "JPEG", "BMP", "DIB")
+_JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
+
 # Some programs keep whole workflows in a PNG, and Pillow refuses text that unpacks to more than
 # 1 MB. All texts of a file together stay limited to 64 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
-_JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
+# Pillow and its plug-ins warn of sizes below our own limit and of broken EXIF, which costs nothing.
+warnings.filterwarnings("ignore", module=r"(PIL|pillow_\w+)\b")
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,6 @@ class Picture:
         exif: EXIF, raw, or None. The orientation has been applied and removed.
         xmp: XMP, raw, or None, without orientation and size.
         dpi: Pixels per inch of the print, across and down, or None.
-        format: The format of the file it came from, a key of FORMATS, or None.
-        text: The text chunks of a PNG, by keyword.
     """
 
     rgb: np.ndarray
@@ -84,8 +80,6 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
-    format: str | None = None
-    text: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def array(self) -> np.ndarray:
@@ -129,21 +123,11 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
         >>> read_image(io.BytesIO(encode(from_array(red)))).size
         (2, 4)
     """
-    if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
-        is_content = isinstance(source, bytes | bytearray | memoryview)
-        hint = "; io.BytesIO makes a stream of it" if is_content else ""
-        raise ImageError(
-            "A picture is read from a path or a binary stream, "
-            f"not from {type(source).__name__}{hint}."
-        )
     name = _name_of(source)
     with _decoder_errors(name):
-        if not isinstance(source, str | os.PathLike):
+        if hasattr(source, "seek"):
             return _decode(source, name)
-        if os.path.exists(source) and not os.path.isfile(source):  # a pipe would never end
-            kind = "a folder" if os.path.isdir(source) else "a pipe or a device"
-            raise ImageError(f"{name} is {kind}, not a file with a picture.")
-        with open(source, "rb") as stream:
+        with open_regular(source) as stream:
             return _decode(stream, name)
 
 
@@ -154,60 +138,24 @@ def _name_of(source: str | os.PathLike | BinaryIO) -> str:
 
 def _decode(stream: BinaryIO, name: str) -> Picture:
     def check_size(width: int, height: int) -> None:
-        if width * height > MAX_PIXELS:
+        if not 0 < width * height <= MAX_PIXELS:
             limit = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
             raise ImageError(f"{name} has {width} x {height} pixels; {limit}.")
-        if not width * height:
-            raise ImageError(f"{name} has no pixels.")
 
-    lacks_end = False
-    with quiet_pillow():
-        if deep := read_deep(stream, check_size):
-            return _picture(*deep)
-        Image.init()
-        stream.seek(0)
-        if plug_in := plug_in_for(stream.read(32)):
-            load_plug_in(plug_in, f"{name} cannot be read")
-        stream.seek(0)
-        if plug_in == "JXL":
-            check_size(*jxl_size(stream.read()))
-            stream.seek(0)
-        try:
-            image = Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN])
-        except Image.UnidentifiedImageError:
-            if kind := tiff_kind(stream):
-                raise ImageError(
-                    f"{name} is a TIFF of {kind}; it can be read with gray or RGB of 8 or 16 bits."
-                ) from None
-            raise
-        check_size(image.width, image.height)
-        try:
-            picture = from_pil(image, name=name)
-        except ImageError:
-            if image.format not in ("JPEG", "MPO"):
-                raise
-            lacks_end = True
-            picture = _without_end_marker(stream, name)
-            if picture is None:
-                raise
-    if lacks_end:
-        warnings.warn(
-            f"{name} has no end marker. All its pixels are there; it was read.", stacklevel=3
-        )
-    return picture
-
-
-def _without_end_marker(stream: BinaryIO, name: str) -> Picture | None:
-    """Read a JPEG that lacks only its end marker; None if pixels are missing too."""
+    Image.init()
     stream.seek(0)
-    content = stream.read()
-    end = b"\xff\xd9"
-    # Where pixels are missing, other bytes in their place change the picture.
-    with_end, with_bytes_before_it = (
-        from_pil(Image.open(io.BytesIO(content + rest), formats=["JPEG"]), name=name)
-        for rest in (end, bytes(range(1, 255)) + end)
-    )
-    return with_end if np.array_equal(with_end.rgb, with_bytes_before_it.rgb) else None
+    if plug_in := plug_in_for(stream.read(32)):
+        load_plug_in(plug_in, f"{name} cannot be read")
+    stream.seek(0)
+    if plug_in == "JXL":
+        check_size(*jxl_size(stream.read()))
+        stream.seek(0)
+    image = Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN])
+    check_size(image.width, image.height)
+    if has_deep_pixels(image):
+        samples = deep_samples(image, stream)
+        return _picture(samples, *metadata_of(image))
+    return from_pil(image, name=name)
 
 
 @contextmanager
@@ -218,23 +166,21 @@ def _decoder_errors(name: str) -> Iterator[None]:
     except (FileNotFoundError, ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name} claims so many pixels that it may be a decompression bomb; it was not opened."
-        ) from None
+        limit = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
+        raise ImageError(f"{name} claims to be very large; {limit}.") from None
     except Image.UnidentifiedImageError:
         raise ImageError(
-            f"{name} is not a picture that can be read, or is cut short at its very start."
+            f"{name} is not a picture that can be read: it is of another kind, has not 8 or 16 "
+            "bits, or is cut short at its very start."
         ) from None
     except Exception as error:  # damage causes any error, even TypeError
-        if isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
-            raise ImageError(f"{name} cannot be read: {error.strerror}.") from error
         if "truncated" in str(error).lower():
-            raise ImageError(
-                f"{name} is cut short: its end is missing. Copy or download it again."
-            ) from error
-        raise ImageError(
-            f"{name} cannot be read: {_reason(error)}. The file is damaged or incomplete."
-        ) from error
+            reason = "is cut short: its end is missing. Copy or download it again"
+        elif isinstance(error, OSError) and error.strerror:  # no permission, a failing disk
+            reason = f"cannot be read: {error.strerror}"
+        else:
+            reason = f"cannot be read: {_reason(error)}. The file is damaged or incomplete"
+        raise ImageError(f"{name} {reason}.") from error
 
 
 def _reason(error: Exception) -> str:
@@ -243,30 +189,16 @@ def _reason(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _picture(samples: np.ndarray, info: dict[str, Any], exif: Image.Exif) -> Picture:
-    """Make an upright picture of samples, (H, W, 1 to 4), and the `info` that Pillow gives."""
-    orientation, fields = fields_of(info, exif)
+def _picture(samples: np.ndarray, orientation: int, metadata: dict[str, Any]) -> Picture:
+    """Make an upright picture of samples, (H, W, 1 to 4)."""
     if orientation in _MIRRORED:
         samples = samples[:, ::-1]
     samples = np.rot90(samples, _QUARTER_TURNS.get(orientation, 0))
-    if not fields["icc_profile"] and "srgb" not in info:
-        samples = _with_gamma(samples, info.get("gamma", _SRGB_GAMMA))
     channels = samples.shape[2]
     alpha = samples[..., -1].copy() if channels in (2, 4) else None
     if channels < 3:
-        return Picture(np.repeat(samples[..., :1], 3, axis=2), alpha, "L", **fields)
-    return Picture(samples[..., :3].copy(), alpha, "RGB", **fields)
-
-
-def _with_gamma(samples: np.ndarray, gamma: float) -> np.ndarray:
-    """Convert colour that is stored with a PNG's gamma to sRGB; alpha stays as it is."""
-    exponent = _SRGB_GAMMA / gamma if gamma > 0 else 1.0
-    if abs(exponent - 1) < 0.02 or not 0.1 < exponent < 10:  # the usual one, or nonsense
-        return samples
-    top = np.iinfo(samples.dtype).max
-    curve = np.floor(top * (np.arange(top + 1) / top) ** exponent + 0.5).astype(samples.dtype)
-    colours = samples.shape[2] - (samples.shape[2] in (2, 4))
-    return np.dstack([curve[samples[..., :colours]], samples[..., colours:]])
+        return Picture(np.repeat(samples[..., :1], 3, axis=2), alpha, "L", **metadata)
+    return Picture(samples[..., :3].copy(), alpha, "RGB", **metadata)
 
 
 def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
@@ -282,29 +214,22 @@ def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
     name = name or Path(getattr(image, "filename", "")).name or "The picture"
     with _decoder_errors(name):
         image.load()  # first: it may bring EXIF, and it applies a TIFF's orientation
-    kind = "JPEG" if image.format == "MPO" else image.format
-    info = image.info | {"format": kind, "text": getattr(image, "text", {})}
-    exif = exif_of(image)
-    if image.mode == "F":
-        raise ImageError(
-            f"{name} has floating-point pixels, whose white is unknown; save it with 8 or 16 bits."
-        )
-    if image.mode.startswith("I"):
+    orientation, metadata = metadata_of(image)
+    if image.mode[0] in "FI":
         gray = np.asarray(image)[..., None]
-        if gray.min() < 0 or gray.max() > 65535:
+        if image.mode == "F" or gray.min() < 0 or gray.max() > 65535:
             raise ImageError(
-                f"{name} has values from {gray.min()} to {gray.max()}; save it with 8 or 16 bits."
+                f"{name} has floating-point pixels or values beyond 16 bits, whose white is "
+                "unknown; save it with 8 or 16 bits."
             )
-        return _picture(gray.astype(np.uint16), info, exif)
+        return _picture(gray.astype(np.uint16), orientation, metadata)
     if image.mode in ("CMYK", "LAB"):
         image = _to_srgb(image, image.info.get("icc_profile"))
-        info["icc_profile"] = None
-    elif image.mode == "La":
-        image = image.convert("LA")
-    alpha = "A" if image.has_transparency_data or image.mode == "RGBa" else ""
+        metadata["icc_profile"] = None
+    alpha = "A" if image.has_transparency_data else ""
     colour = "L" if image.mode in ("L", "LA", "1") else "RGB"
     samples = np.asarray(image.convert(colour + alpha))
-    return _picture(samples.reshape(*samples.shape[:2], -1), info, exif)
+    return _picture(samples.reshape(*samples.shape[:2], -1), orientation, metadata)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -404,14 +329,13 @@ def write_image(path: str | os.PathLike, picture: Picture | np.ndarray) -> Path:
 def encode(picture: Picture, kind: str = "PNG") -> bytes:
     """Encode a picture as the bytes of a file.
 
-    Kept in all formats that can hold it: the profile, EXIF, XMP and the resolution (dpi). The text
-    of a PNG is kept in PNG. 16 bits are kept in PNG and TIFF; other formats get 8. Transparency is
-    kept but in JPEG, BMP and PPM, where the picture is laid on white.
+    Kept in all formats for which Pillow can write it: the profile, EXIF, XMP and the resolution
+    (dpi). 16 bits are kept in PNG and TIFF; other formats get 8. Transparency is kept but in JPEG,
+    BMP and PPM, where the picture is laid on white.
 
-    Not kept: orientation and a PNG's gamma, since the pixels have been changed to need none; the
-    sizes in EXIF and XMP; a profile of CMYK or Lab; embedded thumbnails; IPTC, comments, further
-    frames, pages, layers and depth maps; EXIF or XMP of more than 65,000 bytes in JPEG; XMP in
-    formats for which Pillow does not write it (JPEG 2000, BMP, GIF and older ones).
+    Not kept: orientation, since the pixels have been turned; the sizes in EXIF and XMP; a profile
+    of CMYK or Lab; a PNG's gamma and text; embedded thumbnails; IPTC, comments, further frames,
+    pages, layers and depth maps; EXIF or XMP of more than 65,000 bytes in JPEG.
 
     JPEG, WebP, AVIF, HEIC and JPEG XL are written with quality 95, JPEG in full colour resolution.
 
@@ -451,23 +375,16 @@ def _encoded(picture: Picture, kind: str) -> bytes:
 
 def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
     """Quality and metadata as Pillow's encoders take them."""
-    options: dict[str, Any] = {"quality": 95} if kind in _LOSSY else {}
-    exif = picture.exif or b""
-    if kind not in _WITH_DPI:
-        exif = with_dpi(exif, picture.dpi)
-    elif picture.dpi:
-        options["dpi"] = picture.dpi
-    if kind == "PNG":
-        options["pnginfo"] = PngInfo()
-        for keyword, text in picture.text.items():
-            options["pnginfo"].add_text(keyword, text)
-        if picture.xmp:
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
-    elif picture.xmp and not (kind == "JPEG" and len(picture.xmp) > _JPEG_SEGMENT):
-        options["xmp"] = picture.xmp
+    options: dict[str, Any] = {"icc_profile": picture.icc_profile}
+    for name in ("exif", "xmp", "dpi"):
+        value = getattr(picture, name)
+        if value and not (kind == "JPEG" and len(value) > _JPEG_SEGMENT):
+            options[name] = value
+    if kind in _LOSSY:
+        options["quality"] = 95
     if kind == "JPEG":
         options["subsampling"] = "4:4:4"
-        exif = exif if len(exif) <= _JPEG_SEGMENT else b""
-    if exif:  # a plug-in refuses b""
-        options["exif"] = exif
-    return options | {"icc_profile": picture.icc_profile}
+    if kind == "PNG" and picture.xmp:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+    return options

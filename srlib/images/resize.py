@@ -46,7 +46,7 @@ def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> n
 
     Raises:
         TypeError: The image is not a uint8 or uint16 array.
-        ValueError: The border is unknown, the scale is not positive, or the image is empty.
+        ValueError: The border is unknown, or the scale is not positive.
 
     Example:
         >>> imresize(np.full((8, 12), 200, np.uint8), 1 / 4).tolist()
@@ -59,10 +59,6 @@ def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> n
         raise ValueError(f'border is "symmetric" or "replicate", not {border!r}.')
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"The scale is a positive number, not {scale}.")
-    if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(
-            f"An image is (H, W) or (H, W, C) with at least one pixel, not {image.shape}."
-        )
     return bicubic(image, scale, border)
 
 

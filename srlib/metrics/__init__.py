@@ -1,10 +1,9 @@
 """PSNR and SSIM by named protocol, verdicts, published tables, and the PSNR doctor (lesson 06)."""
 
 from srlib.metrics.doctor import diagnose
-from srlib.metrics.evaluation import Metric, ProgressFileError, Upscaler, evaluate
+from srlib.metrics.evaluation import ProgressFileError, evaluate
 from srlib.metrics.protocols import (
     PROTOCOLS,
-    ImageTooSmallError,
     Protocol,
     lr_psnr,
     luma,
@@ -17,11 +16,8 @@ from srlib.metrics.verdict import Verdict, compare, summarise
 __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
-    "ImageTooSmallError",
-    "Metric",
     "ProgressFileError",
     "Protocol",
-    "Upscaler",
     "Verdict",
     "compare",
     "diagnose",

@@ -90,7 +90,6 @@ ORIENTATIONS = (
     Fault(
         "has its rows and columns exchanged", "transpose it", partial(np.swapaxes, axis1=0, axis2=1)
     ),
-    Fault("is mirrored and turned by 90 degrees", "undo both", lambda image: np.rot90(image[::-1])),
 )
 CHANNEL_ORDERS = tuple(
     Fault(
@@ -101,9 +100,7 @@ CHANNEL_ORDERS = tuple(
     for order in permutations(range(3))
     if order != (0, 1, 2)
 )
-NEGATIVE = Fault("is a negative", "subtract it from 255", lambda image: 255 - image)
 _RANGES = (
-    Fault("has values outside 0 to 255", "clip them", lambda image: image.clip(0, 255)),
     Fault(
         "has the range 16 to 235", "expand it to 0 to 255", lambda image: (image - 16) * 255 / 219
     ),
@@ -126,9 +123,6 @@ def common_faults(
     """
     yield from CHANNEL_ORDERS
     yield from ORIENTATIONS
-    # By PSNR alone, the negative of a bright image may come nearer to a dark one as well.
-    if np.median(list(map(correlation, images, references))) < 0:
-        yield NEGATIVE
     offsets = [
         _offset(image, reference, steps_per_pixel)
         for image, reference in zip(images, references, strict=True)
@@ -160,18 +154,26 @@ def sr_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Itera
         "clip before the cast to uint8",
         lambda image: (image + 256 * np.rint((bicubic - image) / 256)).clip(0, 255),
     )
-    yield Fault(
-        "was expanded from 16 to 235 although it had the full range",
-        "leave the expansion out",
-        lambda image: _beyond_clipped(image * 219 / 255 + 16, image, bicubic),
-    )
-    yield from _gray_faults(picture, hr, bicubic)
+    if not np.ptp(picture, axis=2).any() and np.ptp(hr, axis=2).any():
+        chroma = rgb2ycbcr(bicubic / 255)[..., 1:]
+        yield Fault(
+            "is Y alone (16 to 235) and HR is RGB",
+            "compare Y with Y, or add the colour of LR enlarged",
+            lambda image: 255 * ycbcr2rgb(np.dstack([image[..., 0], chroma])).clip(0, 1),
+        )
     kept = (picture > 0) & (picture < 255)
     offset = ((hr - picture) * kept).sum((0, 1)) / np.maximum(kept.sum((0, 1)), 1)
+
+    def lifted(image: np.ndarray) -> np.ndarray:
+        """A value that was cut off at 0 or 255 goes on as far as bicubic does."""
+        cured = image + offset
+        cured = np.where(image <= 0, np.minimum(cured, bicubic), cured)
+        return np.where(image >= 255, np.maximum(cured, bicubic), cured).clip(0, 255)
+
     yield Fault(
         "is too dark or too bright, as without the mean shift",
         f"add {', '.join(f'{value:+.0f}' for value in offset)} levels to R, G, B",
-        lambda image: _beyond_clipped(image + offset, image, bicubic),
+        lifted,
         handicap=0.2,
     )
 
@@ -187,31 +189,6 @@ def border_faults(picture: np.ndarray, bicubic: np.ndarray, scale: int) -> Itera
             lambda image, inside=inside: np.where(inside, image, bicubic),
             handicap=0.1 * width / scale,  # or the widest ring would always win
         )
-
-
-def _gray_faults(picture: np.ndarray, hr: np.ndarray, bicubic: np.ndarray) -> Iterator[Fault]:
-    if np.ptp(picture, axis=2).any() or not np.ptp(hr, axis=2).any():
-        return
-    chroma = rgb2ycbcr(bicubic / 255)[..., 1:]
-
-    def coloured(luma: np.ndarray) -> np.ndarray:
-        return (255 * ycbcr2rgb(np.concatenate([luma, chroma], axis=2))).clip(0, 255)
-
-    advice = "compare Y with Y, or add the colour of LR enlarged"
-    yield Fault(
-        "is Y alone (16 to 235) and HR is RGB", advice, lambda image: coloured(image[..., :1])
-    )
-    yield Fault(
-        "is gray (0 to 255) and HR is RGB",
-        advice,
-        lambda image: coloured(image[..., :1] * 219 / 255 + 16),
-    )
-
-
-def _beyond_clipped(cured: np.ndarray, image: np.ndarray, bicubic: np.ndarray) -> np.ndarray:
-    """The cured image; a value that was cut off at 0 or 255 goes on as far as bicubic does."""
-    cured = np.where(image <= 0, np.minimum(cured, bicubic), cured)
-    return np.where(image >= 255, np.maximum(cured, bicubic), cured).clip(0, 255)
 
 
 def _offset(image: np.ndarray, reference: np.ndarray, steps_per_pixel: int) -> np.ndarray:

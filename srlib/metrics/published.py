@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from srlib.metrics.evaluation import Upscaler
-from srlib.metrics.protocols import PROTOCOLS, ImageTooSmallError, Protocol
+from srlib.metrics.protocols import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
     from srlib.data import Pair
@@ -46,8 +45,7 @@ def protocol_sheet(
 
     Args:
         upscaler: LR to SR, uint8.
-        pairs: The pairs of the set, which are read one by one. One that is too small for a
-            protocol is left out with a warning.
+        pairs: The pairs of the set, which are read one by one.
         scale: The scale of the model.
         published: The cell to compare with. Without one, the difference is to "benchmark-y" on the
             same pictures.
@@ -62,16 +60,12 @@ def protocol_sheet(
     steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
     needed = {start, *(rules for row in steps.values() for rules in row.values())}
     scores: dict[Any, list[float]] = {key: [] for key in [*needed, *PROTOCOLS]}
-    for hr, lr, picture in pairs:
+    for hr, lr, _ in pairs:
         sr = upscaler(lr)
-        try:
-            found = {rules: rules.psnr(sr, hr, scale=scale) for rules in needed}
-            found |= {name: rules.ssim(sr, hr, scale=scale) for name, rules in PROTOCOLS.items()}
-        except ImageTooSmallError as error:
-            warnings.warn(f"{picture} is left out: {error}", stacklevel=2)
-            continue
-        for key, score in found.items():
-            scores[key].append(score)
+        for rules in needed:
+            scores[rules].append(rules.psnr(sr, hr, scale=scale))
+        for name, rules in PROTOCOLS.items():
+            scores[name].append(rules.ssim(sr, hr, scale=scale))
     # A picture that is restored exactly has an infinite PSNR, and is left out.
     mean = {
         key: pd.Series(values, dtype=float).replace(math.inf, math.nan).mean()

@@ -131,7 +131,7 @@ def compare(before: pd.Series, after: pd.Series, *, on: str = "", metric: str = 
 
     Args:
         before: The scores of one method, indexed by image. Two equal values, infinite ones too,
-            are a gain of zero. Images that neither method has a value for are left out.
+            are a gain of zero.
         after: The scores of the other method.
         on: The input that was measured, for the sentence.
         metric: "psnr", or the name of another metric in which higher is better.
@@ -140,29 +140,20 @@ def compare(before: pd.Series, after: pd.Series, *, on: str = "", metric: str = 
         The verdict, from the finite gains.
 
     Raises:
-        ValueError: The images differ, none is left, or only one method has a value for one.
+        ValueError: The images differ, or a value is missing.
 
     Example:
         >>> bicubic = pd.Series([28.1, 30.4, 26.0, 31.2, 27.5])
         >>> print(compare(bicubic, bicubic + 0.5))
         Better: +0.50 dB on average (95 % interval +0.50 to +0.50), 5 of 5 images improved.
     """
-    is_unique = before.index.is_unique and after.index.is_unique
-    if not is_unique or set(before.index) != set(after.index):
-        raise ValueError("A comparison needs the same images before and after, each of them once.")
+    if set(before.index) != set(after.index):
+        raise ValueError("A comparison needs the same images before and after.")
     after = after.reindex(before.index)
-    measured = before.notna() | after.notna()
-    before = before[measured].astype(float)
-    after = after[measured].astype(float)
-    if not len(before):
-        raise ValueError("A comparison needs at least one image with a value.")
     gains = (after - before).where(after != before, 0.0)
     if gains.isna().any():
         names = ", ".join(map(str, gains.index[gains.isna()]))
-        raise ValueError(
-            f"There is no gain for {names}, where a value is missing (NaN): measure these images "
-            "again or leave them out."
-        )
+        raise ValueError(f"There is no gain for {names}, where a value is missing (NaN).")
     finite = gains[np.isfinite(gains)].to_numpy()
     if len(finite) >= _ENOUGH:
         low, high = _interval(finite)

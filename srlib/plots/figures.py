@@ -36,12 +36,10 @@ class TextFigure(Figure):
     def png(self) -> bytes:
         """The figure as an opaque PNG, legible on a page of any colour."""
         drawn = io.BytesIO()
-        self.savefig(drawn, format="png")
-        with Image.open(drawn) as picture:
-            opaque = Image.new("RGBA", picture.size, "white")
-            opaque.alpha_composite(picture.convert("RGBA"))
+        self.savefig(drawn, format="png", facecolor="white", transparent=False)
         packed = io.BytesIO()
-        opaque.convert("RGB").save(packed, "PNG", optimize=True)
+        with Image.open(drawn) as picture:
+            picture.convert("RGB").save(packed, "PNG", optimize=True)
         return packed.getvalue()
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:

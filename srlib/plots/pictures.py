@@ -110,8 +110,8 @@ def close_up(
 def error_maps(
     images: Sequence[np.ndarray], labels: Sequence[str], hr: np.ndarray, *, width: float = 10
 ) -> Figure:
-    """Show the absolute difference of each image from HR in grey levels of Y, from 0 to 40."""
-    errors = [np.abs(_brightness(image) - _brightness(hr)) for image in images]
+    """Show the absolute difference of each RGB image from HR in grey levels of Y, from 0 to 40."""
+    errors = [np.abs(luma(image) - luma(hr)) for image in images]
     titles = [
         f"{name}: {error.mean():.1f} levels on average"
         for name, error in zip(labels, errors, strict=True)
@@ -120,7 +120,3 @@ def error_maps(
     figure = show_maps(errors, titles, **look)
     figure.alt = figure.alt.replace("Maps side by side:", "Maps of the difference from HR.")
     return figure
-
-
-def _brightness(image: np.ndarray) -> np.ndarray:
-    return luma(image) if image.ndim == 3 else image.astype(np.float64)

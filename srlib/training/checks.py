@@ -33,9 +33,9 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     """Check that LR images look like their HR images shrunk, in a few pairs spread over the set.
 
     It finds values that end at 1, wrong sizes, LR and HR exchanged, channels in another order,
-    negatives, images that are mirrored, turned or shifted by half an LR pixel or more, and LR
-    images of another scene. Blur, noise, JPEG and a change of brightness pass, since a network may
-    learn to undo them.
+    images that are mirrored, turned or shifted by half an LR pixel or more, and LR images of
+    another scene. Blur, noise, JPEG and a change of brightness pass, since a network may learn to
+    undo them.
 
     Args:
         pairs: The pairs of a training.

@@ -70,7 +70,7 @@ def upscale_folder(
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps)
-    listing = list_pictures(source_dir).needed()
+    listing = list_pictures(source_dir)
     return job.run(listing.pictures, None, on_progress, listing.passed_over)
 
 

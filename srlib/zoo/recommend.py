@@ -11,7 +11,6 @@ from PIL import Image
 
 from srlib.images.downscalers import jpeg_quality
 from srlib.images.picture import Picture, eight_bit, from_array, read_image
-from srlib.images.quiet import quiet_pillow
 
 # The figures were measured on crops of the sample photographs and of 28 others, see MODEL_CARD.md.
 # JPEG quality below which -photo has the higher PSNR, by scale, where neighbours differ by 7.5.
@@ -136,7 +135,7 @@ def _stated_quality(path: str | os.PathLike) -> int | None:
     with open(path, "rb") as file:
         if file.read(3) != b"\xff\xd8\xff":
             return None
-    with quiet_pillow(), Image.open(path) as image:
+    with Image.open(path) as image:
         tables = image.quantization
     percent = 100 * np.mean(tables[min(tables)]) / 57.625  # the mean step of quality 50
     return round(100 - percent / 2 if percent <= 100 else 5000 / percent)

@@ -16,7 +16,7 @@ from PIL import Image
 from srlib import load_pretrained, read_image, upscale
 from srlib.cli import FORMATS, MAX_SCALE, PROTOCOLS, main
 from srlib.data import create_low_res_images_recursive
-from srlib.images import RESULT_SUFFIXES
+from srlib.images.picture import RESULT_SUFFIXES
 from srlib.metrics import PROTOCOLS as ROOM_PROTOCOLS
 from srlib.upscaling import MAX_SCALE as ROOM_MAX_SCALE
 from srlib.upscaling import upscale_folder

@@ -41,8 +41,6 @@ MAKERS = {
     "matlab-replicate": lambda hr, s: imresize(hr, 1 / s, border="replicate"),
     "pillow": lambda hr, s: pillow(hr, s, Image.Resampling.BICUBIC),
     "pillow-lanczos": lambda hr, s: pillow(hr, s, Image.Resampling.LANCZOS),
-    "pillow-hamming": lambda hr, s: pillow(hr, s, Image.Resampling.HAMMING),
-    "torch-antialias": lambda hr, s: rounded(interpolate(hr, s, mode="bicubic", antialias=True)),
     "opencv": lambda hr, s: rounded(interpolate(hr, s, mode="bicubic")),  # the same four taps
     "subsampling": lambda hr, s: hr[::s, ::s],
 }
@@ -104,7 +102,6 @@ OPENCV = {
         [132, 155, 120, 169],
     ],
     ("opencv-area", 4): [[94, 130, 134], [130, 134, 106], [134, 138, 142]],
-    ("opencv-linear", 4): [[83, 135, 155], [167, 155, 47], [123, 175, 195]],
 }
 
 

@@ -17,7 +17,7 @@ from srlib.images.picture import read_image
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
 from srlib.metrics.doctor import diagnose
-from srlib.metrics.faults import CHANNEL_ORDERS, NEGATIVE, ORIENTATIONS
+from srlib.metrics.faults import CHANNEL_ORDERS, ORIENTATIONS
 from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError, check_pairs
 from srlib.upscaling.enlarge import super_resolve
@@ -41,7 +41,7 @@ FAULTS = {
     "SR has its channels in the order BGR": lambda sr: sr[..., ::-1],
     "SR has its channels in the order GRB": lambda sr: sr[..., [1, 0, 2]],
     "SR has values from 0 to 1": lambda sr: sr / 255,
-    "SR has values that wrapped around": lambda sr: ((sr.astype(int) - 128) * 6 // 5 + 128).astype(
+    "SR has values that wrapped around": lambda sr: ((sr.astype(int) - 128) * 10 // 9 + 128).astype(
         np.uint8
     ),
     "SR is shifted: move it +0 HR pixels down and -1 to the right": lambda sr: np.roll(sr, 1, 1),
@@ -55,7 +55,6 @@ FAULTS = {
     "SR is Y alone": lambda sr: rounded(rgb2ycbcr(sr)[..., 0]),
     "SR is YCbCr taken for RGB": lambda sr: rounded(rgb2ycbcr(sr)),
     "SR has the range 16 to 235": lambda sr: rounded(sr * (219 / 255) + 16),
-    "SR was expanded from 16 to 235": lambda sr: rounded((sr - 16.0) * 255 / 219),
     "SR is turned by 180 degrees": lambda sr: np.rot90(sr, 2),
     "SR has its rows and columns exchanged": lambda sr: sr.swapaxes(0, 1),
     "SR is too dark or too bright": lambda sr: rounded(
@@ -176,10 +175,8 @@ def test_gray_sr_of_a_colour_picture_and_the_other_way_round(triple):
     assert diagnose(gray, hr[..., 1].copy(), lr[..., 1].copy()) == []
 
 
-def test_a_negative_and_a_picture_that_is_not_finite(triple):
+def test_a_picture_that_is_not_finite(triple):
     sr, hr, lr = triple
-    (answer,) = diagnose(255 - sr, hr, lr)
-    assert answer.startswith("SR is a negative: subtract it from 255")
     with pytest.raises(ValueError, match="not finite"):
         diagnose(np.where(sr == 0, np.nan, sr), hr, lr)
 
@@ -194,9 +191,7 @@ def test_a_flat_picture(triple):
     assert answer.startswith("SR is too dark or too bright")
 
 
-@pytest.mark.parametrize(
-    "fault", [*ORIENTATIONS, *CHANNEL_ORDERS, NEGATIVE], ids=lambda fault: fault.name
-)
+@pytest.mark.parametrize("fault", [*ORIENTATIONS, *CHANNEL_ORDERS], ids=lambda fault: fault.name)
 def test_the_doctor_and_the_pair_check_name_one_fault_alike(triple, fault):
     """One list: an SR image, and the LR image of a pair, broken in one way, are named in one way."""
     sr, hr, lr = (image[:144, :144] for image in triple)
@@ -230,7 +225,7 @@ def test_gray(triple):
         (
             {"lr": np.zeros((36, 50, 1), np.uint8)},
             ValueError,
-            "LR has the shape .* drop the last axis",
+            r"LR has the shape \(36, 50, 1\)",
         ),
         ({"sr": Image.new("RGB", (200, 144))}, TypeError, "SR is a PIL"),
     ],

@@ -116,15 +116,6 @@ def test_better_methods_have_better_cells(set_name, scale):
         assert abs(edsr.ssim - baseline.ssim) < 0.02  # Set5 x2: 0.9604 and 0.9601, as quoted
 
 
-def test_a_picture_too_small_for_a_protocol_is_named_and_left_out(pairs):
-    """16 pixels are enough for a border of 4, and too few for div2k-rgb's of 10."""
-    tiny = Pair(pairs[0].hr[:16, :16], pairs[0].lr[:4, :4], "tiny")
-    bicubic = partial(imresize, scale=4)
-    with pytest.warns(UserWarning, match="tiny is left out"):
-        found = protocol_sheet(bicubic, [tiny, *pairs], scale=4)
-    assert found.equals(protocol_sheet(bicubic, pairs, scale=4))
-
-
 def test_an_exact_picture_is_left_out_of_the_sheet(photo, pairs):
     white = np.full((48, 48, 3), 255, np.uint8)
     found = [

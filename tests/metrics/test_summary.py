@@ -81,14 +81,6 @@ def test_a_missing_value_is_named_and_never_an_improvement():
     assert not str(nothing).startswith(("Better", "Worse")) and not nothing.failed
 
 
-def test_an_image_that_neither_has_a_value_for_is_left_out():
-    before = psnr_of(30, math.nan, 31)
-    after = psnr_of(31, math.nan, 32)
-    assert compare(before, after).gains.to_dict() == {"i0": 1, "i2": 1}
-    with pytest.raises(ValueError, match="at least one image"):
-        compare(before[["i1"]], after[["i1"]])
-
-
 @pytest.mark.parametrize("infinite", [math.inf, -math.inf])
 def test_an_infinite_gain_is_left_out_and_said(infinite):
     """As when one method restores a white page exactly, and the other does not."""
