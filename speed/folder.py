@@ -69,7 +69,8 @@ def main() -> None:
         for name, model in models.items():
             jobs = {"slow": partial(one_by_one, model), "fast": partial(together, model)}
             times = best_times(jobs, options.rounds)
-            slow, fast = times["slow"], times["fast"]
+            slow = times["slow"]
+            fast = times["fast"]
             lines.append(f"| {name} | {slow:.1f} | {fast:.1f} | {slow / fast:.2f} |")
     text = "\n".join(lines) + "\n"
     Path(__file__).with_suffix(".md").write_text(text)

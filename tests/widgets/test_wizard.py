@@ -312,8 +312,8 @@ class TestPreview:
         wizard = ImageWizard()
         wizard.take([Photograph.open(encoded(Image.fromarray(photo), "PNG"), "half.png")])
         wizard.choose(scale=2)
-        told = []
-        part, drawn = uncertainty(wizard.order, photo, (0.25, 0.2, 0.75, 0.8), told.append)
+        fractions = []
+        part, drawn = uncertainty(wizard.order, photo, (0.25, 0.2, 0.75, 0.8), fractions.append)
         left, top, right, bottom = (round(x) for x in np.array(part) * [120, 80, 120, 80])
         assert drawn.size == (2 * (right - left), 2 * (bottom - top))
         assert (right + left) / 2 == pytest.approx(60, abs=1)
@@ -328,7 +328,7 @@ class TestPreview:
         spread = spread[2 * top : 2 * bottom, 2 * left : 2 * right]
         brightness = np.asarray(drawn).astype(int).sum(axis=2)
         assert np.corrcoef(spread.ravel(), brightness.ravel())[0, 1] > 0.9
-        assert told[-1] == 1 and told == sorted(told)
+        assert fractions[-1] == 1 and fractions == sorted(fractions)
 
     def test_the_check_says_the_psnr_that_scikit_image_computes(self, tmp_path):
         photo = read_image(SAMPLES / "DIV2K_valid_HR" / "0804.png").rgb[:320, :320]
@@ -554,7 +554,8 @@ class TestFiles:
 
 
 def test_recipes_by_the_kind_of_picture(models, monkeypatch):
-    small, large = EDSRConfig(2, 1, 4), EDSRConfig(2, 2, 4)
+    small = EDSRConfig(2, 1, 4)
+    large = EDSRConfig(2, 2, 4)
     offers = [
         zoo.Checkpoint(name, config, f"{name}.safetensors", "a title")
         for name, config in (
@@ -621,27 +622,31 @@ class TestQueue:
 
     @pytest.mark.parametrize(("model", "blocks"), [("edsr-lite", 8), ("edsr-lite+", 64)])
     def test_progress_grows_to_one(self, ready, model, blocks, monkeypatch):
-        told = []
+        fractions = []
         monkeypatch.setattr(
             enlarge, "upscale", lambda lr, model, **options: upscale(lr, model, tile=8, **options)
         )
         ready.choose(model=model)
-        enlarge.enlarge(ready.orders()[0], told.append)
-        first, rest = told[:blocks], told[blocks:]  # the number of tiles is known after the first
+        enlarge.enlarge(ready.orders()[0], fractions.append)
+        first = fractions[:blocks]
+        rest = fractions[blocks:]  # the number of tiles is known after the first
         assert first == sorted(first) and rest == sorted(rest)
         assert (rest[0], rest[-1], len(rest)) == (1 / 4, 1, 1 + 3 * (blocks + 1))
 
     def test_the_last_sentence_of_a_job_is_that_it_saves(self, models, cat):
         class Noting(ImageWizard):
-            said: ClassVar[list] = []
+            sentences: ClassVar[list] = []
 
             def progressed(self):
-                self.said.append(self.sentence)
+                self.sentences.append(self.sentence)
 
         wizard = Noting({"A cat": cat})
         made_by(wizard, scale=2)
-        said = [sentence for sentence in wizard.said if "waiting" not in sentence]  # other tests
-        assert said[0] == "A cat, a few seconds …" and said[-1] == "A cat, saving …"
+        sentences = [
+            sentence for sentence in wizard.sentences if "waiting" not in sentence
+        ]  # other tests
+        assert sentences[0] == "A cat, a few seconds …"
+        assert sentences[-1] == "A cat, saving …"
 
     def test_the_queue_goes_on_whatever_a_listener_raises(self):
         def listener(job):
@@ -655,18 +660,20 @@ class TestQueue:
 
     def test_one_at_a_time_on_the_whole_machine(self, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-        inside, most, waited = [], [], []
+        inside = []
+        at_once = []
+        waited = []
 
         def work(number):
             with machine_slot(lambda: None, lambda: waited.append(number)):
                 inside.append(number)
-                most.append(len(inside))
+                at_once.append(len(inside))
                 threading.Event().wait(0.05)
                 inside.remove(number)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, range(4)))
-        assert most == [1] * 4 and len(waited) >= 1
+        assert at_once == [1] * 4 and len(waited) >= 1
 
     def test_cancel_takes_effect_while_others_are_at_work(self, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
@@ -683,7 +690,8 @@ class TestQueue:
 
 
 def test_the_forecast_comes_in_the_background_and_learns_from_jobs(ready):
-    speed, measured = Speed(), threading.Event()
+    speed = Speed()
+    measured = threading.Event()
     (order,) = ready.orders()
     assert speed.seconds(order) is None
     speed.measure([order.config], lambda: False, measured.set)

@@ -69,7 +69,9 @@ function makeMore({ model, signal, on, send }) {
 /** Questions about the result: what in it is invented, where is it unsure, and how close does the network come? */
 function makeHonesty({ model, signal, on, send }) {
   const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
-  const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Test on this photo")];
+  const invented = chip("Show what was invented");
+  const unsure = chip("");
+  const check = chip("Test on this photo");
   invented.title = "A map of where the result differs from ordinary enlargement";
   check.title = "Shrink the photo, enlarge it again, and compare with the original";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
@@ -78,7 +80,8 @@ function makeHonesty({ model, signal, on, send }) {
   on(check, "click", () => send({ type: "check" }));
   const node = make("div", { class: "srlib-honesty srlib-part" }, invented, check, unsure);
   follow(model, signal, ["map", "asking", "landing"], () => {
-    const [map, asking] = [model.get("map"), model.get("asking")];
+    const map = model.get("map");
+    const asking = model.get("asking");
     node.hidden = model.get("landing");
     invented.setAttribute("aria-pressed", `${map === "invented"}`);
     unsure.setAttribute("aria-pressed", `${map === "unsure"}`);

@@ -304,16 +304,16 @@ class Visit:
 
     def _work(self, job: Job) -> Enlargement:
         """In the queue's thread."""
-        said = 0.0
+        shown_at = 0.0
 
         def on_progress(fraction: float) -> None:
-            nonlocal said
+            nonlocal shown_at
             job.check()
             now = time.monotonic()
             if fraction >= 1:
                 self._say(job, "saving", 1.0)
-            elif now - said > _PAUSE:
-                said = now
+            elif now - shown_at > _PAUSE:
+                shown_at = now
                 left = duration_text((now - began) / fraction * (1 - fraction))
                 self._say(job, f"about {left} left", fraction)
 

@@ -184,7 +184,8 @@ class ImageWizard(Visit):
         self.changed()
 
     def _look_where_unsure(self, say: Callable[[float], None]) -> str:
-        subject, order = self._stage.subject, self._stage.order
+        subject = self._stage.subject
+        order = self._stage.order
         part = self._stage.in_view(self._shape)
         with machine_slot(lambda: say(0), lambda: None):
             looked_at, drawn = uncertainty(order, self._rgb(order.photograph), part, say)
@@ -235,7 +236,8 @@ class ImageWizard(Visit):
     ) -> tuple[str, Scratch]:
         """The name and the content of a download: of the result on show, or a zip of its batch."""
         if what == "all":
-            name, content = "enlarged.zip", zip_of(self.batch, kind, metadata=metadata)
+            name = "enlarged.zip"
+            content = zip_of(self.batch, kind, metadata=metadata)
             self._kept += [made.order for made in self.batch]
         else:
             name, content = self.result.file(kind, metadata=metadata)
@@ -357,7 +359,8 @@ class ImageWizard(Visit):
         page.unsaved = any(order not in self._kept for order in made)
         page.ready = bool(todo) and not refusal(orders)
         if self.result:
-            page.action, page.label = "download", "Download"
+            page.action = "download"
+            page.label = "Download"
         elif unfinished and not todo:
             page.action = "none"
         else:
