@@ -324,7 +324,8 @@ def test_a_web_photograph_is_cleaned_and_the_page_says_so(page, tmp_path):
         image.crop((0, 0, 480, 320)).save(tmp_path / "web.jpg", quality=40)
     choose(page, tmp_path / "web.jpg")
     kind = page.get_by_role("button", name="Auto: web photo")
-    expect(kind).to_contain_text("JPEG blocks will be removed.")
+    expect(kind).to_contain_text("Compression marks will be removed.")
+    expect(kind).to_have_attribute("title", re.compile("JPEG blocks"))  # the field's term
     kind.click()
     page.get_by_role("dialog").get_by_label("Made for").select_option("edsr-lite")
     expect(page.get_by_role("button", name="Clean photo")).to_contain_text("Your choice")
@@ -361,8 +362,11 @@ def test_what_was_invented_where_it_is_unsure_and_the_check(page, photograph):
     assert axe_violations(page, "body") == ""
     unsure.click()
     expect(page.get_by_role("slider", name="and After")).to_be_visible()
-    page.get_by_role("button", name="Test on this photo").click()
-    expect(status(page)).to_contain_text(re.compile(r"PSNR \d+\.\d dB here"))
+    test = page.get_by_role("button", name="Test on this photo")
+    expect(test).to_have_attribute("title", re.compile("PSNR"))  # the field's term
+    test.click()
+    expect(status(page)).to_contain_text(re.compile(r"off by \d+\.\d\d of 255 grey levels"))
+    expect(status(page)).not_to_contain_text("PSNR")
 
 
 def test_the_result_stays_where_its_preview_was(page, tmp_path):
@@ -453,13 +457,39 @@ def test_a_photograph_keeps_its_tile_and_its_result(page, photograph):
     expect(main_button(page)).to_be_enabled()
     expect(photos(page).first).to_have_attribute("aria-pressed", "true")
     open_more(page).get_by_label("Best quality").uncheck()
-    side = page.get_by_label("Longer side")
-    side.fill("99999")
-    side.press("Enter")  # refused in its place
-    assert side.evaluate("field => !field.validity.valid")
     page.keyboard.press("Escape")
     expect(main_button(page, "Download")).to_be_visible()
+    photos(page).last.click()  # its choice has waited
+    expect(page.get_by_role("radio", name="2×")).to_be_checked()
+    open_more(page).get_by_label("Longer side").fill("150")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="b.jpg, 150 px")).to_be_visible()
+    photos(page).first.click()
+    expect(page.get_by_role("radio", name="4×")).to_be_checked()
+    photos(page).last.click()
+    expect(status(page)).to_contain_text("150 × 100 pixels")
     expect(photos(page)).to_have_count(2)
+
+
+@pytest.mark.parametrize("typed", ["99999", "12", "-300", "e", ""])
+def test_nothing_is_enlarged_while_the_size_in_its_field_is_wrong(page, photograph, typed):
+    choose(page, photograph)
+    page.get_by_role("radio", name="3×").check()
+    expect(main_button(page)).to_be_enabled()
+    side = open_more(page).get_by_label("Longer side")
+    side.press("Control+a")
+    side.press("Delete")
+    side.press_sequentially(typed)
+    page.keyboard.press("Escape")
+    expect(main_button(page)).to_be_disabled()
+    expect(status(page)).to_contain_text("choose 96 to 768")
+    expect(status(page)).to_be_visible()
+    open_more(page)
+    assert side.evaluate("field => !field.validity.valid")  # it is marked
+    side.fill("300")
+    page.keyboard.press("Escape")
+    expect(main_button(page)).to_be_enabled()
+    expect(status(page)).to_contain_text("300 × 200 pixels")
 
 
 def test_paste_anywhere_and_remove(page, photograph):

@@ -32,6 +32,7 @@ function makeChoices({ model, signal, on, send }, openMore) {
   follow(model, signal, ["kind"], () => {
     title.textContent = model.get("kind").title;
     reason.textContent = `${model.get("kind").reason}.`;
+    kind.title = model.get("kind").explanation ?? "";
   });
   return { scales, kind };
 }

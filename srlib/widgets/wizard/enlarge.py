@@ -101,7 +101,7 @@ class Order:
         if not longer <= self.longer_side <= MAX_SCALE * longer:
             raise ValueError(
                 f"The longer side of {self.photograph.name} has {longer} pixels: choose {longer} "
-                f"to {MAX_SCALE * longer}, not {self.longer_side}."
+                f"to {MAX_SCALE * longer} for the enlarged one."
             )
         return self.longer_side / longer
 

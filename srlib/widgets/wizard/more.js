@@ -41,9 +41,8 @@ function makeMore({ model, signal, on, send }) {
   });
 
   const choose = (choice) => send({ type: "choose", ...choice });
-  on(pixels, "change", () => {
-    if (pixels.value && pixels.reportValidity()) choose({ scale: 0, longer_side: Number(pixels.value) });
-  });
+  // Without a number 1, which is too small: the kernel refuses that with the limits, as it does any other wrong size.
+  on(pixels, "change", () => choose({ scale: 0, longer_side: Math.round(pixels.valueAsNumber) || 1 }));
   on(network, "change", () => choose({ model: network.value }));
   on(best, "change", () => choose({ best: best.checked }));
   on(remove, "click", () => {
@@ -73,7 +72,7 @@ function makeHonesty({ model, signal, on, send }) {
   const unsure = chip("");
   const check = chip("Test on this photo");
   invented.title = "A map of where the result differs from ordinary enlargement";
-  check.title = "Shrink the photo, enlarge it again, and compare with the original";
+  check.title = "Shrink the photo, enlarge it again, and compare it with the original. The course does this by PSNR.";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
   on(invented, "click", () => toggle("invented"));
   on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));

@@ -49,7 +49,9 @@ class Page(anywidget.AnyWidget):
     chosen = traitlets.Dict(
         help="scale (0: to longer_side), longer_side and its limits, model, best (self-ensemble?)"
     ).tag(sync=True)
-    kind = traitlets.Dict(help="Of the picture: title, reason").tag(sync=True)
+    kind = traitlets.Dict(help="Of the picture: title, reason, and what its words mean").tag(
+        sync=True
+    )
     networks = traitlets.List(help="Offered: name, title").tag(sync=True)
 
     action = traitlets.Enum(

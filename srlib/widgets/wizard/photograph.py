@@ -98,7 +98,7 @@ class Advice:
 
     Attributes:
         checkpoint: Its name.
-        fault: The fault of the photograph that it removes, such as "JPEG blocks"; "" for none.
+        fault: The fault of the photograph that it removes, "Noise" or "Compression marks"; "" for none.
     """
 
     checkpoint: str
@@ -111,8 +111,7 @@ def advice(photograph: Photograph, scale: int, *, self_ensemble: bool = False) -
     name, reason = choose_checkpoint(suitable, scale, photograph.size, self_ensemble=self_ensemble)
     if not name.endswith("-photo"):
         return Advice(name, "")
-    faults = {"is noisy": "Noise", "WebP": "WebP blocks"}
-    return Advice(name, next((faults[sign] for sign in faults if sign in reason), "JPEG blocks"))
+    return Advice(name, "Noise" if "is noisy" in reason else "Compression marks")
 
 
 @lru_cache(maxsize=128)

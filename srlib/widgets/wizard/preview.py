@@ -150,9 +150,14 @@ def check_on_itself(order: Order, rgb: np.ndarray) -> str:
     )
     return (
         f"Shrunk to {_FRACTIONS[scale]} and enlarged again, the sharpest part of this photo "
-        f"comes back {verdict} ordinary enlargement: "
-        f"PSNR {learned:.1f} dB here, {plain:.1f} dB there (higher is closer)."
+        f"comes back {verdict} ordinary enlargement. Its pixels are off by {_levels(learned):.2f} of 255 grey "
+        f"levels, with ordinary enlargement by {_levels(plain):.2f}."
     )
+
+
+def _levels(value: float) -> float:
+    """The root-mean-square error in grey levels of a PSNR."""
+    return 255 * 10 ** (-value / 20)
 
 
 def _window(size: tuple[int, int], shape: float) -> tuple[int, int]:

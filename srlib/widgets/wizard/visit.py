@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from srlib.images.picture import Picture
 from srlib.upscaling.enlarge import MAX_SCALE
@@ -20,6 +21,23 @@ MOST = 24  # photographs at once, and results that are kept
 _PAUSE = 0.2  # seconds between two sentences about progress
 
 
+@dataclass
+class Choice:
+    """What a visitor wants of the photographs that were chosen together.
+
+    Attributes:
+        scale: The factor; 0 to enlarge to `longer_side`.
+        longer_side: Pixels of the result's longer side.
+        model: The name of a recipe; or "auto" or "auto+" for the one that suits each photograph.
+        wanted_scale: The factor that was chosen, where `scale` is smaller so that it fits.
+    """
+
+    scale: int
+    longer_side: int
+    model: str
+    wanted_scale: int
+
+
 class Visit:
     """The state of a visit, and everything a visitor can do.
 
@@ -30,10 +48,7 @@ class Visit:
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
         failed: Orders that could not be carried out.
         recipes: The recipes on this machine, by name.
-        scale: The chosen factor; 0 to enlarge to `longer_side`.
-        longer_side: Pixels of the result's longer side.
-        model: The name of the chosen recipe; or "auto" or "auto+" for the one that suits each
-            photograph.
+        choice: What is wanted of the photograph that is shown; of the next one, while there is none.
         sentence: The state of the work in words.
         done: The fraction of the work done, 0 to 1; None while unknown.
         fraction: The same of the running job alone.
@@ -44,15 +59,14 @@ class Visit:
         self.failed: list[Order] = []
         self.results: list[Enlargement] = []
         self.recipes = recipes()
-        self.scale = self.scales[-1]
-        self.longer_side = 1000
-        self.model = AUTO
+        largest = self.scales[-1]
+        self.choice = Choice(largest, longer_side=1000, model=AUTO, wanted_scale=largest)
         self.sentence = ""
         self.done: float | None = None
         self.fraction: float | None = None
         self.speed = Speed()
-        self._groups: dict[Photograph, int] = {}  # photographs with one number belong together
-        self._wanted_scale = self.scale
+        # Photographs that were chosen together share one choice.
+        self._choices: dict[Photograph, Choice] = {}
         self._started: list[Job] = []
         self._batch = 0
         self._queue = JobQueue(self._work, self._on_end)
@@ -83,27 +97,29 @@ class Visit:
             together: Whether they belong to those that were taken last.
         """
         with self._lock:
-            group = max(self._groups.values(), default=0) + (not together)
+            latest = list(self._choices.values())[-1:]
+            choice = latest[0] if together and latest else replace(self.choice)
             for photograph in photographs:
-                self._groups.pop(photograph, None)  # it moves to the end
-                self._groups[photograph] = group
+                self._choices.pop(photograph, None)  # it moves to the end
+                self._choices[photograph] = choice
             for oldest in self.photographs[:-MOST]:
-                del self._groups[oldest]
-            self.current = list(self._groups.values()).index(group)
+                del self._choices[oldest]
+            self.choice = choice
+            self.current = self.photographs.index(self.group[0])
             longer = max(self.photographs[self.current].size)
-            if not longer <= self.longer_side <= MAX_SCALE * longer:
-                self.longer_side = 2 * longer
-            if self._wanted_scale:
-                fitting = [s for s in self.scales if s <= self._wanted_scale and self.fits(s)]
-                self.scale = fitting[-1] if fitting else self._wanted_scale
+            if not longer <= choice.longer_side <= MAX_SCALE * longer:
+                choice.longer_side = 2 * longer
+            if choice.wanted_scale:
+                fitting = [s for s in self.scales if s <= choice.wanted_scale and self.fits(s)]
+                choice.scale = fitting[-1] if fitting else choice.wanted_scale
             self._chosen()
 
     def remove(self) -> None:
         """Remove the photograph that is shown."""
         with self._lock:
-            del self._groups[self.photographs[self.current]]
-            if self._groups:
-                self.look_at(min(self.current, len(self._groups) - 1))
+            del self._choices[self.photographs[self.current]]
+            if self._choices:
+                self.look_at(min(self.current, len(self._choices) - 1))
             else:
                 self.current = 0
                 self._chosen()
@@ -111,15 +127,12 @@ class Visit:
     @property
     def photographs(self) -> list[Photograph]:
         """The photographs of the visit, the latest last."""
-        return list(self._groups)
+        return list(self._choices)
 
     @property
     def group(self) -> list[Photograph]:
         """The photographs that were chosen together with the one that is shown."""
-        if not self._groups:
-            return []
-        number = list(self._groups.values())[self.current]
-        return [photograph for photograph, group in self._groups.items() if group == number]
+        return [p for p, choice in self._choices.items() if choice is self.choice]
 
     def choose(
         self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
@@ -135,8 +148,8 @@ class Visit:
         Raises:
             ValueError: If the network is not on this machine at this scale.
         """
-        model = model or self.model
-        scale = 0 if longer_side else scale or self.scale
+        model = model or self.choice.model
+        scale = 0 if longer_side else scale or self.choice.scale
         if not self.offers(model, scale):
             asked = f"{model} x{scale}" if scale else model
             there = ", ".join(
@@ -149,33 +162,18 @@ class Visit:
                 f"{asked} is not on this machine; there are {there}. Lesson 02 downloads others."
             )
         with self._lock:
-            self.model = model
-            self.scale = self._wanted_scale = scale
-            self.longer_side = longer_side or self.longer_side
+            self.choice.model = model
+            self.choice.scale = scale
+            self.choice.wanted_scale = scale
+            self.choice.longer_side = longer_side or self.choice.longer_side
             self._chosen()
 
     def look_at(self, index: int) -> None:
-        """Show the photograph of this number: its latest result, with the choice that made it."""
+        """Show the photograph of this number, with the choice that was made for it."""
         with self._lock:
             self.current = index
-            order = self.latest(self.photographs[index])
-            if order and order != self.order:
-                self.scale = order.scale or 0
-                self._wanted_scale = order.scale or self._wanted_scale
-                self.longer_side = order.longer_side or self.longer_side
-                models = (self.model, AUTO, f"{AUTO}+", order.recipe.name)
-                self.model = next(
-                    model
-                    for model in models
-                    if self._recipe(order.photograph, self.scale, model) == order.recipe
-                )
+            self.choice = self._choices[self.photographs[index]]
             self._chosen()
-
-    def latest(self, photograph: Photograph) -> Order | None:
-        """The last order for a photograph that was made, or is running or waiting."""
-        made = [result.order for result in self.results]
-        orders = [order for order in made + self.unfinished if order.photograph == photograph]
-        return orders[-1] if orders else None
 
     def _chosen(self) -> None:
         """After a new choice."""
@@ -186,7 +184,7 @@ class Visit:
     @property
     def order(self) -> Order | None:
         """The order for the photograph that is shown."""
-        return self._order(self.photographs[self.current], self.scale) if self._groups else None
+        return self.order_for(self.photographs[self.current]) if self._choices else None
 
     @property
     def scales(self) -> list[int]:
@@ -255,7 +253,7 @@ class Visit:
     @property
     def picture(self) -> Picture | None:
         """The photograph that is shown."""
-        return self.photographs[self.current].read() if self._groups else None
+        return self.photographs[self.current].read() if self._choices else None
 
     @property
     def result(self) -> Enlargement | None:
@@ -279,20 +277,24 @@ class Visit:
 
     def orders(self, *, scale: int | None = None) -> list[Order]:
         """The orders that `start` would give, by default for the chosen factor."""
-        scale = self.scale if scale is None else scale
-        return [self._order(photograph, scale) for photograph in self.group]
+        return [self.order_for(photograph, scale) for photograph in self.group]
 
-    def _order(self, photograph: Photograph, scale: int) -> Order:
-        size = {"scale": scale} if scale else {"longer_side": self.longer_side}
-        return Order(photograph, self._recipe(photograph, scale, self.model), **size)
+    def order_for(self, photograph: Photograph, scale: int | None = None) -> Order:
+        """The order that the choice for a photograph makes, by default for its chosen factor."""
+        choice = self._choices[photograph]
+        if scale is not None:
+            choice = replace(choice, scale=scale)
+        size = {"scale": choice.scale} if choice.scale else {"longer_side": choice.longer_side}
+        return Order(photograph, self._recipe(photograph, choice), **size)
 
-    def _recipe(self, photograph: Photograph, scale: int, model: str) -> Recipe:
+    def _recipe(self, photograph: Photograph, choice: Choice) -> Recipe:
         """The recipe of a name, or for "auto" the one that suits, if it is on this machine."""
-        if not model.startswith(AUTO):
-            return self.recipes[model]
-        factor = scale or self.longer_side / max(photograph.size)
+        if not choice.model.startswith(AUTO):
+            return self.recipes[choice.model]
+        scale = choice.scale
+        factor = scale or choice.longer_side / max(photograph.size)
         wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
-        plus = model.endswith("+")
+        plus = choice.model.endswith("+")
         name = advice(photograph, wanted, self_ensemble=plus).checkpoint + "+" * plus
         if self.offers(name, scale):
             return self.recipes[name]

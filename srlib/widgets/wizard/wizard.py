@@ -25,6 +25,12 @@ _UNSURE = (
     "Black: they agree, even if all are wrong."
 )
 
+_FAULTS = {
+    "Noise": "Specks of random brightness and colour, as in photos taken in the dark",
+    "Compression marks": "JPEG and WebP store a photo in small squares. Strong compression makes "
+    "their edges visible, and ripples beside lines. The course calls them JPEG blocks.",
+}
+
 
 class ImageWizard(Visit):
     """A page to drop photographs on, to see at once what a network makes of them, and to keep it.
@@ -43,7 +49,7 @@ class ImageWizard(Visit):
     Example:
         >>> wizard = ImageWizard()
         >>> wizard.choose(scale=2, model="edsr-lite")
-        >>> wizard.scale
+        >>> wizard.choice.scale
         2
     """
 
@@ -91,7 +97,7 @@ class ImageWizard(Visit):
 
     def take(self, photographs: Sequence[Photograph], *, together: bool = False) -> None:
         if self._page.landing:
-            self._groups.clear()  # the sample there was nobody's choice
+            self._choices.clear()  # the sample there was nobody's choice
         self._page.landing = False
         super().take(photographs, together=together)
 
@@ -152,12 +158,13 @@ class ImageWizard(Visit):
         model: str | None = None,
         best: bool | None = None,
     ) -> None:
-        scale = self.scale if scale is None else scale
-        best = self.model.endswith("+") if best is None else best
-        model = (model or self.model).removesuffix("+") + ("+" if best else "")
+        choice = self.choice
+        scale = choice.scale if scale is None else scale
+        best = choice.model.endswith("+") if best is None else best
+        model = (model or choice.model).removesuffix("+") + ("+" if best else "")
         if not self.offers(model, scale):
             model = AUTO + ("+" if best else "")
-        side = None if scale else longer_side or self.longer_side
+        side = None if scale else longer_side or choice.longer_side
         self.choose(scale=scale, longer_side=side, model=model)
 
     def _on_start(self) -> None:
@@ -260,18 +267,12 @@ class ImageWizard(Visit):
             self._draw_job()
 
     def _draw_strip(self) -> None:
-        """The photographs: of those on show the present order, of others the latest one."""
+        """The photographs, each with the order that its choice makes."""
         if self._page.landing:
             self._page.strip = []
             return
-        shown = {order.photograph: order for order in self.orders()}
         self._page.strip = [
-            self._tile(
-                shown.get(photograph)
-                or self.latest(photograph)
-                or self._order(photograph, self.scale),
-                number == self.current,
-            )
+            self._tile(self.order_for(photograph), number == self.current)
             for number, photograph in enumerate(self.photographs)
         ]
 
@@ -294,20 +295,20 @@ class ImageWizard(Visit):
 
     def _draw_choices(self) -> None:
         page = self._page
-        best = self.model.endswith("+")
+        choice = self.choice
         order = self.order
         page.chosen = {
-            "scale": self.scale,
-            "longer_side": max(order.size) if order and self.scale else self.longer_side,
-            "model": self.model.removesuffix("+"),
-            "best": best,
+            "scale": choice.scale,
+            "longer_side": max(order.size) if order and choice.scale else choice.longer_side,
+            "model": choice.model.removesuffix("+"),
+            "best": choice.model.endswith("+"),
             "lengths": self._lengths(),
         }
         page.scales = [self._scale(scale) for scale in self.scales]
         page.networks = [{"name": AUTO, "title": "Auto: chosen for each photo"}] + [
             {"name": name, "title": f"{recipe.title} ({name})"}
             for name, recipe in self.recipes.items()
-            if self.offers(name, self.scale) and recipe.passes == 1
+            if self.offers(name, choice.scale) and recipe.passes == 1
         ]
         page.kind = self._kind()
 
@@ -322,7 +323,7 @@ class ImageWizard(Visit):
         """The offer of a factor."""
         orders = self.orders(scale=scale)
         made = self.order is not None and any(
-            result.order == self._order(self.order.photograph, scale) for result in self.results
+            result.order == self.order_for(self.order.photograph, scale) for result in self.results
         )
         reason = refusal(orders)
         refused = bool(reason)
@@ -337,13 +338,14 @@ class ImageWizard(Visit):
         if order is None or self._page.landing:
             return {"title": "Auto", "reason": "Chosen for each photo"}
         title = order.recipe.title
-        if not self.model.startswith(AUTO):
+        if not self.choice.model.startswith(AUTO):
             return {"title": title, "reason": "Your choice"}
-        fault = advice(order.photograph, self.scale or 4).fault
+        fault = advice(order.photograph, self.choice.scale or 4).fault
         done = "removed" if self.result else "will be removed"
         return {
             "title": f"Auto: {title[0].lower()}{title[1:]}",
             "reason": f"{fault} {done}" if fault else "Nothing to clean up",
+            "explanation": _FAULTS.get(fault, ""),
         }
 
     def _draw_job(self) -> None:
