@@ -490,6 +490,7 @@ def test_nothing_is_enlarged_while_the_size_in_its_field_is_wrong(page, photogra
     page.keyboard.press("Escape")
     expect(main_button(page)).to_be_enabled()
     expect(status(page)).to_contain_text("300 × 200 pixels")
+    page.get_by_role("radio", name="4×").check()
 
 
 def test_paste_anywhere_and_remove(page, photograph):

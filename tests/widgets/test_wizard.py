@@ -22,6 +22,7 @@ from srlib.images.picture import ImageError, from_array, read_image, write_image
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.upscaling.cost import predict_cost
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.ensemble import mean_of_eight
 from srlib.widgets import ImageWizard
@@ -31,7 +32,6 @@ from srlib.widgets.wizard.page import zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.preview import check_on_itself, enlarge_patch, invention, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
-from srlib.widgets.wizard.speed import Speed
 from srlib.widgets.wizard.stage import Stage
 from srlib.zoo import checkpoints as zoo
 
@@ -332,7 +332,7 @@ class TestPreview:
         left, top, right, bottom = (round(x) for x in np.array(part) * [120, 80, 120, 80])
         assert drawn.size == (2 * (right - left), 2 * (bottom - top))
         assert (right + left) / 2 == pytest.approx(60, abs=1)
-        assert (right - left, bottom - top) == ((60, 48) if most > 3000 else (44, 35))
+        assert (right - left, bottom - top) == ((60, 48) if most > 3000 else (45, 36))
         model = zoo.load_pretrained("edsr-lite", 2)
         answers = [
             np.rot90(upscale(np.rot90(photo[:, ::flip], turns), model), -turns)[:, ::flip]
@@ -482,24 +482,24 @@ class TestPhotographs:
             except ImageError as error:
                 assert f"hurt.{kind.lower()}" in str(error)
 
-    @pytest.mark.parametrize(("side", "reason"), [(20_000, "poster.png"), (4_000, "12 megapixels")])
-    def test_a_huge_picture_is_refused_by_its_header(self, monkeypatch, side, reason):
+    def test_a_huge_picture_is_refused(self, monkeypatch):
+        with pytest.raises(ImageError, match=r"poster.png .* 12 megapixels"):
+            Photograph.open(black_png(4_000), "poster.png")
         monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("it was decoded"))
-        with pytest.raises(ImageError, match=reason):
-            Photograph.open(black_png(side), "poster.png")
+        with pytest.raises(ImageError, match=r"poster\.png"):
+            Photograph.open(black_png(20_000), "poster.png")
 
-    def test_an_animation_gives_its_first_frame_and_says_so(self):
+    def test_an_animation_gives_its_first_frame(self):
         frames = [Image.fromarray(LR // step).quantize(64) for step in (1, 2, 3)]
         dance = Photograph.open(
             encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), "dance.gif"
         )
-        assert "dance.gif is an animation" in dance.note
         assert np.array_equal(dance.read().rgb, np.asarray(frames[0].convert("RGB")))
 
     def test_a_thumbnail_is_small_and_looks_like_the_photograph(self, tmp_path):
         big = imresize(LR, 40)
         opened = Photograph.open(write_image(tmp_path / "big.png", big))
-        assert opened.size == (480, 640) and opened.note == ""
+        assert opened.size == (480, 640)
         with Image.open(io.BytesIO(base64.b64decode(opened.thumbnail.partition(",")[2]))) as small:
             assert small.size == (360, 270)
             shrunk = np.asarray(Image.fromarray(big).resize((360, 270))).astype(int)
@@ -563,7 +563,7 @@ class TestFiles:
     def test_scratch_reads_back_and_has_no_name_to_be_found_by(self, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         scratch = Scratch(b"abc")
-        scratch.append(b"defg")
+        scratch.write(b"defg")
         assert (scratch.read(), scratch.read(2, 3), len(scratch)) == (b"abcdefg", b"cde", 7)
         assert not os.path.isdir("/proc/self/fd") or list(tmp_path.iterdir()) == []
 
@@ -660,7 +660,7 @@ class TestQueue:
         sentences = [
             sentence for sentence in wizard.sentences if "waiting" not in sentence
         ]  # other tests
-        assert sentences[0] == "A cat, a few seconds …"
+        assert sentences[0].startswith("A cat, about ")
         assert sentences[-1] == "A cat, saving …"
 
     def test_the_queue_goes_on_whatever_a_listener_raises(self):
@@ -704,14 +704,8 @@ class TestQueue:
             pass
 
 
-def test_the_forecast_comes_in_the_background_and_learns_from_jobs(ready):
-    speed = Speed()
-    measured = threading.Event()
+def test_the_forecast_is_that_of_predict_cost(ready):
+    ready.choose(scale=2, model="edsr-lite+")
     (order,) = ready.orders()
-    assert speed.seconds(order) is None
-    speed.measure([order.config], lambda: False, measured.set)
-    assert measured.wait(PATIENCE)
-    forecast = speed.seconds(order)
-    for _ in range(20):  # this machine is ten times slower than it was when measured
-        speed.correct(order, 10 * forecast)
-    assert speed.seconds(order) == pytest.approx(10 * forecast, rel=1e-3)
+    cost = predict_cost(order.config, 12, 16, engine="torch")
+    assert order.seconds == pytest.approx(8 * cost.seconds)

@@ -13,6 +13,7 @@ from pathlib import Path
 from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR, EDSRConfig, ResBlock
+from srlib.upscaling.cost import predict_cost
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
 from srlib.upscaling.strips import upscale_to_tiff
 from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, advice, decode
@@ -129,6 +130,13 @@ class Order:
     def is_streamed(self) -> bool:
         """Whether the result does not fit into memory, and is written into a TIFF as it is made."""
         return self.pixels > MAX_RESULT_PIXELS and self.factor == self.model_scale
+
+    @property
+    def seconds(self) -> float:
+        """The forecast of its time on an idle machine."""
+        # `enlarge` hooks into the network's blocks, and OpenVINO runs no hooks.
+        cost = predict_cost(self.config, *self.photograph.size, engine="torch")
+        return cost.seconds * self.recipe.passes
 
     @property
     def stem(self) -> str:

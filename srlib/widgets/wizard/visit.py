@@ -14,7 +14,6 @@ from srlib.widgets.duration import duration_text
 from srlib.widgets.wizard.enlarge import Enlargement, Order, Recipe, enlarge, recipes
 from srlib.widgets.wizard.jobs import Cancelled, Job, JobQueue, machine_slot
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.speed import Speed
 
 AUTO = "auto"  # the network that suits each photograph; with "+", by self-ensemble
 MOST = 24  # photographs at once, and results that are kept
@@ -64,7 +63,6 @@ class Visit:
         self.sentence = ""
         self.done: float | None = None
         self.fraction: float | None = None
-        self.speed = Speed()
         # Photographs that were chosen together share one choice.
         self._choices: dict[Photograph, Choice] = {}
         self._started: list[Job] = []
@@ -324,10 +322,8 @@ class Visit:
 
         with machine_slot(job.check, on_wait):
             began = time.monotonic()
-            self._say(job, in_words(self.speed.seconds(job.order)))
-            made = enlarge(job.order, on_progress, batch=self._batch)
-            self.speed.correct(job.order, time.monotonic() - began)
-            return made
+            self._say(job, f"about {duration_text(job.order.seconds)}")
+            return enlarge(job.order, on_progress, batch=self._batch)
 
     def _say(self, job: Job, state: str, fraction: float | None = None) -> None:
         with self._lock:
@@ -361,11 +357,6 @@ def refusal(orders: Sequence[Order]) -> str:
     except ValueError as reason:
         return str(reason)
     return ""
-
-
-def in_words(seconds: float | None) -> str:
-    """A forecast as text."""
-    return "a few seconds" if seconds is None else f"about {duration_text(seconds)}"
 
 
 def _summary(jobs: Sequence[Job]) -> str:

@@ -10,14 +10,15 @@ import numpy as np
 
 from srlib.images.picture import eight_bit
 from srlib.upscaling.enlarge import MAX_SCALE
+from srlib.widgets.duration import duration_text
 from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Order
-from srlib.widgets.wizard.jobs import Cancelled, Job, machine_slot
+from srlib.widgets.wizard.jobs import Job, JobQueue, machine_slot
 from srlib.widgets.wizard.page import Page, zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.preview import Latest, Patch, check_on_itself, enlarge_patch, uncertainty
 from srlib.widgets.wizard.scratch import Scratch
 from srlib.widgets.wizard.stage import Map, Stage, area
-from srlib.widgets.wizard.visit import AUTO, MOST, Visit, in_words, refusal
+from srlib.widgets.wizard.visit import AUTO, MOST, Visit, refusal
 
 _INVENTED = "Bright: what was added to ordinary enlargement. Black: nothing was."
 _UNSURE = (
@@ -63,7 +64,6 @@ class ImageWizard(Visit):
         self._pixels: tuple[Photograph, np.ndarray] | None = None  # those of the last patch
         self._kept: list[Order] = []  # downloaded
         self._finding = ""  # about the photograph, by a question of the visitor's
-        self._question = Job(None)  # the last one
         self._unsure: tuple | None = None  # the subject of the last uncertainty map, and the map
         self._stage = Stage(self._on_target)
         actions = {
@@ -80,7 +80,7 @@ class ImageWizard(Visit):
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
         self._drawing = Latest(self._on_undrawable)
-        self._answering = Latest(self._on_unanswered)
+        self._answering = JobQueue(self._answer, self._on_answer)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
         self._land()
@@ -115,27 +115,20 @@ class ImageWizard(Visit):
 
     def _forget(self) -> None:
         """Drop the last question, and the answer to it."""
-        self._question.cancel()
+        self._answering.cancel()
         self._page.asking = False
         self._finding = ""
 
     def _on_shown(self, shape: float) -> None:
         """The page has been painted, or has changed its shape."""
-        first = not self._painted
         self._painted = True
         self._shape = shape
         self.changed()
-        if first:  # now there is time to measure how fast the networks are
-            recipes = [*(order.recipe for order in self.orders()), *self.recipes.values()]
-            configs = [config for recipe in recipes for config in recipe.configs.values()]
-            self.speed.measure(configs, lambda: self.busy or self._drawing.busy, self.progressed)
 
     def _on_file(self, content: bytes, name: str, gesture: str) -> None:
         photograph = Photograph.open(content, name)
         self.take([photograph], together=gesture == self._gesture)
         self._gesture = gesture
-        if photograph.note:
-            self._page.add_problem(photograph.note)
 
     def _on_sample(self, index: int) -> None:
         self._page.clear_problems()
@@ -212,31 +205,32 @@ class ImageWizard(Visit):
             doing: What is done meanwhile.
             answer: Returns the answer; may call its argument with the fraction done.
         """
-        question = self._question = Job(doing)
         self._page.asking = True
         self._finding = f"{doing} …"
         self.progressed()
+        self._answering.put((doing, answer))
+
+    def _answer(self, question: Job) -> str:
+        """In the thread of the questions."""
+        doing, answer = question.order
 
         def say(fraction: float) -> None:
             question.check()
             self._finding = f"{doing}: {fraction:.0%} …"
             self.progressed()
 
-        def work() -> None:
-            finding = answer(say)
-            with self._lock:
-                question.check()
-                self._page.asking = False
-                self._finding = finding
-                self.changed()
+        return answer(say)
 
-        self._answering.put(work)
-
-    def _on_unanswered(self, error: Exception) -> None:
-        if not isinstance(error, Cancelled):
+    def _on_answer(self, question: Job) -> None:
+        with self._lock:
+            if question.is_cancelled:
+                return
             self._forget()
-            self._on_undrawable(error)
-            self.progressed()
+            if question.error:
+                self._on_undrawable(question.error)
+            else:
+                self._finding = question.result
+            self.changed()
 
     def _make_file(
         self, what: str = "", kind: str = "PNG", metadata: bool = True
@@ -355,25 +349,18 @@ class ImageWizard(Visit):
         made = [result.order for result in self.results]
         todo = [order for order in orders if order not in made and order not in unfinished]
         page.busy = bool(unfinished)
+        page.made = bool(self.result)
         page.done = self.done
         page.fraction = self.fraction
-        page.together = len(self.batch) if self.result else 0
+        page.together = len(self.batch)
         page.unsaved = any(order not in self._kept for order in made)
         page.ready = bool(todo) and not refusal(orders)
         if self.result:
-            page.action = "download"
             page.label = "Download"
-        elif unfinished and not todo:
-            page.action = "none"
+        elif unfinished:
+            page.label = "Enlarge next"
         else:
-            page.action = "enlarge"
-            page.label = (
-                "Enlarge next"
-                if unfinished
-                else f"Enlarge {len(todo)} photos"
-                if len(todo) > 1
-                else "Enlarge"
-            )
+            page.label = f"Enlarge {len(todo)} photos" if len(todo) > 1 else "Enlarge"
         page.sentence = self._finding or self.sentence or self._outlook(orders)
 
     def _outlook(self, orders: list[Order]) -> str:
@@ -384,15 +371,13 @@ class ImageWizard(Visit):
             return reason
         if self.result:
             return self.result.order.in_words
-        seconds = [self.speed.seconds(order) for order in orders]
-        forecast = in_words(None if None in seconds else sum(seconds))
+        forecast = f"about {duration_text(sum(order.seconds for order in orders))}"
         height, width = self.order.size
         most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
         if any(order.is_streamed for order in orders):
-            time = "minutes" if None in seconds else forecast
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {time}."
+                f"TIFF, without the camera’s notes, in {forecast}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
