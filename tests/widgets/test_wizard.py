@@ -116,7 +116,7 @@ class TestResults:
         assert "16 × 12 → 32 × 24" in ready.sentence and not ready.busy
 
     def test_best_quality_is_the_papers_self_ensemble(self, ready):
-        result = made_by(ready, scale=2, model="edsr-lite+")
+        result = made_by(ready, scale=2, model="edsr-lite", best=True)
         with torch.inference_mode():
             mirrored = np.pad(LR, ((8, 8), (8, 8), (0, 0)), "symmetric")
             model = zoo.load_pretrained("edsr-lite", 2)
@@ -171,13 +171,13 @@ class TestResults:
         assert ready.result is result
 
     def test_an_earlier_result_brings_its_choices_back(self, ready, tmp_path):
-        result = made_by(ready, scale=2, model="edsr-lite+")
+        result = made_by(ready, scale=2, model="edsr-lite", best=True)
         ready.open(write_image(tmp_path / "dog.png", LR[::-1]))
         ready.choose(scale=4, model="auto")
         ready.look_at(0)
         assert (ready.result, ready.order, ready.choice.scale) == (result, result.order, 2)
         assert [photo.name for photo in ready.photographs] == ["cat.tif", "dog.png"]  # it waits
-        ready.choose(model="edsr-lite")  # another option stays with the photograph in view
+        ready.choose(best=False)  # another option stays with the photograph in view
         assert ready.result is None and ready.order.photograph.name == "cat.tif"
 
     def test_a_choice_waits_for_its_photograph(self, ready, tmp_path):
@@ -185,9 +185,9 @@ class TestResults:
         made_by(ready, scale=2)
         ready.choose(longer_side=40)
         ready.open(*(write_image(tmp_path / f"{name}.png", LR[::-1]) for name in ("dog", "cow")))
-        ready.choose(scale=2, model="edsr-lite+")
+        ready.choose(scale=2, model="edsr-lite", best=True)
         ready.look_at(0)
-        assert (ready.order.longer_side, ready.order.recipe.name) == (40, "edsr-lite")
+        assert (ready.order.longer_side, ready.order.network) == (40, "edsr-lite")
         ready.look_at(2)
         assert [order.stem for order in ready.orders()] == [
             "dog_x2_edsr-lite+",
@@ -228,8 +228,8 @@ class TestResults:
 
     def test_the_oldest_results_make_room(self, ready, monkeypatch):
         monkeypatch.setattr(visit, "MOST", 2)
-        for scale, model in ((2, "edsr-lite"), (4, "edsr-lite"), (2, "edsr-lite+")):
-            made_by(ready, scale=scale, model=model)
+        for scale, best in ((2, False), (4, False), (2, True)):
+            made_by(ready, scale=scale, best=best)
         assert [made.order.stem for made in ready.results] == [
             "cat_x4_edsr-lite",
             "cat_x2_edsr-lite+",
@@ -248,20 +248,20 @@ class TestAuto:
         wizard = ImageWizard()
         wizard.open(tmp_path / "clean.png", tmp_path / "web.jpg")
         wizard.choose(scale=2)
-        assert [order.recipe.name for order in wizard.orders()] == [
+        assert [order.model for order in wizard.orders()] == [
             "edsr-baseline-srlib",
             "edsr-lite-photo",
         ]
-        wizard.choose(model="auto+")
-        assert [order.recipe.passes for order in wizard.orders()] == [8, 8]
+        wizard.choose(best=True)
+        assert [order.passes for order in wizard.orders()] == [8, 8]
         assert "Compression marks removed" in wizard.orders()[1].in_words
         assert "removed" not in wizard.orders()[0].in_words
         wizard.choose(model="edsr-lite")
-        assert {order.recipe.name for order in wizard.orders()} == {"edsr-lite"}
+        assert {order.model for order in wizard.orders()} == {"edsr-lite"}
 
     def test_what_is_not_on_this_machine_is_not_taken(self, ready):
         """Noise wants -photo, which the fixture leaves out."""
-        assert {order.recipe.name for order in ready.orders()} == {"edsr-lite"}
+        assert {order.model for order in ready.orders()} == {"edsr-lite"}
 
     def test_an_uploaded_file_is_judged_as_the_file_that_it_was(self, tmp_path):
         with Image.open(SAMPLES / "DIV2K_valid_HR" / "0804.png") as image:
@@ -568,7 +568,7 @@ class TestFiles:
         assert not os.path.isdir("/proc/self/fd") or list(tmp_path.iterdir()) == []
 
 
-def test_recipes_by_the_kind_of_picture(models, monkeypatch):
+def test_networks_are_offered_by_the_kind_of_picture(models, monkeypatch):
     small = EDSRConfig(2, 1, 4)
     large = EDSRConfig(2, 2, 4)
     offers = [
@@ -582,16 +582,14 @@ def test_recipes_by_the_kind_of_picture(models, monkeypatch):
     monkeypatch.setattr(zoo, "CHECKPOINTS", tuple(offers))
     for offer in offers:
         zoo.save_weights(EDSR(offer.config), offer.path)
-    assert [(name, recipe.title) for name, recipe in enlarge.recipes().items()] == [
-        ("edsr-lite", "Clean photo"),
-        ("edsr-lite-photo", "Web photo"),
-        ("edsr-baseline", "Clean photo, finer"),
-        ("edsr-lite+", "Clean photo"),
-        ("edsr-lite-photo+", "Web photo"),
-        ("edsr-baseline+", "Clean photo, finer"),
+    _, page = ImageWizard().view.children
+    assert [offer["title"] for offer in page.networks[1:]] == [
+        "Clean photo (edsr-lite)",
+        "Web photo (edsr-lite-photo)",
+        "Clean photo, finer (edsr-baseline)",
     ]
     offers[2].path.unlink()
-    assert not any("baseline" in name for name in enlarge.recipes())
+    assert enlarge.networks() == {"edsr-lite": [2], "edsr-lite-photo": [2]}
 
 
 class TestQueue:
@@ -635,13 +633,13 @@ class TestQueue:
             enlarge.enlarge(ready.orders()[0], stop)
         assert heard == [1 / 8]  # edsr-lite has eight blocks
 
-    @pytest.mark.parametrize(("model", "blocks"), [("edsr-lite", 8), ("edsr-lite+", 64)])
-    def test_progress_grows_to_one(self, ready, model, blocks, monkeypatch):
+    @pytest.mark.parametrize(("best", "blocks"), [(False, 8), (True, 64)])
+    def test_progress_grows_to_one(self, ready, best, blocks, monkeypatch):
         fractions = []
         monkeypatch.setattr(
             enlarge, "upscale", lambda lr, model, **options: upscale(lr, model, tile=8, **options)
         )
-        ready.choose(model=model)
+        ready.choose(best=best)
         enlarge.enlarge(ready.orders()[0], fractions.append)
         first = fractions[:blocks]
         rest = fractions[blocks:]  # the number of tiles is known after the first
@@ -705,7 +703,7 @@ class TestQueue:
 
 
 def test_the_forecast_is_that_of_predict_cost(ready):
-    ready.choose(scale=2, model="edsr-lite+")
+    ready.choose(scale=2, model="edsr-lite", best=True)
     (order,) = ready.orders()
-    cost = predict_cost(order.config, 12, 16, engine="torch")
+    cost = predict_cost(zoo.find("edsr-lite", 2).config, 12, 16, engine="torch")
     assert order.seconds == pytest.approx(8 * cost.seconds)

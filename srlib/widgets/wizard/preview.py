@@ -18,7 +18,6 @@ from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
 from srlib.upscaling.enlarge import uncertainty_map, upscale
 from srlib.widgets.wizard.enlarge import Order, Progress
-from srlib.zoo import checkpoints as zoo
 
 PATCH = 160  # pixels of the photograph, the shorter side
 _HALO = 12  # pixels around the patch that the network sees too
@@ -57,8 +56,8 @@ def enlarge_patch(order: Order, rgb: np.ndarray, center: tuple | None, shape: fl
     columns = PATCH * min(max(shape, 1), 2)
     window = _window(rgb, rows, columns, center)
     lr, inner = window.with_halo(rgb, order.factor)
-    model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
-    after = upscale(lr, model, scale=order.factor, self_ensemble=order.recipe.passes > 1)
+    model = order.load()
+    after = upscale(lr, model, scale=order.factor, self_ensemble=order.best)
     return Patch(window.part(rgb), imresize(lr, order.factor)[inner], after[inner])
 
 
@@ -89,7 +88,7 @@ def uncertainty(
     center = ((part[0] + part[2]) / 2, (part[1] + part[3]) / 2)
     window = _window(rgb, shrink * rows, shrink * columns, center)
     lr, inner = window.with_halo(rgb, order.model_scale)
-    model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
+    model = order.load()
     progress = Progress(model, 8, lr.shape[:2], on_progress)
     spread = uncertainty_map(lr, model, on_progress=progress.on_tile)[inner]
     unit = 255 / (8 * _MOST_SPREAD)
@@ -141,8 +140,8 @@ def check_on_itself(order: Order, rgb: np.ndarray) -> str:
         return f"This photo is too small to be shrunk to {_FRACTIONS[scale]} and enlarged again."
     truth, _ = _window(rgb, rows, columns, None).with_halo(rgb, scale, halo=0)
     small = imresize(truth, 1 / scale)
-    model = zoo.load_pretrained(order.recipe.checkpoint, scale)
-    network = upscale(small, model, self_ensemble=order.recipe.passes > 1)
+    model = order.load()
+    network = upscale(small, model, self_ensemble=order.best)
     plain, learned = (
         psnr(image, truth, border=scale, luma=True) for image in (imresize(small, scale), network)
     )

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from srlib.images.picture import Picture
 from srlib.upscaling.enlarge import MAX_SCALE
 from srlib.widgets.duration import duration_text
-from srlib.widgets.wizard.enlarge import Enlargement, Order, Recipe, enlarge, recipes
+from srlib.widgets.wizard.enlarge import Enlargement, Order, enlarge, networks
 from srlib.widgets.wizard.jobs import Cancelled, Job, JobQueue, machine_slot
 from srlib.widgets.wizard.photograph import Photograph, advice
 
-AUTO = "auto"  # the network that suits each photograph; with "+", by self-ensemble
+AUTO = "auto"  # the network that suits each photograph
 MOST = 24  # photographs at once, and results that are kept
 _PAUSE = 0.2  # seconds between two sentences about progress
 
@@ -27,13 +27,15 @@ class Choice:
     Attributes:
         scale: The factor; 0 to enlarge to `longer_side`.
         longer_side: Pixels of the result's longer side.
-        model: The name of a recipe; or "auto" or "auto+" for the one that suits each photograph.
+        model: The name of a network; or "auto" for the one that suits each photograph.
+        best: Whether by self-ensemble.
         wanted_scale: The factor that was chosen, where `scale` is smaller so that it fits.
     """
 
     scale: int
     longer_side: int
     model: str
+    best: bool
     wanted_scale: int
 
 
@@ -46,7 +48,7 @@ class Visit:
         current: The number of the photograph that is shown.
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
         failed: Orders that could not be carried out.
-        recipes: The recipes on this machine, by name.
+        networks: The networks on this machine: the scales of each name.
         choice: What is wanted of the photograph that is shown; of the next one, while there is none.
         sentence: The state of the work in words.
         done: The fraction of the work done, 0 to 1; None while unknown.
@@ -57,9 +59,9 @@ class Visit:
         self.current = 0
         self.failed: list[Order] = []
         self.results: list[Enlargement] = []
-        self.recipes = recipes()
+        self.networks = networks()
         largest = self.scales[-1]
-        self.choice = Choice(largest, longer_side=1000, model=AUTO, wanted_scale=largest)
+        self.choice = Choice(largest, 1000, AUTO, best=False, wanted_scale=largest)
         self.sentence = ""
         self.done: float | None = None
         self.fraction: float | None = None
@@ -133,15 +135,20 @@ class Visit:
         return [p for p, choice in self._choices.items() if choice is self.choice]
 
     def choose(
-        self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
+        self,
+        *,
+        scale: int | None = None,
+        longer_side: int | None = None,
+        model: str | None = None,
+        best: bool | None = None,
     ) -> None:
-        """Choose a factor, or a size in pixels, and the network.
+        """Choose a factor, or a size in pixels, and the network; what is None stays as it is.
 
         Args:
-            scale: The factor; unchanged if None.
+            scale: The factor.
             longer_side: Pixels of the result's longer side, instead of a factor.
-            model: "edsr-lite", or "edsr-lite+" for self-ensemble, and so on; "auto" or "auto+" for
-                the one that suits each photograph; unchanged if None.
+            model: "edsr-lite" and so on; "auto" for the one that suits each photograph.
+            best: Whether by self-ensemble, which takes eight times as long.
 
         Raises:
             ValueError: If the network is not on this machine at this scale.
@@ -150,17 +157,13 @@ class Visit:
         scale = 0 if longer_side else scale or self.choice.scale
         if not self.offers(model, scale):
             asked = f"{model} x{scale}" if scale else model
-            there = ", ".join(
-                f"{recipe.name} x{s}"
-                for recipe in self.recipes.values()
-                if recipe.passes == 1
-                for s in sorted(recipe.configs)
-            )
+            there = ", ".join(f"{name} x{s}" for name in self.networks for s in self.networks[name])
             raise ValueError(
                 f"{asked} is not on this machine; there are {there}. Lesson 02 downloads others."
             )
         with self._lock:
             self.choice.model = model
+            self.choice.best = self.choice.best if best is None else best
             self.choice.scale = scale
             self.choice.wanted_scale = scale
             self.choice.longer_side = longer_side or self.choice.longer_side
@@ -187,13 +190,12 @@ class Visit:
     @property
     def scales(self) -> list[int]:
         """The factors that any network on this machine offers, smallest first."""
-        return sorted({scale for recipe in self.recipes.values() for scale in recipe.configs})
+        return sorted({scale for scales in self.networks.values() for scale in scales})
 
     def offers(self, model: str, scale: int) -> bool:
         """Whether a network is on this machine at a scale; 0 stands for a size in pixels."""
-        if model in (AUTO, f"{AUTO}+"):
-            return scale in (0, *self.scales)
-        return model in self.recipes and scale in (0, *self.recipes[model].configs)
+        scales = self.scales if model == AUTO else self.networks.get(model)
+        return bool(scales) and scale in (0, *scales)
 
     def fits(self, scale: int) -> bool:
         """Whether all chosen photographs can be enlarged by a factor in memory here."""
@@ -282,25 +284,20 @@ class Visit:
         choice = self._choices[photograph]
         if scale is not None:
             choice = replace(choice, scale=scale)
+        factor = choice.scale or choice.longer_side / max(photograph.size)
+        model = choice.model
+        if model == AUTO:
+            model = self._suitable(photograph, choice, factor)
         size = {"scale": choice.scale} if choice.scale else {"longer_side": choice.longer_side}
-        return Order(photograph, self._recipe(photograph, choice), **size)
+        model_scale = _reaching(factor, self.networks[model])
+        return Order(photograph, model, model_scale, choice.best, **size)
 
-    def _recipe(self, photograph: Photograph, choice: Choice) -> Recipe:
-        """The recipe of a name, or for "auto" the one that suits, if it is on this machine."""
-        if not choice.model.startswith(AUTO):
-            return self.recipes[choice.model]
-        scale = choice.scale
-        factor = scale or choice.longer_side / max(photograph.size)
-        wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
-        plus = choice.model.endswith("+")
-        name = advice(photograph, wanted, self_ensemble=plus).checkpoint + "+" * plus
-        if self.offers(name, scale):
-            return self.recipes[name]
-        return next(
-            recipe
-            for recipe in self.recipes.values()
-            if self.offers(recipe.name, scale) and (recipe.passes > 1) == plus
-        )
+    def _suitable(self, photograph: Photograph, choice: Choice, factor: float) -> str:
+        """The network that suits, or any other one if that is not on this machine."""
+        model_scale = _reaching(factor, self.scales)
+        name = advice(photograph, model_scale, self_ensemble=choice.best).checkpoint
+        names = (name, *self.networks)
+        return next(name for name in names if self.offers(name, choice.scale))
 
     def _work(self, job: Job) -> Enlargement:
         """In the queue's thread."""
@@ -347,6 +344,11 @@ class Visit:
                 self.sentence = _summary(self._started)
                 self.done = None
             self.changed()
+
+
+def _reaching(factor: float, scales: Sequence[int]) -> int:
+    """The smallest scale that is enough for a factor, or else the largest."""
+    return next((scale for scale in scales if scale >= factor), scales[-1])
 
 
 def refusal(orders: Sequence[Order]) -> str:

@@ -26,6 +26,13 @@ _UNSURE = (
     "Black: they agree, even if all are wrong."
 )
 
+_TITLES = {  # the kind of picture that a network is good for
+    "edsr-lite": "Clean photo",
+    "edsr-lite-photo": "Web photo",
+    "edsr-baseline-srlib": "Clean photo, finer",
+    "edsr-baseline": "Clean photo, finer",
+    "edsr": "Clean photo, finest",
+}
 _FAULTS = {
     "Noise": "Specks of random brightness and colour, as in photos taken in the dark",
     "Compression marks": "JPEG and WebP store a photo in small squares. Strong compression makes "
@@ -153,12 +160,11 @@ class ImageWizard(Visit):
     ) -> None:
         choice = self.choice
         scale = choice.scale if scale is None else scale
-        best = choice.model.endswith("+") if best is None else best
-        model = (model or choice.model).removesuffix("+") + ("+" if best else "")
+        model = model or choice.model
         if not self.offers(model, scale):
-            model = AUTO + ("+" if best else "")
+            model = AUTO
         side = None if scale else longer_side or choice.longer_side
-        self.choose(scale=scale, longer_side=side, model=model)
+        self.choose(scale=scale, longer_side=side, model=model, best=best)
 
     def _on_start(self) -> None:
         try:
@@ -265,19 +271,17 @@ class ImageWizard(Visit):
         if self._page.landing:
             self._page.strip = []
             return
+        orders = [self.order_for(photograph) for photograph in self.photographs]
         self._page.strip = [
-            self._tile(self.order_for(photograph), number == self.current)
-            for number, photograph in enumerate(self.photographs)
+            {
+                "name": order.photograph.name,
+                "text": f"{order.scale}×" if order.scale else f"{order.longer_side} px",
+                "thumbnail": order.photograph.thumbnail,
+                "state": self._state(order),
+                "current": number == self.current,
+            }
+            for number, order in enumerate(orders)
         ]
-
-    def _tile(self, order: Order, current: bool) -> dict:
-        return {
-            "name": order.photograph.name,
-            "text": f"{order.scale}×" if order.scale else f"{order.longer_side} px",
-            "thumbnail": order.photograph.thumbnail,
-            "state": self._state(order),
-            "current": current,
-        }
 
     def _state(self, order: Order) -> str:
         unfinished = self.unfinished
@@ -291,27 +295,21 @@ class ImageWizard(Visit):
         page = self._page
         choice = self.choice
         order = self.order
+        longer = max(order.photograph.size) if order else 1
         page.chosen = {
             "scale": choice.scale,
             "longer_side": max(order.size) if order and choice.scale else choice.longer_side,
-            "model": choice.model.removesuffix("+"),
-            "best": choice.model.endswith("+"),
-            "lengths": self._lengths(),
+            "model": choice.model,
+            "best": choice.best,
+            "lengths": [longer, MAX_SCALE * longer],
         }
         page.scales = [self._scale(scale) for scale in self.scales]
         page.networks = [{"name": AUTO, "title": "Auto: chosen for each photo"}] + [
-            {"name": name, "title": f"{recipe.title} ({name})"}
-            for name, recipe in self.recipes.items()
-            if self.offers(name, choice.scale) and recipe.passes == 1
+            {"name": name, "title": f"{_TITLES.get(name, name)} ({name})"}
+            for name in self.networks
+            if self.offers(name, choice.scale)
         ]
         page.kind = self._kind()
-
-    def _lengths(self) -> list[int]:
-        """The least and the most pixels of the longer side."""
-        if self.order is None:
-            return [1, 1]
-        longer = max(self.order.photograph.size)
-        return [longer, MAX_SCALE * longer]
 
     def _scale(self, scale: int) -> dict:
         """The offer of a factor."""
@@ -331,8 +329,8 @@ class ImageWizard(Visit):
         order = self.order
         if order is None or self._page.landing:
             return {"title": "Auto", "reason": "Chosen for each photo"}
-        title = order.recipe.title
-        if not self.choice.model.startswith(AUTO):
+        title = _TITLES.get(order.model, order.model)
+        if self.choice.model != AUTO:
             return {"title": title, "reason": "Your choice"}
         fault = advice(order.photograph, self.choice.scale or 4).fault
         done = "removed" if self.result else "will be removed"
