@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 from scipy.ndimage import uniform_filter
 
-from srlib.images.picture import to_gray
+from srlib.images.picture import Picture, to_gray
 from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
 from srlib.upscaling.enlarge import uncertainty_map, upscale
@@ -28,19 +28,23 @@ _MOST_LEVELS = 16  # a map of smaller differences than this is not stretched to 
 _MOST_SPREAD = 4  # levels; the same of the eight answers' spread
 
 
+ALL = (0.0, 0.0, 1.0, 1.0)
+Pixels = np.ndarray | Picture | Image.Image
+
+
 @dataclass(frozen=True)
 class Patch:
     """A part of a photograph, enlarged.
 
     Attributes:
         part: Its left, top, right and bottom in fractions of the photograph.
-        before: By bicubic interpolation, uint8 (h, w, 3).
+        before: By bicubic interpolation.
         after: By the network, of the same size.
     """
 
     part: tuple[float, float, float, float]
-    before: np.ndarray
-    after: np.ndarray
+    before: Pixels
+    after: Pixels
 
 
 def enlarge_patch(order: Order, rgb: np.ndarray, center: tuple | None, shape: float) -> Patch:

@@ -15,9 +15,16 @@ from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Order
 from srlib.widgets.wizard.jobs import Job, JobQueue, machine_slot
 from srlib.widgets.wizard.page import Page, zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.preview import Latest, Patch, check_on_itself, enlarge_patch, uncertainty
+from srlib.widgets.wizard.preview import (
+    ALL,
+    Latest,
+    Patch,
+    check_on_itself,
+    enlarge_patch,
+    uncertainty,
+)
 from srlib.widgets.wizard.scratch import Scratch
-from srlib.widgets.wizard.stage import Map, Stage, area
+from srlib.widgets.wizard.stage import Map, Stage, Subject, area
 from srlib.widgets.wizard.visit import AUTO, MOST, Visit, refusal
 
 _INVENTED = "Bright: what was added to ordinary enlargement. Black: nothing was."
@@ -191,7 +198,7 @@ class ImageWizard(Visit):
 
     def _look_where_unsure(self, say: Callable[[float], None]) -> str:
         subject = self._stage.subject
-        order = self._stage.order
+        order, _ = subject
         part = self._stage.in_view(self._shape)
         with machine_slot(lambda: say(0), lambda: None):
             looked_at, drawn = uncertainty(order, self._rgb(order.photograph), part, say)
@@ -383,7 +390,7 @@ class ImageWizard(Visit):
                 f"{self.order.in_words} From {larger[0]} on it has more than {most}: "
                 "too large to show, but not to save."
             )
-        if self._painted and self._stage.order != self.order:
+        if self._painted and self._stage.subject[0] != self.order:
             return "The preview is coming …"
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
@@ -400,15 +407,17 @@ class ImageWizard(Visit):
         if self._page.landing or order is None:
             self._drawing.put(self._stage.show_demo)
             return
-        subject = (order, self._center, self._shape)
+        center = self._center
+        shape = self._shape
         if made and not order.is_streamed:
-            kind = self._map_of(made)
-            self._draw(order, lambda: self._stage.show_result(made, kind))
+            self._draw((order, ""), lambda: Patch(ALL, made.bicubic, made.sr))
         elif not refusal([order]):
-            kind = self._map_of(subject)
-            self._draw(order, lambda: self._stage.show_patch(subject, self._patch, kind))
+            self._draw(
+                (order, (center, shape)),
+                lambda: enlarge_patch(order, self._rgb(order.photograph), center, shape),
+            )
 
-    def _map_of(self, subject: object) -> Map:
+    def _map_of(self, subject: Subject) -> Map:
         """The chosen map; uncertainty is known of one subject only."""
         if self._page.map == "unsure":
             if self._unsure[0] == subject:
@@ -416,21 +425,20 @@ class ImageWizard(Visit):
             self._page.map = "invented"
         return self._page.map
 
-    def _draw(self, order: Order, show: Callable[[], None]) -> None:
+    def _draw(self, subject: Subject, make: Callable[[], Patch]) -> None:
         """Draw in the thread of the stage, and until then hide another photograph there."""
+        kind = self._map_of(subject)
+        photograph = subject[0].photograph
 
         def draw() -> None:
-            before = self._stage.order
-            if before is None or before.photograph != order.photograph:
+            before, _ = self._stage.subject
+            if before is None or before.photograph != photograph:
                 version = self._stage.slider.version + 1
-                self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
-            show()
+                self._page.veil = {"picture": photograph.thumbnail, "version": version}
+            self._stage.show(subject, make, kind)
             self.progressed()
 
         self._drawing.put(draw)
-
-    def _patch(self, order: Order, center: tuple | None, shape: float) -> Patch:
-        return enlarge_patch(order, self._rgb(order.photograph), center, shape)
 
     def _rgb(self, photograph: Photograph) -> np.ndarray:
         """The pixels of a photograph; those of the last one are kept."""
