@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import NamedTuple
 
 import matplotlib
@@ -159,8 +157,8 @@ def check_on_itself(order: Order, rgb: np.ndarray) -> str:
     )
     return (
         f"Shrunk to {_FRACTIONS[scale]} and enlarged again, the sharpest part of this photo "
-        f"comes back {verdict} ordinary enlargement. Its pixels are off by {_levels(learned):.2f} of 255 grey "
-        f"levels, with ordinary enlargement by {_levels(plain):.2f}."
+        f"comes back {verdict} ordinary enlargement: "
+        f"off by {_levels(learned):.2f} of 255 grey levels, not {_levels(plain):.2f}."
     )
 
 
@@ -199,30 +197,3 @@ def _most_detailed(rgb: np.ndarray, rows: int, columns: int) -> _Window:
     top = min(int(top) * step, rgb.shape[0] - rows)
     left = min(int(left) * step, rgb.shape[1] - columns)
     return _Window(top, left, rows, columns)
-
-
-class Latest:
-    """Does the latest of the tasks it was given in a thread; those it did not come to are dropped.
-
-    Args:
-        on_error: Receives what a task raises.
-    """
-
-    def __init__(self, on_error: Callable[[Exception], None]):
-        self._on_error = on_error
-        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def put(self, task: Callable[[], None]) -> None:
-        """Do a task soon, unless another one comes first."""
-        self._tasks.put(task)
-
-    def _run(self) -> None:
-        while True:
-            task = self._tasks.get()
-            while not self._tasks.empty():
-                task = self._tasks.get()
-            try:
-                task()
-            except Exception as error:
-                self._on_error(error)

@@ -17,7 +17,6 @@ from srlib.widgets.wizard.page import Page, zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
 from srlib.widgets.wizard.preview import (
     ALL,
-    Latest,
     Patch,
     check_on_itself,
     enlarge_patch,
@@ -93,7 +92,7 @@ class ImageWizard(Visit):
         }
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
-        self._drawing = Latest(self._on_undrawable)
+        self._drawing = JobQueue(lambda job: job.order(), self._on_drawn)
         self._answering = JobQueue(self._answer, self._on_answer)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
@@ -405,7 +404,7 @@ class ImageWizard(Visit):
         made = self.result
         order = made.order if made else self.order
         if self._page.landing or order is None:
-            self._drawing.put(self._stage.show_demo)
+            self._put_drawing(self._stage.show_demo)
             return
         center = self._center
         shape = self._shape
@@ -438,7 +437,16 @@ class ImageWizard(Visit):
             self._stage.show(subject, make, kind)
             self.progressed()
 
-        self._drawing.put(draw)
+        self._put_drawing(draw)
+
+    def _put_drawing(self, draw: Callable[[], None]) -> None:
+        """Draw soon, in place of what waits to be drawn."""
+        self._drawing.cancel()
+        self._drawing.put(lambda: draw())  # never equal to another job
+
+    def _on_drawn(self, drawing: Job) -> None:
+        if drawing.error and not drawing.is_cancelled:
+            self._on_undrawable(drawing.error)
 
     def _rgb(self, photograph: Photograph) -> np.ndarray:
         """The pixels of a photograph; those of the last one are kept."""
@@ -448,7 +456,7 @@ class ImageWizard(Visit):
             self._pixels = pixels
         return pixels[1]
 
-    def _on_undrawable(self, error: Exception) -> None:
+    def _on_undrawable(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
             reason = "The comparison does not fit into memory, but the download works."
         else:
