@@ -5,7 +5,6 @@ Before a command runs, only click is imported, so that `--help` does not wait fo
 
 from __future__ import annotations
 
-import errno
 import functools
 import glob
 import json
@@ -32,7 +31,6 @@ FORMATS = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp")
 MAX_SCALE = 8
 PROTOCOLS = ("benchmark-y", "benchmark-y-matlab", "div2k-rgb", "rgb", "skimage-rgb")
 _BAR = 30  # characters
-_START = 40  # characters of a name that is too long
 _CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 _HELP = ["-h", "--help"]
 _HABITS = {  # options of Real-ESRGAN and its relatives, besides those with our letters
@@ -56,12 +54,8 @@ def _with_sentences(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def run(**arguments):
-        shown = set()
-
         def show(message: Warning | str, *_, **__) -> None:
-            if str(message) not in shown:
-                click.echo(f"Warning: {message}", err=True)
-            shown.add(str(message))
+            click.echo(f"Warning: {message}", err=True)
 
         try:
             with warnings.catch_warnings():
@@ -80,9 +74,6 @@ def _sentence(error: Exception | str) -> str:
     text = str(error).strip().replace("overwrite=True", "--overwrite")
     if isinstance(error, ModuleNotFoundError):
         return f"This needs the package {error.name}: pip install 'srlib[course]'."
-    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        start = Path(error.filename).name[:_START]
-        return f"{_shown(start)}…: this name is longer than the disk takes; choose a shorter one."
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{_shown(error.filename)}: {error.strerror}."
     if isinstance(error, MemoryError):
@@ -318,7 +309,7 @@ class _Run:
             return record | self.enlarge(job)
         except Exception as error:  # one picture's trouble must not cost the others
             text = _sentence(error)
-            if job.source.name[:_START] not in text and job.target.name[:_START] not in text:
+            if job.source.name not in text and job.target.name not in text:
                 text = f"{job.source}: {text}"
             return self.failure(job.source, text)
 
@@ -466,9 +457,6 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
     from srlib.data import Pair, PairedImages
     from srlib.images import crop_to_multiple, read_image
     from srlib.metrics import evaluate, summarise
-
-    if sr.samefile(hr):
-        raise click.UsageError(f"SR and HR are one folder, {sr}.")
 
     def pairs() -> Iterator[Pair]:
         paired = PairedImages(hr, sr, scale=scale)

@@ -18,7 +18,8 @@ MODEL = """async ({ code, css, state }) => {
     Array.isArray(value) ? value.map(revive) : value?.base64 !== undefined ? bytes(value.base64) : value;
   const listeners = new Map();
   const fire = (event, ...args) => (listeners.get(event) ?? []).forEach((handler) => handler(...args));
-  let [values, changed] = [{}, {}];
+  const values = {};
+  let changed = {};
   const take = ({ state, sent }) => {
     const names = Object.keys(state).filter((name) => JSON.stringify(state[name]) !== JSON.stringify(values[name]));
     names.forEach((name) => (values[name] = revive(state[name])));
@@ -81,7 +82,8 @@ class Bench:
         if "content" in message:
             self.asked.append(message["content"])
             self.widget._handle_custom_msg(message["content"], [])
-        sent, self._sent = self._sent, []
+        sent = self._sent
+        self._sent = []
         return {"state": {}, "sent": _packed(sent)}
 
 

@@ -128,7 +128,7 @@ def before_and_after(page):
     return page.get_by_role("group", name="Comparison of Before")
 
 
-def more(page):
+def open_more(page):
     """Open "More"; Escape closes it."""
     page.get_by_role("button", name="More", exact=True).click()
     return page.get_by_role("dialog", name="More choices")
@@ -244,7 +244,7 @@ def test_everything_is_in_sight_in_both_themes(guest, phone, photograph, name):
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert axe_violations(page, "body") == ""
-        expect(more(page)).to_be_visible()
+        expect(open_more(page)).to_be_visible()
         assert axe_violations(page, "body") == ""
         page.keyboard.press("Escape")
     assert page.errors == []
@@ -265,7 +265,7 @@ def test_a_phone_by_plain_http_at_another_host_name(phone, photograph):
     assert magnification(phone) >= 300
     phone.get_by_role("button", name="Show what was invented").tap()
     expect(phone.get_by_role("button", name="Where it is unsure")).to_be_visible()
-    more(phone)
+    open_more(phone)
     for target in phone.get_by_role("button").filter(visible=True).all():
         box = target.bounding_box()
         assert min(box["width"], box["height"]) >= 43.5, target.text_content()
@@ -293,7 +293,7 @@ def test_a_visit(page, app, photograph):
     with Image.open(photograph) as image:
         expected = np.asarray(image.resize((384, 256), Image.Resampling.BICUBIC))
     assert np.abs(larger - expected).mean() < 12  # the same picture, whatever the network adds
-    panel = more(page)
+    panel = open_more(page)
     panel.get_by_label("Save as").select_option("JPEG")
     panel.get_by_label("Keep the camera’s data").uncheck()
     page.keyboard.press("Escape")
@@ -324,7 +324,8 @@ def test_a_web_photograph_is_cleaned_and_the_page_says_so(page, tmp_path):
         image.crop((0, 0, 480, 320)).save(tmp_path / "web.jpg", quality=40)
     choose(page, tmp_path / "web.jpg")
     kind = page.get_by_role("button", name="Auto: web photo")
-    expect(kind).to_contain_text("JPEG blocks will be removed.")
+    expect(kind).to_contain_text("Compression marks will be removed.")
+    expect(kind).to_have_attribute("title", re.compile("JPEG blocks"))  # the field's term
     kind.click()
     page.get_by_role("dialog").get_by_label("Made for").select_option("edsr-lite")
     expect(page.get_by_role("button", name="Clean photo")).to_contain_text("Your choice")
@@ -361,8 +362,11 @@ def test_what_was_invented_where_it_is_unsure_and_the_check(page, photograph):
     assert axe_violations(page, "body") == ""
     unsure.click()
     expect(page.get_by_role("slider", name="and After")).to_be_visible()
-    page.get_by_role("button", name="Test on this photo").click()
-    expect(status(page)).to_contain_text(re.compile(r"PSNR \d+\.\d dB here"))
+    test = page.get_by_role("button", name="Test on this photo")
+    expect(test).to_have_attribute("title", re.compile("PSNR"))  # the field's term
+    test.click()
+    expect(status(page)).to_contain_text(re.compile(r"off by \d+\.\d\d of 255 grey levels"))
+    expect(status(page)).not_to_contain_text("PSNR")
 
 
 def test_the_result_stays_where_its_preview_was(page, tmp_path):
@@ -419,12 +423,12 @@ def test_several_to_a_size_and_a_zip_of_them_alone(page, photograph):
     expect(page.get_by_role("button", name="one.jpg, 4×")).to_be_visible()
     expect(page.get_by_role("button", name="two.jpg, 4×")).to_be_visible()
     expect(status(page)).to_contain_text("All 2 photos take")  # the time is that of both
-    more(page).get_by_label("Longer side").fill("150")
+    open_more(page).get_by_label("Longer side").fill("150")
     page.keyboard.press("Escape")
     main_button(page, "Enlarge 2 photos").click()
     expect(status(page)).to_contain_text("Done: 2 of 2 photographs.")
     expect(page.get_by_role("button", name="two.jpg, 150 px, done")).to_be_visible()
-    more(page).get_by_label("Save as").select_option("TIFF")
+    open_more(page).get_by_label("Save as").select_option("TIFF")
     page.keyboard.press("Escape")
     _, content = downloaded(page, "All 2 as a zip")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -448,18 +452,45 @@ def test_a_photograph_keeps_its_tile_and_its_result(page, photograph):
     photos(page).first.click()  # its result, and the choice that made it
     expect(main_button(page, "Download")).to_be_visible()
     expect(page.get_by_role("radio", name="4×")).to_be_checked()
-    more(page).get_by_label("Best quality").check()  # an option is for the photograph in view
+    open_more(page).get_by_label("Best quality").check()  # an option is for the photograph in view
     page.keyboard.press("Escape")
     expect(main_button(page)).to_be_enabled()
     expect(photos(page).first).to_have_attribute("aria-pressed", "true")
-    more(page).get_by_label("Best quality").uncheck()
-    side = page.get_by_label("Longer side")
-    side.fill("99999")
-    side.press("Enter")  # refused in its place
-    assert side.evaluate("field => !field.validity.valid")
+    open_more(page).get_by_label("Best quality").uncheck()
     page.keyboard.press("Escape")
     expect(main_button(page, "Download")).to_be_visible()
+    photos(page).last.click()  # its choice has waited
+    expect(page.get_by_role("radio", name="2×")).to_be_checked()
+    open_more(page).get_by_label("Longer side").fill("150")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="b.jpg, 150 px")).to_be_visible()
+    photos(page).first.click()
+    expect(page.get_by_role("radio", name="4×")).to_be_checked()
+    photos(page).last.click()
+    expect(status(page)).to_contain_text("150 × 100 pixels")
     expect(photos(page)).to_have_count(2)
+
+
+@pytest.mark.parametrize("typed", ["99999", "12", "-300", "e", ""])
+def test_nothing_is_enlarged_while_the_size_in_its_field_is_wrong(page, photograph, typed):
+    choose(page, photograph)
+    page.get_by_role("radio", name="3×").check()
+    expect(main_button(page)).to_be_enabled()
+    side = open_more(page).get_by_label("Longer side")
+    side.press("Control+a")
+    side.press("Delete")
+    side.press_sequentially(typed)
+    page.keyboard.press("Escape")
+    expect(main_button(page)).to_be_disabled()
+    expect(status(page)).to_contain_text("choose 96 to 768")
+    expect(status(page)).to_be_visible()
+    open_more(page)
+    assert side.evaluate("field => !field.validity.valid")  # it is marked
+    side.fill("300")
+    page.keyboard.press("Escape")
+    expect(main_button(page)).to_be_enabled()
+    expect(status(page)).to_contain_text("300 × 200 pixels")
+    page.get_by_role("radio", name="4×").check()
 
 
 def test_paste_anywhere_and_remove(page, photograph):
@@ -467,7 +498,7 @@ def test_paste_anywhere_and_remove(page, photograph):
     dispatch(page, "body", ["paste"], {"pasted.jpg": photograph.read_bytes()})
     pasted = page.get_by_role("button", name="pasted.jpg, 4×")
     expect(pasted).to_have_attribute("aria-pressed", "true")
-    more(page).get_by_role("button", name="Remove this photo").click()
+    open_more(page).get_by_role("button", name="Remove this photo").click()
     expect(pasted).to_have_count(0)
     expect(page.get_by_text("Drop a photo, paste, or")).to_be_visible()  # as at the start
 
@@ -512,7 +543,7 @@ def test_a_phones_photograph_gets_the_largest_factor_that_fits(page, tmp_path):
     expect(status(page)).to_contain_text("4000 × 3000 → 16000 × 12000")
     expect(status(page)).to_contain_text("saved as a TIFF")
     expect(main_button(page)).to_be_enabled()
-    side = more(page).get_by_label("Longer side")
+    side = open_more(page).get_by_label("Longer side")
     side.fill("11999")
     side.press("Enter")
     expect(main_button(page)).to_be_disabled()
@@ -600,12 +631,13 @@ def test_by_keyboard_alone_and_nothing_is_left_behind_without_a_warning(visit):
 
 
 def test_a_visitor_reaches_no_kernel_of_another_nor_comes_from_elsewhere(page, guest, app):
-    other, kernel = guest, kernel_of(page)
-    shutdown, model = f"{app.url}/voila/api/shutdown/{kernel}", f"{app.url}/api/kernels/{kernel}"
+    kernel = kernel_of(page)
+    shutdown = f"{app.url}/voila/api/shutdown/{kernel}"
+    model = f"{app.url}/api/kernels/{kernel}"
     token = {"Authorization": f"token {app.token}"}
     for headers in ({}, token):
-        assert other.request.post(shutdown, headers=headers | xsrf(other)).status == 403
-        assert other.request.get(model, headers=headers).status == 403
+        assert guest.request.post(shutdown, headers=headers | xsrf(guest)).status == 403
+        assert guest.request.get(model, headers=headers).status == 403
     assert page.request.post(
         shutdown, headers={"Origin": "http://evil.example"} | xsrf(page)
     ).status in (403, 404)
@@ -616,8 +648,8 @@ def test_a_visitor_reaches_no_kernel_of_another_nor_comes_from_elsewhere(page, g
       setTimeout(() => done(false), 10_000);
     })"""
     channels = f"{app.url.replace('http', 'ws')}/api/kernels/{kernel}/channels"
-    assert page.evaluate(opens, channels) and not other.evaluate(opens, channels)
-    assert not other.evaluate(opens, f"{channels}?token={app.token}")
+    assert page.evaluate(opens, channels) and not guest.evaluate(opens, channels)
+    assert not guest.evaluate(opens, f"{channels}?token={app.token}")
     assert page.request.get(model).status == 200  # it is still there
 
 

@@ -34,16 +34,16 @@ def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
 
 def test_blocks_and_features_of_notebook_03(browser, jupyter):
     with lab(browser, jupyter, "03_architecture.ipynb", cell="try-it", rest=False) as page:
-        said = page.locator(".widget-html p", has_text="parameters")
-        expect(said).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
+        cost = page.locator(".widget-html p", has_text="parameters")
+        expect(cost).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
         for name in ("Residual blocks", "Features"):
             page.get_by_role("slider", name=name).press("ArrowRight")
             page.get_by_role("slider", name=name).press("ArrowRight")
-        expect(said).to_contain_text("43,089,923")  # and the large one
+        expect(cost).to_contain_text("43,089,923")  # and the large one
         page.get_by_role("slider", name="Residual blocks").press("Home")
         page.get_by_role("slider", name="Features").press("Home")
         page.get_by_role("button", name="Try it").click()
-        expect(said).to_contain_text("measured")
+        expect(cost).to_contain_text("measured")
 
 
 def test_scale_and_crop_of_notebook_05(browser, jupyter, done_before):

@@ -98,7 +98,8 @@ def test_pictures_open_large_enough(call, frame, size, how, expected):
 
 
 def test_a_whole_lies_where_it_lay(call):
-    frame, size = box(400, 300), box(1600, 1200)
+    frame = box(400, 300)
+    size = box(1600, 1200)
     there = {"left": -700, "top": -350, "width": 1200}
     place = call("place", frame, size, call("unmoved", frame, size, there))
     assert {side: place[side] for side in there} == pytest.approx(there)

@@ -116,11 +116,11 @@ def test_names_in_a_chart_cover_neither_each_other_nor_points():
         {"cost": [16, 22e3, 22e3, 125e3], "psnr": [27.48, 29.46, 28.49, 29.49]},
         index=["bicubic", "pretrained", "edsr-lite-photo", "edsr-baseline-srlib"],
     )
-    near = pd.Series({"000": 18.8, "001": 19.0, "002": 27.0}, name="texture")
+    texture = pd.Series({"000": 18.8, "001": 19.0, "002": 27.0}, name="texture")
     alike = table_of({"bicubic": [30.0, 30.0, 20.0], "ours": [31.4, 31.4, 20.6]})
     for figure in (
         plots.quality_by_cost(models, title="x4"),
-        plots.gain_by_texture(alike, near),
+        plots.gain_by_texture(alike, texture),
     ):
         figure.draw_without_rendering()
         (axis,) = figure.axes

@@ -26,6 +26,7 @@ ROOMS = [
     "plots",
     "widgets",
 ]
+VAGUE = {"of", "more", "told", "said", "way", "near", "some"}  # they say nothing of what they hold
 MOST_LINES = 11100
 MOST_LINES_OF_CLI = 560
 
@@ -123,6 +124,27 @@ def test_no_line_of_srlib_is_wider_than_a_page():
     for file in (ROOT / "srlib").rglob("*.py"):
         for number, line in enumerate(file.read_text().splitlines(), 1):
             assert len(line) <= 100, f"{file.relative_to(ROOT)}:{number}"
+
+
+def is_swap(assignment: ast.Assign) -> bool:
+    """Whether names only change places, as in `a, b = b, a`."""
+    names = {ast.unparse(target) for target in assignment.targets[0].elts}
+    return names == {ast.unparse(value) for value in assignment.value.elts}
+
+
+def test_one_name_one_line():
+    """No `a, b = 1, []`, and no name that says nothing."""
+    for folder in ("srlib", "tools", "speed", "app", "tests"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                place = f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+                    packed = isinstance(node.targets[0], ast.Tuple)
+                    assert not packed or is_swap(node), f"{place}: one name a line"
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    assert node.id not in VAGUE, f"{place}: call {node.id} by what it holds"
+                if isinstance(node, ast.arg):
+                    assert node.arg not in VAGUE, f"{place}: call {node.arg} by what it holds"
 
 
 def test_notebooks_and_readme_import_from_rooms_only():

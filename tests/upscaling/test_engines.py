@@ -299,7 +299,8 @@ SEEN_IN_THE_MARGIN_ONLY = [other_borders_in_the_tail, no_padding_at_all]
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, change, precision):
     monkeypatch.setattr(engines, "_WORTH_COMPILING", 0)
-    lr, model = photo[:20, :24], strong(2)
+    lr = photo[:20, :24]
+    model = strong(2)
     model.tail[1].bias.data += 30
     before = as_written(model, lr)
     change(model)
@@ -325,10 +326,13 @@ def unchanged(model):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("change", [unchanged, with_dropout, with_batch_norm, spectral_norm])
+@pytest.mark.parametrize(
+    "change", [unchanged, with_dropout, with_batch_norm, pruned, spectral_norm, old_spectral_norm]
+)
 def test_a_model_in_training_answers_as_in_eval_mode(photo, change):
     """Also after a step, which has left gradients, masks and running means."""
-    lr, model = photo[:20, :24], strong(2)
+    lr = photo[:20, :24]
+    model = strong(2)
     change(model)
     model.train()
     model(torch.rand(4, 3, 8, 8)).square().mean().backward()
@@ -338,7 +342,8 @@ def test_a_model_in_training_answers_as_in_eval_mode(photo, change):
 
 
 def test_a_compiled_model_is_called_as_compiled(photo):
-    model, called = strong(2), []
+    model = strong(2)
+    called = []
 
     def backend(graph, inputs):
         called.append(len(inputs))
@@ -358,7 +363,8 @@ def test_a_compiled_model_is_called_as_compiled(photo):
 def test_the_model_stays_as_it_was(photo, kind, dtype):
     model = kind(EDSRConfig(2, 2, 8)).to(dtype)
     model.body[0].eval()
-    weights, modes = model.state_dict(), [part.training for part in model.modules()]
+    weights = model.state_dict()
+    modes = [part.training for part in model.modules()]
     for precision in ("float32", "bfloat16"):
         sr = super_resolve(photo[:20, :20], model, device="cpu", precision=precision)
         same = super_resolve(photo[:20, :20], deepcopy(model).float(), precision=precision)
@@ -374,7 +380,8 @@ def test_the_model_stays_as_it_was(photo, kind, dtype):
 
 
 def test_threads_share_a_model(photo):
-    model, lr = strong(2), photo[:9, :9]
+    model = strong(2)
+    lr = photo[:9, :9]
     biases = [values.clone() for values in model.tail.parameters()]
     expected = super_resolve(lr, model)
     with ThreadPoolExecutor(4) as executor:
@@ -391,7 +398,8 @@ def test_hooks_hear_of_a_model_that_had_to_be_copied(photo):
             self.heard += 1
 
     for precision in ("float32", "bfloat16"):
-        model, ear = strong(2).double(), Ear()
+        model = strong(2).double()
+        ear = Ear()
         model.body[0].register_forward_hook(ear.hear)
         super_resolve(photo[:20, :20], model, precision=precision)
         assert ear.heard == 1
@@ -439,7 +447,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
     """On any processor: only the speed depends on it. "auto" is what a user gets without asking."""
     monkeypatch.setattr(engines, "_WORTH_A_TRIAL", 0)
     monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
-    model, psnr = load_pretrained(name, scale), PROTOCOLS["benchmark-y"].psnr
+    model = load_pretrained(name, scale)
+    psnr = PROTOCOLS["benchmark-y"].psnr
     for sample in ("0801", "0804"):
         hr = read_image(SAMPLES / "DIV2K_valid_HR" / f"{sample}.png").rgb[200:344, 200:344]
         lr = Degradation(scale)(hr)
@@ -451,7 +460,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
 def test_a_network_that_16_bits_would_spoil_is_computed_in_32(photo, monkeypatch):
     monkeypatch.setattr(engines, "_WORTH_A_TRIAL", 0)
     monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
-    model, lr = strong(2), photo[:30, :30]
+    model = strong(2)
+    lr = photo[:30, :30]
     with torch.no_grad():  # two large features, of which only the small difference counts
         model.body[2].bias += 3000
         for values in model.tail.parameters():
@@ -487,7 +497,8 @@ def test_a_typo_in_a_name_gets_the_list_of_names(option):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu(photo):
-    lr, model = photo[:64, :64], load_pretrained("edsr-lite", 2)
+    lr = photo[:64, :64]
+    model = load_pretrained("edsr-lite", 2)
     here, there = (
         super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda")
     )
@@ -525,7 +536,8 @@ def test_openvino_in_bfloat16(openvino, photo):
 
 
 def test_openvino_compiles_again_when_the_weights_have_changed(openvino):
-    model, lr = strong(2), torch.rand(1, 3, 9, 9)
+    model = strong(2)
+    lr = torch.rand(1, 3, 9, 9)
     options = {"engine": "openvino", "precision": "float32"}
     before = network(model, lr, **options)
     model.body[0].body[0].weight.data.mul_(1.5)
@@ -538,14 +550,16 @@ def test_openvino_leaves_little_work_and_changed_networks_to_pytorch(openvino):
     assert choose_route(BASELINE, Options(device="cpu"), 100).engine == "torch"
     assert choose_route(BASELINE, Options(device="cpu"), LARGE, plain=False).engine == "torch"
     assert choose_route(BASELINE, Options(device="cpu"), LARGE).engine == "openvino"
-    watched, lr = strong(2), torch.rand(1, 3, 9, 9)
+    watched = strong(2)
+    lr = torch.rand(1, 3, 9, 9)
     watched.body[0].register_forward_hook(lambda *_: None)
     with pytest.raises(ValueError, match="without changes and hooks"):
         network(watched, lr, engine="openvino")
 
 
 def test_openvino_without_memory_makes_smaller_tiles(openvino, photo, monkeypatch):
-    model, seen = strong(2), []
+    model = strong(2)
+    seen = []
     expected = super_resolve(photo, model, engine="torch")
     compiled = engines._in_openvino(model.body, "float32")
 
@@ -588,6 +602,7 @@ def test_openvino_beside_the_workers_of_a_data_loader(openvino):
 
 def test_rows_are_those_of_the_whole(photo):
     model = strong(3)
-    whole, part = super_resolve(photo, model), super_resolve(photo, model, rows=slice(20, 45))
+    whole = super_resolve(photo, model)
+    part = super_resolve(photo, model, rows=slice(20, 45))
     differ = whole[60:135].astype(int) - part
     assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-4

@@ -23,7 +23,8 @@ def steady(monkeypatch):
 
 
 def test_seconds_follow_the_pixels_that_the_network_sees(steady):
-    halo, margin = receptive_field(CONFIG), 2 * MARGIN
+    halo = receptive_field(CONFIG)
+    margin = 2 * MARGIN
     whole = predict_cost(CONFIG, 30, 40, device="cpu", tile=40)
     two = predict_cost(CONFIG, 30, 40, device="cpu", tile=30)  # each sees a halo into the other
     width = 40 + margin

@@ -49,7 +49,8 @@ def plain(model: EDSR, rgb: np.ndarray) -> np.ndarray:
 def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, tile, seed):
     rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     model = tiny(scale)
-    answer, exact = super_resolve(rgb, model, tile=tile), plain(model, rgb)
+    answer = super_resolve(rgb, model, tile=tile)
+    exact = plain(model, rgb)
     assert answer.shape == (height * scale, width * scale, 3)
     assert (
         np.abs(answer - exact).max() <= 0.5 + 1e-3
@@ -74,7 +75,8 @@ def test_tiles_cover_every_pixel_once(size, width, tile, halo):
 
 
 def test_what_comes_in_goes_out(photo, tmp_path):
-    model, lr = tiny(2), photo[:30, :40]
+    model = tiny(2)
+    lr = photo[:30, :40]
     gray = np.ascontiguousarray(lr[..., 0])
     assert upscale(lr, model).shape == (60, 80, 3)
     assert upscale(gray, model).shape == (60, 80)
@@ -97,8 +99,10 @@ def test_profile_and_exif_go_along(photo):
 
 def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
     """As Pillow itself hands them from a file it opens to one it saves."""
-    profile, exif = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), Image.Exif()
-    exif[Base.Artist], exif[Base.Orientation] = "A. Photographer", 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[Base.Artist] = "A. Photographer"
+    exif[Base.Orientation] = 6
     Image.fromarray(photo[:20, :30]).save(tmp_path / "a.jpg", icc_profile=profile, exif=exif)
     with Image.open(tmp_path / "a.jpg") as image:
         larger = upscale(image, tiny(2))
@@ -112,15 +116,18 @@ def test_profile_and_exif_of_a_pil_image_go_along(photo, tmp_path):
 
 
 def test_sixteen_bits_are_used(photo):
-    lr, model = photo[:20, :20], tiny(2)
-    eight, sixteen = upscale(lr, model), upscale(lr.astype(np.uint16) * 257, model)
+    lr = photo[:20, :20]
+    model = tiny(2)
+    eight = upscale(lr, model)
+    sixteen = upscale(lr.astype(np.uint16) * 257, model)
     assert np.abs(sixteen / 257 - eight).max() <= 0.51
     assert len(np.unique(sixteen)) > 256
 
 
 @pytest.mark.parametrize("scale", [1, 1.5, 2, 3.7, 8])
 def test_any_factor_is_the_model_then_bicubic(photo, scale):
-    lr, model = photo[:21, :33], tiny(2)
+    lr = photo[:21, :33]
+    model = tiny(2)
     answer = upscale(lr, model, scale=scale)
     assert answer.shape == (int(np.ceil(21 * scale)), int(np.ceil(33 * scale)), 3)
     expected = (
@@ -142,7 +149,8 @@ def test_the_size_is_that_of_decimal_arithmetic(side, hundredths, model_scale):
 
 @pytest.mark.parametrize(("side", "scale", "expected"), [(50, 1.1, 55), (85, 2.2, 187)])
 def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expected):
-    lr, model = photo[:side, :20], tiny(4)
+    lr = photo[:side, :20]
+    model = tiny(4)
     answer = upscale(np.dstack([lr, lr[..., 0]]), model, scale=scale)
     assert answer.shape == (expected, 20 * scale, 4)
     deep = imresize(super_resolve(lr, model), scale / 4)
@@ -155,7 +163,8 @@ def test_no_pixel_more_for_an_error_in_the_last_digit(photo, side, scale, expect
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
 def test_flats_stay_flat(name, scale):
     """The network itself leaves white 40 x 40 with corners of 189 at x4."""
-    model, levels = load_pretrained(name, scale), [0, 30, 128, 255]
+    model = load_pretrained(name, scale)
+    levels = [0, 30, 128, 255]
     for colour in [
         (255, 255, 255),
         (0, 0, 0),
@@ -176,7 +185,8 @@ def test_flats_stay_flat(name, scale):
 @pytest.mark.parametrize(("scale", "gain"), [(2, 0.4), (4, 0.1)])
 def test_the_border_is_better_than_with_zeros(scale, gain):
     """PSNR of the outer two LR pixels alone, which the protocols drop."""
-    model, errors = load_pretrained("edsr-lite", scale), {"zeros": [], "mirrored": []}
+    model = load_pretrained("edsr-lite", scale)
+    errors = {"zeros": [], "mirrored": []}
     for name in ("0801", "0803", "0804"):
         hr = read_image(SAMPLES / "DIV2K_valid_HR" / f"{name}.png").rgb[100:228, 100:228]
         lr = imresize(hr, 1 / scale)
@@ -191,6 +201,20 @@ def test_the_border_is_better_than_with_zeros(scale, gain):
             errors[kind].append(np.square(sr[ring].astype(float) - hr[ring]).mean())
     zeros, mirrored = (10 * np.log10(255**2 / np.mean(values)) for values in errors.values())
     assert mirrored > zeros + gain
+
+
+@pytest.mark.parametrize("size", [(20, 31), (5, 3)])
+def test_a_texture_that_tiles_stays_one(photo, size):
+    """Wherever it is cut, the enlarged texture is the same, but for rounding, and mirrored it is not."""
+    model = load_pretrained("edsr-lite", 2)
+    texture = np.ascontiguousarray(photo[: size[0], : size[1]])
+
+    def difference(padding):
+        rolled = np.roll(texture, (2, 1), (0, 1))
+        there = np.roll(upscale(rolled, model, padding=padding), (-4, -2), (0, 1))
+        return np.abs(there.astype(int) - upscale(texture, model, padding=padding)).max()
+
+    assert difference("wrap") <= 1 < 20 < difference("symmetric")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +331,9 @@ def test_on_cuda_the_tile_is_made_for_its_free_memory(monkeypatch, free, expecte
 class Cramped(EDSR):
     """Fails with `error` when it is to look at more than `limit` pixels."""
 
-    limit, error, asked = 0, None, 0
+    limit = 0
+    error = None
+    asked = 0
 
     def features(self, lr):
         self.asked += 1
@@ -319,7 +345,8 @@ class Cramped(EDSR):
 def cramped(limit: int, error) -> Cramped:
     torch.manual_seed(2)
     model = Cramped(EDSRConfig(2, 1, 4)).eval()
-    model.limit, model.error = limit, error
+    model.limit = limit
+    model.error = error
     return model
 
 
@@ -337,7 +364,8 @@ SHORT_OF_MEMORY = {  # the last two are real: no machine has 2^60 bytes
 @pytest.mark.parametrize("kind", SHORT_OF_MEMORY)
 @pytest.mark.parametrize("self_ensemble", [False, True])
 def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
-    model, seen = cramped(60 * 50, SHORT_OF_MEMORY[kind]), []
+    model = cramped(60 * 50, SHORT_OF_MEMORY[kind])
+    seen = []
     sr = super_resolve(
         photo, model, tile=500, self_ensemble=self_ensemble, on_progress=lambda *p: seen.append(p)
     )
@@ -352,7 +380,8 @@ def test_out_of_memory_halves_the_tile_and_goes_on(photo, kind, self_ensemble):
 
 def test_what_is_done_is_not_done_again(photo):
     """The memory gets short after the first tile."""
-    model, seen = cramped(photo.size, gpu_is_full), []
+    model = cramped(photo.size, gpu_is_full)
+    seen = []
 
     def shrink(done, total):
         seen.append((done, total))

@@ -84,7 +84,9 @@ function render({ model, el, signal }) {
     class: "srlib-compare-divider", role: "slider", tabindex: "0",
     "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100",
   }, make("div", { class: "srlib-compare-grip", "aria-hidden": "true" }));
-  const [bar, readings, help] = [makeBar(act), makeReadings(), makeHelp()];
+  const bar = makeBar(act);
+  const readings = makeReadings();
+  const help = makeHelp();
   const overview = makeOverview(on, act, (target) => set({ target }));
   const root = simple
     ? make("div", { class: "srlib-compare srlib-compare-simple" }, frame, bar.zoom, overview.node)
@@ -187,8 +189,8 @@ function render({ model, el, signal }) {
     for (const { target, contentRect, devicePixelContentBoxSize } of entries) {
       const exact = devicePixelContentBoxSize?.[0]; // what the product below rounds to depends on where the panel stands
       for (const canvas of target.querySelectorAll(":scope > canvas")) {
-        canvas.width = near(exact?.inlineSize, contentRect.width * devicePixelRatio);
-        canvas.height = near(exact?.blockSize, contentRect.height * devicePixelRatio);
+        canvas.width = exactOr(exact?.inlineSize, contentRect.width * devicePixelRatio);
+        canvas.height = exactOr(exact?.blockSize, contentRect.height * devicePixelRatio);
       }
     }
     arrange();
@@ -207,7 +209,8 @@ function render({ model, el, signal }) {
 
   function showPanel({ canvas, overlay, pills, layers }, n) {
     const [mode, labels, position] = get("mode", "labels", "position");
-    const [pictures, edges] = [shownIn(n), mode === "divider" ? [0, position, 1] : [0, 1]];
+    const pictures = shownIn(n);
+    const edges = mode === "divider" ? [0, position, 1] : [0, 1];
     const slices = pictures.map((i, k) => ({ source: sources[i], from: edges[k], to: edges[k + 1] }));
     if (stale) paint(canvas.getContext("2d"), rectangle(), slices);
     canvas.setAttribute("aria-label", pictures.map((i) => labels[i]).join(" and "));
@@ -216,7 +219,8 @@ function render({ model, el, signal }) {
     layers[0].style.clipPath = `inset(0 ${100 - 100 * edges[1]}% 0 0)`; // a label goes under with its picture
     layers[1].style.clipPath = `inset(0 0 0 ${100 * edges[1]}%)`;
 
-    const [context, spot] = [overlay.getContext("2d"), spotInPicture()];
+    const context = overlay.getContext("2d");
+    const spot = spotInPicture();
     context.clearRect(0, 0, overlay.width, overlay.height);
     if (!spot) return;
     const { left, top, width, height } = rectangle();
@@ -335,5 +339,5 @@ function render({ model, el, signal }) {
 }
 
 /** The exact number of pixels, if it is told (Safari does not) and can be true (on an emulated screen it is not). */
-const near = (exact, about) => (Math.abs(exact - about) < 2 ? exact : Math.round(about));
+const exactOr = (exact, about) => (Math.abs(exact - about) < 2 ? exact : Math.round(about));
 

@@ -51,7 +51,8 @@ class Source {
     for (let level = this.coarsest - 1; level >= finest; level--) {
       context.imageSmoothingEnabled = smooth || level > 0;
       for (const [column, row] of this.#seen(level, rectangle, window)) {
-        const [key, step] = [`${level}/${column}/${row}`, TILE << level];
+        const key = `${level}/${column}/${row}`;
+        const step = TILE << level;
         const tile = this.tiles.get(key);
         if (tile) {
           this.tiles.delete(key);

@@ -84,7 +84,8 @@ function render({ model, el, signal }) {
   }
 
   function showScores() {
-    const [labels, scores] = [model.get("labels"), model.get("scores")];
+    const labels = model.get("labels");
+    const scores = model.get("scores");
     captions.forEach((caption, i) => {
       caption.replaceChildren(make("strong", {}, labels[i]), make("br"), scores[i] ?? "");
       canvases[i].setAttribute("aria-label", `Crop of ${labels[i]}: ${scores[i] ?? ""}`);

@@ -4,7 +4,7 @@ function makeChoices({ model, signal, on, send }, openMore) {
   const group = uniqueId();
   const scales = make("div", { class: "srlib-scales", role: "radiogroup", "aria-label": "How much larger" });
   const title = make("b", {});
-  const reason = make("span", { class: "srlib-reason" });
+  const reason = make("span", {});
   const kind = make("button", { type: "button", class: "srlib-kind", "aria-haspopup": "true" },
     title, make("span", {}, reason, " ", make("u", {}, "Change")));
   on(kind, "click", openMore);
@@ -32,6 +32,7 @@ function makeChoices({ model, signal, on, send }, openMore) {
   follow(model, signal, ["kind"], () => {
     title.textContent = model.get("kind").title;
     reason.textContent = `${model.get("kind").reason}.`;
+    kind.title = model.get("kind").explanation ?? "";
   });
   return { scales, kind };
 }

@@ -1,4 +1,4 @@
-"""Recipes for enlarging, one order for one photograph, and its result."""
+"""The networks, the order to enlarge a photograph, and its result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
-from srlib.model.edsr import EDSR, EDSRConfig, ResBlock
+from srlib.model.edsr import EDSR, ResBlock
+from srlib.upscaling.cost import predict_cost
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
 from srlib.upscaling.strips import upscale_to_tiff
 from srlib.widgets.wizard.photograph import MAX_PIXELS, Photograph, advice, decode
@@ -22,53 +22,15 @@ from srlib.zoo import checkpoints as zoo
 # Of the network's answer in memory: a dozen visitors share one machine. Larger ones go to a TIFF.
 MAX_RESULT_PIXELS = 4 * MAX_PIXELS
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
-_TITLES = {
-    "edsr-lite": "Clean photo",
-    "edsr-lite-photo": "Web photo",
-    "edsr-baseline-srlib": "Clean photo, finer",
-    "edsr-baseline": "Clean photo, finer",
-    "edsr": "Clean photo, finest",
-}
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A network, with or without self-ensemble.
-
-    Attributes:
-        name: The name of the checkpoint, with the paper's "+" for self-ensemble.
-        title: The kind of picture that it is good for.
-        configs: The network's configuration by scale.
-    """
-
-    name: str
-    title: str
-    configs: dict[int, EDSRConfig]
-
-    @property
-    def checkpoint(self) -> str:
-        """The name of the checkpoint."""
-        return self.name.removesuffix("+")
-
-    @property
-    def passes(self) -> int:
-        """How often the network runs: 8 times with self-ensemble."""
-        return 8 if self.name.endswith("+") else 1
-
-    def model_scale(self, factor: float) -> int:
-        """The smallest scale that reaches the factor, or the largest there is."""
-        return next((scale for scale in sorted(self.configs) if scale >= factor), max(self.configs))
-
-
-def recipes() -> dict[str, Recipe]:
-    """The recipes whose weights are on this machine, by name: each also with self-ensemble."""
-    configs: dict[str, dict[int, EDSRConfig]] = {}
+def networks() -> dict[str, list[int]]:
+    """The networks on this machine: the scales of each name, smallest first."""
+    scales: dict[str, list[int]] = {}
     for checkpoint in zoo.available():
         if checkpoint.on_disk():
-            configs.setdefault(checkpoint.name, {})[checkpoint.scale] = checkpoint.config
-    found = [Recipe(name, _TITLES.get(name, name), scales) for name, scales in configs.items()]
-    found += [Recipe(f"{recipe.name}+", recipe.title, recipe.configs) for recipe in found]
-    return {recipe.name: recipe for recipe in found}
+            scales.setdefault(checkpoint.name, []).append(checkpoint.scale)
+    return {name: sorted(found) for name, found in scales.items()}
 
 
 @dataclass(frozen=True)
@@ -77,43 +39,38 @@ class Order:
 
     Attributes:
         photograph: The photograph.
-        recipe: The recipe.
+        model: The name of the network.
+        model_scale: Its scale.
+        best: Whether by self-ensemble.
         scale: The factor, or None.
         longer_side: The longer side of the result in pixels, or None. One of the two is None.
     """
 
     photograph: Photograph
-    recipe: Recipe
+    model: str
+    model_scale: int
+    best: bool = False
     scale: int | None = None
     longer_side: int | None = None
 
-    @cached_property
+    @property
     def factor(self) -> float:
-        """The factor between the sides of result and photograph.
-
-        Raises:
-            ValueError: If the result would be smaller than the photograph, or more than MAX_SCALE
-                times as large.
-        """
-        if self.longer_side is None:
-            return self.scale
-        longer = max(self.photograph.size)
-        if not longer <= self.longer_side <= MAX_SCALE * longer:
-            raise ValueError(
-                f"The longer side of {self.photograph.name} has {longer} pixels: choose {longer} "
-                f"to {MAX_SCALE * longer}, not {self.longer_side}."
-            )
-        return self.longer_side / longer
+        """The factor between the sides of result and photograph."""
+        return self.scale or self.longer_side / max(self.photograph.size)
 
     @property
-    def model_scale(self) -> int:
-        """The scale of the network that is used."""
-        return self.recipe.model_scale(self.factor)
+    def passes(self) -> int:
+        """How often the network runs."""
+        return 8 if self.best else 1
 
     @property
-    def config(self) -> EDSRConfig:
-        """The configuration of the network that is used."""
-        return self.recipe.configs[self.model_scale]
+    def network(self) -> str:
+        """The name of the network, with the paper's "+" for self-ensemble."""
+        return f"{self.model}+" if self.best else self.model
+
+    def load(self) -> EDSR:
+        """Load the network."""
+        return zoo.load_pretrained(self.model, self.model_scale)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -131,10 +88,17 @@ class Order:
         return self.pixels > MAX_RESULT_PIXELS and self.factor == self.model_scale
 
     @property
+    def seconds(self) -> float:
+        """The forecast of its time on an idle machine."""
+        # `enlarge` hooks into the network's blocks, and OpenVINO runs no hooks.
+        config = zoo.find(self.model, self.model_scale).config
+        return self.passes * predict_cost(config, *self.photograph.size, engine="torch").seconds
+
+    @property
     def stem(self) -> str:
         """The name of the result without a suffix."""
         how = f"x{self.scale:g}" if self.longer_side is None else f"{self.longer_side}px"
-        return f"{self.photograph.stem}_{how}_{self.recipe.name}"
+        return f"{self.photograph.stem}_{how}_{self.network}"
 
     @property
     def in_words(self) -> str:
@@ -144,7 +108,7 @@ class Order:
         )
         factor = "" if self.scale is None else f"{self.scale}×: "
         fault = ""
-        if self.recipe.checkpoint.endswith("-photo"):
+        if self.model.endswith("-photo"):
             fault = advice(self.photograph, self.model_scale).fault
         return f"{factor}{before} → {after}.{f' {fault} removed.' if fault else ''}"
 
@@ -152,9 +116,16 @@ class Order:
         """Check that the order can be carried out here.
 
         Raises:
-            ValueError: For an impossible factor, for a size beyond MAX_RESULT_PIXELS that is not
-                a network's own, and for a result that would take more than half of the disk's room.
+            ValueError: For a factor below 1 or above MAX_SCALE, for a size beyond MAX_RESULT_PIXELS
+                that is not a network's own, and for a result that would take more than half of the
+                disk's room.
         """
+        longer = max(self.photograph.size)
+        if not 1 <= self.factor <= MAX_SCALE:
+            raise ValueError(
+                f"The longer side of {self.photograph.name} has {longer} pixels: choose {longer} "
+                f"to {MAX_SCALE * longer} for the enlarged one."
+            )
         if self.pixels <= MAX_RESULT_PIXELS:
             return
         size = f"{self.photograph.name} would become {self.pixels / 1e6:.0f} megapixels"
@@ -200,7 +171,7 @@ class Enlargement:
     @property
     def labels(self) -> tuple[str, str]:
         """The names of `bicubic` and `sr` in a comparison."""
-        return ("Bicubic", self.order.recipe.name)
+        return ("Bicubic", self.order.network)
 
     @property
     def file_name(self) -> str:
@@ -234,13 +205,9 @@ def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 
             takes effect within a tile; may raise to cancel.
         batch: As in Enlargement.
     """
-    model = zoo.load_pretrained(order.recipe.checkpoint, order.model_scale)
-    options = {
-        "self_ensemble": order.recipe.passes > 1,
-        "on_progress": Progress(
-            model, order.recipe.passes, order.photograph.size, on_progress
-        ).on_tile,
-    }
+    model = order.load()
+    progress = Progress(model, order.passes, order.photograph.size, on_progress)
+    options = {"self_ensemble": order.best, "on_progress": progress.on_tile}
     picture = order.photograph.read()
     if not order.is_streamed:
         sr = upscale(picture, model, scale=order.factor, **options)

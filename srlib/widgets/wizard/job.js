@@ -16,7 +16,7 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
   on(node, "keydown", (event) => event.repeat && event.key === "Enter" && event.preventDefault());
   on(main, "click", () => {
     if (model.get("landing")) choose();
-    else if (model.get("action") === "download") download("one");
+    else if (model.get("made")) download("one");
     else send({ type: "start" });
   });
   on(all, "click", () => download("all"));
@@ -24,12 +24,12 @@ function makeJob({ model, signal, on, send }, choose, wanted) {
   let held = false; // the focus was on one of these buttons, and the visitor has taken it nowhere else
   on(document, "focusin", ({ target }) => (held = node.contains(target)));
   on(document, "pointerdown", ({ target }) => (held = node.contains(target)));
-  follow(model, signal, ["action", "label", "ready", "busy", "done", "landing", "together"], () => {
-    const [action, done, landing, busy] = ["action", "done", "landing", "busy"].map((name) => model.get(name));
+  follow(model, signal, ["made", "label", "ready", "busy", "done", "landing", "together"], () => {
+    const [made, ready, done, landing, busy] = ["made", "ready", "done", "landing", "busy"].map((name) => model.get(name));
     main.textContent = landing ? "Choose a photo" : model.get("label");
-    main.hidden = action === "none" || (busy && action === "enlarge" && !model.get("ready"));
-    main.disabled = !landing && action === "enlarge" && !model.get("ready");
-    all.hidden = landing || action !== "download" || model.get("together") < 2;
+    main.hidden = busy && !made && !ready;
+    main.disabled = !landing && !made && !ready;
+    all.hidden = landing || model.get("together") < 2;
     all.textContent = `All ${model.get("together")} as a zip`;
     if (busy && work.hidden) turned = performance.now();
     work.hidden = !busy;

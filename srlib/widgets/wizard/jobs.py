@@ -40,9 +40,14 @@ class Job:
         """Ask the job to stop at its next `check`."""
         self._cancelled.set()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
     def check(self) -> None:
         """Raise Cancelled if `cancel` was called."""
-        if self._cancelled.is_set():
+        if self.is_cancelled:
             raise Cancelled
 
     def wait(self, timeout: float | None = None) -> Any:

@@ -41,9 +41,8 @@ function makeMore({ model, signal, on, send }) {
   });
 
   const choose = (choice) => send({ type: "choose", ...choice });
-  on(pixels, "change", () => {
-    if (pixels.value && pixels.reportValidity()) choose({ scale: 0, longer_side: Number(pixels.value) });
-  });
+  // Without a number 1, which is too small: the kernel refuses that with the limits, as it does any other wrong size.
+  on(pixels, "change", () => choose({ scale: 0, longer_side: Math.round(pixels.valueAsNumber) || 1 }));
   on(network, "change", () => choose({ model: network.value }));
   on(best, "change", () => choose({ best: best.checked }));
   on(remove, "click", () => {
@@ -69,16 +68,19 @@ function makeMore({ model, signal, on, send }) {
 /** Questions about the result: what in it is invented, where is it unsure, and how close does the network come? */
 function makeHonesty({ model, signal, on, send }) {
   const chip = (text) => make("button", { type: "button", class: "srlib-chip" }, text);
-  const [invented, unsure, check] = [chip("Show what was invented"), chip(""), chip("Test on this photo")];
+  const invented = chip("Show what was invented");
+  const unsure = chip("");
+  const check = chip("Test on this photo");
   invented.title = "A map of where the result differs from ordinary enlargement";
-  check.title = "Shrink the photo, enlarge it again, and compare with the original";
+  check.title = "Shrink the photo, enlarge it again, and compare it with the original. The course does this by PSNR.";
   const toggle = (kind) => send({ type: "map", kind: model.get("map") === kind ? "" : kind });
   on(invented, "click", () => toggle("invented"));
   on(unsure, "click", () => (model.get("asking") ? send({ type: "map", kind: model.get("map") }) : toggle("unsure")));
   on(check, "click", () => send({ type: "check" }));
   const node = make("div", { class: "srlib-honesty srlib-part" }, invented, check, unsure);
   follow(model, signal, ["map", "asking", "landing"], () => {
-    const [map, asking] = [model.get("map"), model.get("asking")];
+    const map = model.get("map");
+    const asking = model.get("asking");
     node.hidden = model.get("landing");
     invented.setAttribute("aria-pressed", `${map === "invented"}`);
     unsure.setAttribute("aria-pressed", `${map === "unsure"}`);

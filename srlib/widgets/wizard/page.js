@@ -34,17 +34,17 @@ function render({ model, el, signal }) {
   );
 
   /** After the first paint, and when the stage has changed its shape, which a preview fills. */
-  let told = 0;
+  let toldShape = 0;
   let waiting = 0;
   const tell = () => {
     const shape = over.clientWidth / over.clientHeight;
-    if (!shape || Math.abs(shape - told) < 0.1) return;
-    told = shape;
+    if (!shape || Math.abs(shape - toldShape) < 0.1) return;
+    toldShape = shape;
     send({ type: "shown", shape });
   };
   const resized = new ResizeObserver(() => {
     clearTimeout(waiting);
-    waiting = setTimeout(tell, told ? 300 : 0);
+    waiting = setTimeout(tell, toldShape ? 300 : 0);
   });
   resized.observe(over);
   signal.addEventListener("abort", () => resized.disconnect());

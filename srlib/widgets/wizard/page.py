@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -49,12 +48,12 @@ class Page(anywidget.AnyWidget):
     chosen = traitlets.Dict(
         help="scale (0: to longer_side), longer_side and its limits, model, best (self-ensemble?)"
     ).tag(sync=True)
-    kind = traitlets.Dict(help="Of the picture: title, reason").tag(sync=True)
+    kind = traitlets.Dict(help="Of the picture: title, reason, and what its words mean").tag(
+        sync=True
+    )
     networks = traitlets.List(help="Offered: name, title").tag(sync=True)
 
-    action = traitlets.Enum(
-        ("enlarge", "download", "none"), "enlarge", help="Of the large button"
-    ).tag(sync=True)
+    made = traitlets.Bool(False, help="Whether the result is there to download").tag(sync=True)
     label = traitlets.Unicode("Enlarge", help="Of the large button").tag(sync=True)
     ready = traitlets.Bool(False, help="Whether there is something to start").tag(sync=True)
     busy = traitlets.Bool(False, help="Shows the bar and Cancel").tag(sync=True)
@@ -79,7 +78,6 @@ class Page(anywidget.AnyWidget):
         super().__init__(**traits)
         own = {
             "piece": self._receive,
-            "refused": self._refuse,
             "download": self._download,
             "dismiss": self.clear_problems,
         }
@@ -88,7 +86,7 @@ class Page(anywidget.AnyWidget):
         self._make_file = make_file
         self._problems: list[str] = []
         self._gesture = ""
-        self._arriving: tuple[str, int] | None = None  # gesture and number of the file
+        self._arriving: tuple[str, str] | None = None  # gesture and name of the file
         self._content = Scratch()
         self._outgoing: tuple[str, str, Scratch] | None = None  # ticket, file name, content
         self.on_msg(self._act)
@@ -109,34 +107,30 @@ class Page(anywidget.AnyWidget):
         self._problems.clear()
         self.problem = ""
 
-    def _begin(self, gesture: str, beyond: int) -> None:
-        if gesture == self._gesture:
-            return
-        self._gesture = gesture
-        self.clear_problems()
-        if beyond > 0:
-            self.add_problem(
-                f"The wizard takes {self.most} photographs at once; {beyond} were left out."
-            )
-
-    def _refuse(self, *, gesture: str, number: int, name: str, size: int, beyond: int) -> None:
-        self._begin(gesture, beyond)
-        self.add_problem(f"{name} has {_megabytes(size)}; the limit is {_megabytes(self.limit)}.")
-
     def _receive(
-        self, piece, *, gesture: str, number: int, name: str, start: int, size: int, beyond: int
+        self, piece, *, gesture: str, name: str, start: int, size: int, beyond: int
     ) -> None:
-        self._begin(gesture, beyond)
+        if gesture != self._gesture:
+            self._gesture = gesture
+            self.clear_problems()
+            if beyond > 0:
+                self.add_problem(
+                    f"The wizard takes {self.most} photographs at once; {beyond} were left out."
+                )
+        if size > self.limit:
+            limit = _megabytes(self.limit)
+            self.add_problem(f"{name} has {_megabytes(size)}; the limit is {limit}.")
+            return
         if start == 0:
-            self._arriving = (gesture, number)
+            self._arriving = (gesture, name)
             self._content = Scratch()
         end = start + len(piece)
-        in_order = self._arriving == (gesture, number) and start == len(self._content)
-        if not in_order or end > min(size, self.limit):  # the page may be anybody's
+        in_order = self._arriving == (gesture, name) and start == len(self._content)
+        if not in_order or end > size:  # the page may be anybody's
             self._arriving = None
             self.add_problem(f"{name} did not arrive completely; choose it again.")
             return
-        self._content.append(piece)
+        self._content.write(piece)
         if end < size:
             self.problem = f"{name} is arriving: {_megabytes(end)} of {_megabytes(size)} …"
             return
@@ -179,7 +173,7 @@ def zip_of(results: Sequence[Enlargement], kind: str, *, metadata: bool = True) 
     """
     content = Scratch()
     seen = Counter()
-    with zipfile.ZipFile(_Appending(content), "w") as archive:
+    with zipfile.ZipFile(content, "w") as archive:
         for made in results:
             stem = made.order.stem
             seen[stem] += 1
@@ -190,20 +184,6 @@ def zip_of(results: Sequence[Enlargement], kind: str, *, metadata: bool = True) 
                 for start in range(0, len(file), PIECE):
                     stream.write(file.read(start, PIECE))
     return content
-
-
-class _Appending(io.RawIOBase):
-    """A Scratch as a stream that is written from start to end."""
-
-    def __init__(self, content: Scratch):
-        self._content = content
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, piece) -> int:
-        self._content.append(bytes(piece))
-        return len(piece)
 
 
 def _megabytes(size: int) -> str:

@@ -10,8 +10,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-
-from PIL import Image
+from typing import NamedTuple
 
 from srlib.images.picture import (
     ImageError,
@@ -22,7 +21,6 @@ from srlib.images.picture import (
     read_image,
     to_pil,
 )
-from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 from srlib.model.edsr import SCALES
 from srlib.upscaling import choose_checkpoint
 from srlib.widgets.wizard.scratch import Scratch
@@ -30,8 +28,7 @@ from srlib.zoo.recommend import Recommendation, recommend_checkpoints
 
 MAX_PIXELS = 12_500_000  # a phone's photograph; twice as wide and high it has 50 million
 THUMBNAIL = 360  # pixels of the longer side
-# The formats that need a plug-in of Pillow, as visitors know them, and its package.
-_PLUG_INS = {"HEIF": ("HEIC", "pillow-heif"), "JXL": ("JPEG XL", "pillow-jxl-plugin")}
+_WITH_PLUG_IN = (".heic", ".heif", ".hif", ".jxl")  # of Pillow, which may be missing
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,6 @@ class Photograph:
         size: (height, width) in pixels, upright.
         digest: A hash of the content.
         thumbnail: The data URL of a small JPEG.
-        note: A sentence for the visitor about an unusual file, or "".
         content: The file, or its bytes.
     """
 
@@ -53,7 +49,6 @@ class Photograph:
     size: tuple[int, int]
     digest: str
     thumbnail: str = field(compare=False, repr=False)
-    note: str = field(compare=False)
     content: Path | Scratch = field(compare=False)
 
     @classmethod
@@ -74,10 +69,20 @@ class Photograph:
             content = Path(source)
             name = name or content.name
             source = content.read_bytes()
-        note = _check_header(name, source)
-        picture = decode(name, source)
+        try:
+            picture = decode(name, source)
+        except ImageError as error:
+            if not name.lower().endswith(_WITH_PLUG_IN):
+                raise
+            raise ImageError(f"{error} Or share it as JPEG, and choose that file.") from error
+        height, width = picture.size
+        if height * width > MAX_PIXELS:
+            raise ImageError(
+                f"{name} has {width} × {height} pixels; the wizard takes up to "
+                f"{MAX_PIXELS / 1e6:.0f} megapixels. Crop it first."
+            )
         digest = hashlib.sha256(source).hexdigest()
-        return cls(name, picture.size, digest, thumbnail(picture), note, content)
+        return cls(name, picture.size, digest, thumbnail(picture), content)
 
     @property
     def stem(self) -> str:
@@ -92,14 +97,8 @@ class Photograph:
         return decode(self.name, self.content.read())
 
 
-@dataclass(frozen=True)
-class Advice:
-    """The network for a photograph.
-
-    Attributes:
-        checkpoint: Its name.
-        fault: The fault of the photograph that it removes, such as "JPEG blocks"; "" for none.
-    """
+class Advice(NamedTuple):
+    """The name of the network for a photograph, and the fault that it removes; "" for none."""
 
     checkpoint: str
     fault: str
@@ -111,8 +110,7 @@ def advice(photograph: Photograph, scale: int, *, self_ensemble: bool = False) -
     name, reason = choose_checkpoint(suitable, scale, photograph.size, self_ensemble=self_ensemble)
     if not name.endswith("-photo"):
         return Advice(name, "")
-    faults = {"is noisy": "Noise", "WebP": "WebP blocks"}
-    return Advice(name, next((faults[sign] for sign in faults if sign in reason), "JPEG blocks"))
+    return Advice(name, "Noise" if "is noisy" in reason else "Compression marks")
 
 
 @lru_cache(maxsize=128)
@@ -134,46 +132,8 @@ def thumbnail(picture: Picture) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _stream(name: str, content: bytes) -> io.BytesIO:
-    stream = io.BytesIO(content)
-    stream.name = name  # decoders name the file in their messages
-    return stream
-
-
 def decode(name: str, content: bytes) -> Picture:
-    """Decode a visitor's file; any failure of a decoder becomes an ImageError that names it."""
-    try:
-        return read_image(_stream(name, content))
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:  # decoders of damaged files raise anything, an IndexError too
-        raise ImageError(f"{name} is damaged and cannot be read: {error}.") from error
-
-
-def _check_header(name: str, content: bytes) -> str:
-    """Refuse a file by its header, before it is decoded; return the note on an animation."""
-    plug_in = plug_in_for(content[:32])
-    try:
-        load_plug_in(plug_in, name)
-    except ImageError:
-        kind, package = _PLUG_INS[plug_in]
-        raise ImageError(
-            f"{name} is a {kind} photograph, and {package}, which reads it, is not installed here. "
-            "Save or share it as JPEG, and choose that file."
-        ) from None
-    try:
-        if plug_in == "JXL":  # whose plug-in decodes all pixels as it opens a file
-            width, height = jxl_size(content)
-            animated = False
-        else:
-            with Image.open(_stream(name, content)) as image:
-                width, height = image.size
-                animated = getattr(image, "is_animated", False) and image.format != "TIFF"
-    except Exception:  # read_image has the better message, and reads formats that Pillow does not
-        return ""
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width} × {height} pixels; the wizard takes up to "
-            f"{MAX_PIXELS / 1e6:.0f} megapixels. Crop it first."
-        )
-    return f"{name} is an animation; only its first frame is used." if animated else ""
+    """Decode a file's bytes; an error names the file."""
+    stream = io.BytesIO(content)
+    stream.name = name
+    return read_image(stream)

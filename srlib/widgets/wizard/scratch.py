@@ -18,24 +18,26 @@ class Scratch:
     """
 
     def __init__(self, content: bytes = b""):
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it stays open as long as it exists
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, it stays open as long as it exists
         self._lock = threading.Lock()
-        self.append(content)
+        self.write(content)
 
     @classmethod
     def of_file(cls, path: str | os.PathLike) -> Scratch:
         """The content of a file, which loses its name."""
         scratch = cls()
-        scratch._file = open(path, "r+b")  # noqa: SIM115, as above
+        scratch._file = open(path, "r+b", buffering=0)  # noqa: SIM115, as above
         os.unlink(path)
         return scratch
 
-    def append(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> int:
         """Add bytes at the end."""
         with self._lock:
             self._file.seek(0, 2)
-            self._file.write(piece)
-            self._file.flush()
+            return self._file.write(piece)
+
+    def flush(self) -> None:
+        """Nothing waits: for those who take this for a stream."""
 
     def read(self, start: int = 0, size: int = -1) -> bytes:
         """Read `size` bytes from `start`; all that follow if negative."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from srlib.images.picture import Picture, eight_bit, read_image, to_pil
 from srlib.images.resize import imresize
 from srlib.widgets.compare.slider import CompareSlider, most_different
-from srlib.widgets.wizard.enlarge import Enlargement, Order
-from srlib.widgets.wizard.preview import Patch, invention
+from srlib.widgets.wizard.enlarge import Order
+from srlib.widgets.wizard.preview import ALL, Patch, Pixels, invention
 
 _HERE = Path(__file__).parent
-_ALL = (0.0, 0.0, 1.0, 1.0)
+# An order, and the place of a patch or "" for all of it; no order for the bee.
+Subject = tuple[Order | None, object]
+_DEMO: Subject = (None, "")
 # "" for none, "invented", or the part of the photograph that `uncertainty` looked at, and its map.
 Map = str | tuple[tuple[float, float, float, float], Image.Image]
 
@@ -34,31 +37,23 @@ class Stage:
         large = read_image(_HERE / "bee_after.webp").rgb
         self._demo = [Image.fromarray(image) for image in (imresize(small, 4), large)]
         self._demo_labels = [_label("Before", small.shape), _label("After", large.shape)]
-        self._shown: tuple = ("demo", "")
+        self._shown: tuple[Subject, Map] = (_DEMO, "")
         self.slider = CompareSlider(
             self._demo, self._demo_labels, tools="simple", cover=True, sweep=True
         )
         self.slider.observe(lambda change: change["new"] and on_target(change["new"]), "target")
 
     @property
-    def subject(self) -> object:
-        """What was shown last: "demo", an order with the place of a patch, or an Enlargement."""
+    def subject(self) -> Subject:
+        """What was shown last."""
         return self._shown[0]
-
-    @property
-    def order(self) -> Order | None:
-        """The order of what was shown last."""
-        subject = self.subject
-        if isinstance(subject, Enlargement):
-            return subject.order
-        return None if subject == "demo" else subject[0]
 
     def in_view(self, shape: float) -> tuple[float, float, float, float]:
         """The part of the photograph that is seen on a stage of this width by height.
 
         A patch counts as seen to its edges.
         """
-        if self.slider.part != _ALL:
+        if self.slider.part != ALL:
             return self.slider.part
         width, height = self.slider.sizes[-1]
         reach = [
@@ -71,53 +66,41 @@ class Stage:
 
     def show_demo(self) -> None:
         """Show the bee."""
-        if self.subject != "demo":
+        if self.subject != _DEMO:
             self._show(self._demo, self._demo_labels, cover=True)
-            self._shown = ("demo", "")
+            self._shown = (_DEMO, "")
 
-    def show_patch(self, subject: tuple, patch: Callable[..., Patch], kind: Map) -> None:
-        """Show a patch of a photograph, and where in the photograph it is, and a map of it.
+    def show(self, subject: Subject, make: Callable[[], Patch], kind: Map) -> None:
+        """Show a patch of a photograph or all of it, and where the patch is, and a map of it.
 
         Args:
-            subject: The arguments of `patch`: the order, and the place.
-            patch: Makes the patch.
+            subject: What to show.
+            make: Makes its images, if they are not there.
             kind: The map.
         """
         if self._shown == (subject, kind):
             return
-        order = subject[0]
-        place = {"whole": order.photograph.thumbnail, "part": self.slider.part}
-        if self.subject == subject:
-            images = self.slider.images[:2]
-        else:
-            made = patch(*subject)
-            images = [Image.fromarray(image) for image in (made.before, made.after)]
-            place |= {"part": made.part, "detail": (0.5, 0.5), "cover": True}
-        self._show(images, _labels(order), kind, **place)
+        order, place = subject
+        view = {"whole": order.photograph.thumbnail, "part": self.slider.part}
+        images = self.slider.images[:2]
+        if self.subject != subject:
+            made = make()
+            images = [made.before, made.after]
+            # The page itself keeps to the place where it showed the preview.
+            detail = (0.5, 0.5) if place else most_different(*map(_pil, images))
+            view |= {"part": made.part, "detail": detail, "cover": True}
+        labels = [_label("Before", order.photograph.size), _label("After", order.size)]
+        self._show(images, labels, kind, **view)
         self._shown = (subject, kind)
-
-    def show_result(self, made: Enlargement, kind: Map) -> None:
-        """Show a result, at first where it has changed most; and a map of it.
-
-        The page itself keeps to the place where it showed the preview.
-        """
-        if self._shown == (made, kind):
-            return
-        first = self.subject is not made
-        images = [made.bicubic, made.sr] if first else self.slider.images[:2]
-        detail = most_different(*map(_pil, images)) if first else None
-        whole = made.order.photograph.thumbnail
-        self._show(images, _labels(made.order), kind, whole=whole, cover=first, detail=detail)
-        self._shown = (made, kind)
 
     def _show(
         self,
-        images: list[Image.Image | Picture],
+        images: list[Pixels],
         labels: list[str],
         kind: Map = "",
         *,
         whole: str = "",
-        part: tuple = _ALL,
+        part: tuple = ALL,
         cover: bool = False,
         detail: tuple | None = None,
     ) -> None:
@@ -155,12 +138,10 @@ def _over(image: Image.Image, part: tuple, looked_at: tuple, drawn: Image.Image)
     return canvas
 
 
-def _pil(image: Image.Image | Picture) -> Image.Image:
+def _pil(image: Pixels) -> Image.Image:
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(image)
     return to_pil(eight_bit(image)).convert("RGB") if isinstance(image, Picture) else image
-
-
-def _labels(order: Order) -> list[str]:
-    return [_label("Before", order.photograph.size), _label("After", order.size)]
 
 
 def _label(word: str, size: tuple) -> str:

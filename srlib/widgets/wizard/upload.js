@@ -26,19 +26,15 @@ function makeUpload({ model, el, signal, on, send }) {
 
   async function sendFiles(files) {
     const most = model.get("most");
-    const gesture = uniqueId(); // files that are chosen together replace the previous ones
-    for (const [number, file] of files.slice(0, most).entries()) {
-      const head = { gesture, number, name: file.name, size: file.size, beyond: files.length - most };
-      if (file.size > model.get("limit")) {
-        send({ type: "refused", ...head });
-        continue;
-      }
+    const gesture = uniqueId(); // files that are chosen together belong together
+    for (const file of files.slice(0, most)) {
+      const head = { gesture, name: file.name, size: file.size, beyond: files.length - most };
       let start = 0;
       do {
         const piece = await file.slice(start, start + PIECE).arrayBuffer();
         send({ type: "piece", ...head, start }, [piece]);
         start += PIECE;
-      } while (start < file.size);
+      } while (start < file.size && file.size <= model.get("limit")); // a file that is too large is refused by its head
     }
   }
 

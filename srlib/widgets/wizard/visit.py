@@ -6,18 +6,37 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from srlib.images.picture import Picture
 from srlib.upscaling.enlarge import MAX_SCALE
 from srlib.widgets.duration import duration_text
-from srlib.widgets.wizard.enlarge import Enlargement, Order, Recipe, enlarge, recipes
+from srlib.widgets.wizard.enlarge import Enlargement, Order, enlarge, networks
 from srlib.widgets.wizard.jobs import Cancelled, Job, JobQueue, machine_slot
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.speed import Speed
 
-AUTO = "auto"  # the network that suits each photograph; with "+", by self-ensemble
+AUTO = "auto"  # the network that suits each photograph
 MOST = 24  # photographs at once, and results that are kept
 _PAUSE = 0.2  # seconds between two sentences about progress
+
+
+@dataclass
+class Choice:
+    """What a visitor wants of the photographs that were chosen together.
+
+    Attributes:
+        scale: The factor; 0 to enlarge to `longer_side`.
+        longer_side: Pixels of the result's longer side.
+        model: The name of a network; or "auto" for the one that suits each photograph.
+        best: Whether by self-ensemble.
+        wanted_scale: The factor that was chosen, where `scale` is smaller so that it fits.
+    """
+
+    scale: int
+    longer_side: int
+    model: str
+    best: bool
+    wanted_scale: int
 
 
 class Visit:
@@ -29,11 +48,8 @@ class Visit:
         current: The number of the photograph that is shown.
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
         failed: Orders that could not be carried out.
-        recipes: The recipes on this machine, by name.
-        scale: The chosen factor; 0 to enlarge to `longer_side`.
-        longer_side: Pixels of the result's longer side.
-        model: The name of the chosen recipe; or "auto" or "auto+" for the one that suits each
-            photograph.
+        networks: The networks on this machine: the scales of each name.
+        choice: What is wanted of the photograph that is shown; of the next one, while there is none.
         sentence: The state of the work in words.
         done: The fraction of the work done, 0 to 1; None while unknown.
         fraction: The same of the running job alone.
@@ -43,16 +59,14 @@ class Visit:
         self.current = 0
         self.failed: list[Order] = []
         self.results: list[Enlargement] = []
-        self.recipes = recipes()
-        self.scale = self.scales[-1]
-        self.longer_side = 1000
-        self.model = AUTO
+        self.networks = networks()
+        largest = self.scales[-1]
+        self.choice = Choice(largest, 1000, AUTO, best=False, wanted_scale=largest)
         self.sentence = ""
         self.done: float | None = None
         self.fraction: float | None = None
-        self.speed = Speed()
-        self._groups: dict[Photograph, int] = {}  # photographs with one number belong together
-        self._wanted_scale = self.scale
+        # Photographs that were chosen together share one choice.
+        self._choices: dict[Photograph, Choice] = {}
         self._started: list[Job] = []
         self._batch = 0
         self._queue = JobQueue(self._work, self._on_end)
@@ -83,27 +97,29 @@ class Visit:
             together: Whether they belong to those that were taken last.
         """
         with self._lock:
-            group = max(self._groups.values(), default=0) + (not together)
+            latest = list(self._choices.values())[-1:]
+            choice = latest[0] if together and latest else replace(self.choice)
             for photograph in photographs:
-                self._groups.pop(photograph, None)  # it moves to the end
-                self._groups[photograph] = group
+                self._choices.pop(photograph, None)  # it moves to the end
+                self._choices[photograph] = choice
             for oldest in self.photographs[:-MOST]:
-                del self._groups[oldest]
-            self.current = list(self._groups.values()).index(group)
+                del self._choices[oldest]
+            self.choice = choice
+            self.current = self.photographs.index(self.group[0])
             longer = max(self.photographs[self.current].size)
-            if not longer <= self.longer_side <= MAX_SCALE * longer:
-                self.longer_side = 2 * longer
-            if self._wanted_scale:
-                fitting = [s for s in self.scales if s <= self._wanted_scale and self.fits(s)]
-                self.scale = fitting[-1] if fitting else self._wanted_scale
+            if not longer <= choice.longer_side <= MAX_SCALE * longer:
+                choice.longer_side = 2 * longer
+            if choice.wanted_scale:
+                fitting = [s for s in self.scales if s <= choice.wanted_scale and self.fits(s)]
+                choice.scale = fitting[-1] if fitting else choice.wanted_scale
             self._chosen()
 
     def remove(self) -> None:
         """Remove the photograph that is shown."""
         with self._lock:
-            del self._groups[self.photographs[self.current]]
-            if self._groups:
-                self.look_at(min(self.current, len(self._groups) - 1))
+            del self._choices[self.photographs[self.current]]
+            if self._choices:
+                self.look_at(min(self.current, len(self._choices) - 1))
             else:
                 self.current = 0
                 self._chosen()
@@ -111,71 +127,54 @@ class Visit:
     @property
     def photographs(self) -> list[Photograph]:
         """The photographs of the visit, the latest last."""
-        return list(self._groups)
+        return list(self._choices)
 
     @property
     def group(self) -> list[Photograph]:
         """The photographs that were chosen together with the one that is shown."""
-        if not self._groups:
-            return []
-        number = list(self._groups.values())[self.current]
-        return [photograph for photograph, group in self._groups.items() if group == number]
+        return [p for p, choice in self._choices.items() if choice is self.choice]
 
     def choose(
-        self, *, scale: int | None = None, longer_side: int | None = None, model: str | None = None
+        self,
+        *,
+        scale: int | None = None,
+        longer_side: int | None = None,
+        model: str | None = None,
+        best: bool | None = None,
     ) -> None:
-        """Choose a factor, or a size in pixels, and the network.
+        """Choose a factor, or a size in pixels, and the network; what is None stays as it is.
 
         Args:
-            scale: The factor; unchanged if None.
+            scale: The factor.
             longer_side: Pixels of the result's longer side, instead of a factor.
-            model: "edsr-lite", or "edsr-lite+" for self-ensemble, and so on; "auto" or "auto+" for
-                the one that suits each photograph; unchanged if None.
+            model: "edsr-lite" and so on; "auto" for the one that suits each photograph.
+            best: Whether by self-ensemble, which takes eight times as long.
 
         Raises:
             ValueError: If the network is not on this machine at this scale.
         """
-        model = model or self.model
-        scale = 0 if longer_side else scale or self.scale
+        model = model or self.choice.model
+        scale = 0 if longer_side else scale or self.choice.scale
         if not self.offers(model, scale):
             asked = f"{model} x{scale}" if scale else model
-            there = ", ".join(
-                f"{recipe.name} x{s}"
-                for recipe in self.recipes.values()
-                if recipe.passes == 1
-                for s in sorted(recipe.configs)
-            )
+            there = ", ".join(f"{name} x{s}" for name in self.networks for s in self.networks[name])
             raise ValueError(
                 f"{asked} is not on this machine; there are {there}. Lesson 02 downloads others."
             )
         with self._lock:
-            self.model = model
-            self.scale = self._wanted_scale = scale
-            self.longer_side = longer_side or self.longer_side
+            self.choice.model = model
+            self.choice.best = self.choice.best if best is None else best
+            self.choice.scale = scale
+            self.choice.wanted_scale = scale
+            self.choice.longer_side = longer_side or self.choice.longer_side
             self._chosen()
 
     def look_at(self, index: int) -> None:
-        """Show the photograph of this number: its latest result, with the choice that made it."""
+        """Show the photograph of this number, with the choice that was made for it."""
         with self._lock:
             self.current = index
-            order = self.latest(self.photographs[index])
-            if order and order != self.order:
-                self.scale = order.scale or 0
-                self._wanted_scale = order.scale or self._wanted_scale
-                self.longer_side = order.longer_side or self.longer_side
-                models = (self.model, AUTO, f"{AUTO}+", order.recipe.name)
-                self.model = next(
-                    model
-                    for model in models
-                    if self._recipe(order.photograph, self.scale, model) == order.recipe
-                )
+            self.choice = self._choices[self.photographs[index]]
             self._chosen()
-
-    def latest(self, photograph: Photograph) -> Order | None:
-        """The last order for a photograph that was made, or is running or waiting."""
-        made = [result.order for result in self.results]
-        orders = [order for order in made + self.unfinished if order.photograph == photograph]
-        return orders[-1] if orders else None
 
     def _chosen(self) -> None:
         """After a new choice."""
@@ -186,18 +185,17 @@ class Visit:
     @property
     def order(self) -> Order | None:
         """The order for the photograph that is shown."""
-        return self._order(self.photographs[self.current], self.scale) if self._groups else None
+        return self.order_for(self.photographs[self.current]) if self._choices else None
 
     @property
     def scales(self) -> list[int]:
         """The factors that any network on this machine offers, smallest first."""
-        return sorted({scale for recipe in self.recipes.values() for scale in recipe.configs})
+        return sorted({scale for scales in self.networks.values() for scale in scales})
 
     def offers(self, model: str, scale: int) -> bool:
         """Whether a network is on this machine at a scale; 0 stands for a size in pixels."""
-        if model in (AUTO, f"{AUTO}+"):
-            return scale in (0, *self.scales)
-        return model in self.recipes and scale in (0, *self.recipes[model].configs)
+        scales = self.scales if model == AUTO else self.networks.get(model)
+        return bool(scales) and scale in (0, *scales)
 
     def fits(self, scale: int) -> bool:
         """Whether all chosen photographs can be enlarged by a factor in memory here."""
@@ -255,7 +253,7 @@ class Visit:
     @property
     def picture(self) -> Picture | None:
         """The photograph that is shown."""
-        return self.photographs[self.current].read() if self._groups else None
+        return self.photographs[self.current].read() if self._choices else None
 
     @property
     def result(self) -> Enlargement | None:
@@ -279,41 +277,40 @@ class Visit:
 
     def orders(self, *, scale: int | None = None) -> list[Order]:
         """The orders that `start` would give, by default for the chosen factor."""
-        scale = self.scale if scale is None else scale
-        return [self._order(photograph, scale) for photograph in self.group]
+        return [self.order_for(photograph, scale) for photograph in self.group]
 
-    def _order(self, photograph: Photograph, scale: int) -> Order:
-        size = {"scale": scale} if scale else {"longer_side": self.longer_side}
-        return Order(photograph, self._recipe(photograph, scale, self.model), **size)
+    def order_for(self, photograph: Photograph, scale: int | None = None) -> Order:
+        """The order that the choice for a photograph makes, by default for its chosen factor."""
+        choice = self._choices[photograph]
+        if scale is not None:
+            choice = replace(choice, scale=scale)
+        factor = choice.scale or choice.longer_side / max(photograph.size)
+        model = choice.model
+        if model == AUTO:
+            model = self._suitable(photograph, choice, factor)
+        size = {"scale": choice.scale} if choice.scale else {"longer_side": choice.longer_side}
+        model_scale = _reaching(factor, self.networks[model])
+        return Order(photograph, model, model_scale, choice.best, **size)
 
-    def _recipe(self, photograph: Photograph, scale: int, model: str) -> Recipe:
-        """The recipe of a name, or for "auto" the one that suits, if it is on this machine."""
-        if not model.startswith(AUTO):
-            return self.recipes[model]
-        factor = scale or self.longer_side / max(photograph.size)
-        wanted = next((s for s in self.scales if s >= factor), self.scales[-1])
-        plus = model.endswith("+")
-        name = advice(photograph, wanted, self_ensemble=plus).checkpoint + "+" * plus
-        if self.offers(name, scale):
-            return self.recipes[name]
-        return next(
-            recipe
-            for recipe in self.recipes.values()
-            if self.offers(recipe.name, scale) and (recipe.passes > 1) == plus
-        )
+    def _suitable(self, photograph: Photograph, choice: Choice, factor: float) -> str:
+        """The network that suits, or any other one if that is not on this machine."""
+        model_scale = _reaching(factor, self.scales)
+        name = advice(photograph, model_scale, self_ensemble=choice.best).checkpoint
+        names = (name, *self.networks)
+        return next(name for name in names if self.offers(name, choice.scale))
 
     def _work(self, job: Job) -> Enlargement:
         """In the queue's thread."""
-        said = 0.0
+        shown_at = 0.0
 
         def on_progress(fraction: float) -> None:
-            nonlocal said
+            nonlocal shown_at
             job.check()
             now = time.monotonic()
             if fraction >= 1:
                 self._say(job, "saving", 1.0)
-            elif now - said > _PAUSE:
-                said = now
+            elif now - shown_at > _PAUSE:
+                shown_at = now
                 left = duration_text((now - began) / fraction * (1 - fraction))
                 self._say(job, f"about {left} left", fraction)
 
@@ -322,10 +319,8 @@ class Visit:
 
         with machine_slot(job.check, on_wait):
             began = time.monotonic()
-            self._say(job, in_words(self.speed.seconds(job.order)))
-            made = enlarge(job.order, on_progress, batch=self._batch)
-            self.speed.correct(job.order, time.monotonic() - began)
-            return made
+            self._say(job, f"about {duration_text(job.order.seconds)}")
+            return enlarge(job.order, on_progress, batch=self._batch)
 
     def _say(self, job: Job, state: str, fraction: float | None = None) -> None:
         with self._lock:
@@ -351,6 +346,11 @@ class Visit:
             self.changed()
 
 
+def _reaching(factor: float, scales: Sequence[int]) -> int:
+    """The smallest scale that is enough for a factor, or else the largest."""
+    return next((scale for scale in scales if scale >= factor), scales[-1])
+
+
 def refusal(orders: Sequence[Order]) -> str:
     """Why these orders cannot be carried out here, or ""."""
     try:
@@ -359,11 +359,6 @@ def refusal(orders: Sequence[Order]) -> str:
     except ValueError as reason:
         return str(reason)
     return ""
-
-
-def in_words(seconds: float | None) -> str:
-    """A forecast as text."""
-    return "a few seconds" if seconds is None else f"about {duration_text(seconds)}"
 
 
 def _summary(jobs: Sequence[Job]) -> str:

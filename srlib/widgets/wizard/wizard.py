@@ -10,20 +10,40 @@ import numpy as np
 
 from srlib.images.picture import eight_bit
 from srlib.upscaling.enlarge import MAX_SCALE
+from srlib.widgets.duration import duration_text
 from srlib.widgets.wizard.enlarge import MAX_RESULT_PIXELS, Order
-from srlib.widgets.wizard.jobs import Cancelled, Job, machine_slot
+from srlib.widgets.wizard.jobs import Job, JobQueue, machine_slot
 from srlib.widgets.wizard.page import Page, zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
-from srlib.widgets.wizard.preview import Latest, Patch, check_on_itself, enlarge_patch, uncertainty
+from srlib.widgets.wizard.preview import (
+    ALL,
+    Patch,
+    check_on_itself,
+    enlarge_patch,
+    uncertainty,
+)
 from srlib.widgets.wizard.scratch import Scratch
-from srlib.widgets.wizard.stage import Map, Stage, area
-from srlib.widgets.wizard.visit import AUTO, MOST, Visit, in_words, refusal
+from srlib.widgets.wizard.stage import Map, Stage, Subject, area
+from srlib.widgets.wizard.visit import AUTO, MOST, Visit, refusal
 
 _INVENTED = "Bright: what was added to ordinary enlargement. Black: nothing was."
 _UNSURE = (
     "Enlarged eight times, turned and mirrored. Bright: the eight differ, mostly at edges. "
     "Black: they agree, even if all are wrong."
 )
+
+_TITLES = {  # the kind of picture that a network is good for
+    "edsr-lite": "Clean photo",
+    "edsr-lite-photo": "Web photo",
+    "edsr-baseline-srlib": "Clean photo, finer",
+    "edsr-baseline": "Clean photo, finer",
+    "edsr": "Clean photo, finest",
+}
+_FAULTS = {
+    "Noise": "Specks of random brightness and colour, as in photos taken in the dark",
+    "Compression marks": "JPEG and WebP store a photo in small squares. Strong compression makes "
+    "their edges visible, and ripples beside lines. The course calls them JPEG blocks.",
+}
 
 
 class ImageWizard(Visit):
@@ -43,7 +63,7 @@ class ImageWizard(Visit):
     Example:
         >>> wizard = ImageWizard()
         >>> wizard.choose(scale=2, model="edsr-lite")
-        >>> wizard.scale
+        >>> wizard.choice.scale
         2
     """
 
@@ -57,7 +77,6 @@ class ImageWizard(Visit):
         self._pixels: tuple[Photograph, np.ndarray] | None = None  # those of the last patch
         self._kept: list[Order] = []  # downloaded
         self._finding = ""  # about the photograph, by a question of the visitor's
-        self._question = Job(None)  # the last one
         self._unsure: tuple | None = None  # the subject of the last uncertainty map, and the map
         self._stage = Stage(self._on_target)
         actions = {
@@ -73,8 +92,8 @@ class ImageWizard(Visit):
         }
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
-        self._drawing = Latest(self._on_undrawable)
-        self._answering = Latest(self._on_unanswered)
+        self._drawing = JobQueue(lambda job: job.order(), self._on_drawn)
+        self._answering = JobQueue(self._answer, self._on_answer)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
         self._land()
@@ -91,7 +110,7 @@ class ImageWizard(Visit):
 
     def take(self, photographs: Sequence[Photograph], *, together: bool = False) -> None:
         if self._page.landing:
-            self._groups.clear()  # the sample there was nobody's choice
+            self._choices.clear()  # the sample there was nobody's choice
         self._page.landing = False
         super().take(photographs, together=together)
 
@@ -109,27 +128,20 @@ class ImageWizard(Visit):
 
     def _forget(self) -> None:
         """Drop the last question, and the answer to it."""
-        self._question.cancel()
+        self._answering.cancel()
         self._page.asking = False
         self._finding = ""
 
     def _on_shown(self, shape: float) -> None:
         """The page has been painted, or has changed its shape."""
-        first = not self._painted
         self._painted = True
         self._shape = shape
         self.changed()
-        if first:  # now there is time to measure how fast the networks are
-            recipes = [*(order.recipe for order in self.orders()), *self.recipes.values()]
-            configs = [config for recipe in recipes for config in recipe.configs.values()]
-            self.speed.measure(configs, lambda: self.busy or self._drawing.busy, self.progressed)
 
     def _on_file(self, content: bytes, name: str, gesture: str) -> None:
         photograph = Photograph.open(content, name)
         self.take([photograph], together=gesture == self._gesture)
         self._gesture = gesture
-        if photograph.note:
-            self._page.add_problem(photograph.note)
 
     def _on_sample(self, index: int) -> None:
         self._page.clear_problems()
@@ -152,13 +164,13 @@ class ImageWizard(Visit):
         model: str | None = None,
         best: bool | None = None,
     ) -> None:
-        scale = self.scale if scale is None else scale
-        best = self.model.endswith("+") if best is None else best
-        model = (model or self.model).removesuffix("+") + ("+" if best else "")
+        choice = self.choice
+        scale = choice.scale if scale is None else scale
+        model = model or choice.model
         if not self.offers(model, scale):
-            model = AUTO + ("+" if best else "")
-        side = None if scale else longer_side or self.longer_side
-        self.choose(scale=scale, longer_side=side, model=model)
+            model = AUTO
+        side = None if scale else longer_side or choice.longer_side
+        self.choose(scale=scale, longer_side=side, model=model, best=best)
 
     def _on_start(self) -> None:
         try:
@@ -184,7 +196,8 @@ class ImageWizard(Visit):
         self.changed()
 
     def _look_where_unsure(self, say: Callable[[float], None]) -> str:
-        subject, order = self._stage.subject, self._stage.order
+        subject = self._stage.subject
+        order, _ = subject
         part = self._stage.in_view(self._shape)
         with machine_slot(lambda: say(0), lambda: None):
             looked_at, drawn = uncertainty(order, self._rgb(order.photograph), part, say)
@@ -204,38 +217,40 @@ class ImageWizard(Visit):
             doing: What is done meanwhile.
             answer: Returns the answer; may call its argument with the fraction done.
         """
-        question = self._question = Job(doing)
         self._page.asking = True
         self._finding = f"{doing} …"
         self.progressed()
+        self._answering.put((doing, answer))
+
+    def _answer(self, question: Job) -> str:
+        """In the thread of the questions."""
+        doing, answer = question.order
 
         def say(fraction: float) -> None:
             question.check()
             self._finding = f"{doing}: {fraction:.0%} …"
             self.progressed()
 
-        def work() -> None:
-            finding = answer(say)
-            with self._lock:
-                question.check()
-                self._page.asking = False
-                self._finding = finding
-                self.changed()
+        return answer(say)
 
-        self._answering.put(work)
-
-    def _on_unanswered(self, error: Exception) -> None:
-        if not isinstance(error, Cancelled):
+    def _on_answer(self, question: Job) -> None:
+        with self._lock:
+            if question.is_cancelled:
+                return
             self._forget()
-            self._on_undrawable(error)
-            self.progressed()
+            if question.error:
+                self._on_undrawable(question.error)
+            else:
+                self._finding = question.result
+            self.changed()
 
     def _make_file(
         self, what: str = "", kind: str = "PNG", metadata: bool = True
     ) -> tuple[str, Scratch]:
         """The name and the content of a download: of the result on show, or a zip of its batch."""
         if what == "all":
-            name, content = "enlarged.zip", zip_of(self.batch, kind, metadata=metadata)
+            name = "enlarged.zip"
+            content = zip_of(self.batch, kind, metadata=metadata)
             self._kept += [made.order for made in self.batch]
         else:
             name, content = self.result.file(kind, metadata=metadata)
@@ -258,29 +273,21 @@ class ImageWizard(Visit):
             self._draw_job()
 
     def _draw_strip(self) -> None:
-        """The photographs: of those on show the present order, of others the latest one."""
+        """The photographs, each with the order that its choice makes."""
         if self._page.landing:
             self._page.strip = []
             return
-        shown = {order.photograph: order for order in self.orders()}
+        orders = [self.order_for(photograph) for photograph in self.photographs]
         self._page.strip = [
-            self._tile(
-                shown.get(photograph)
-                or self.latest(photograph)
-                or self._order(photograph, self.scale),
-                number == self.current,
-            )
-            for number, photograph in enumerate(self.photographs)
+            {
+                "name": order.photograph.name,
+                "text": f"{order.scale}×" if order.scale else f"{order.longer_side} px",
+                "thumbnail": order.photograph.thumbnail,
+                "state": self._state(order),
+                "current": number == self.current,
+            }
+            for number, order in enumerate(orders)
         ]
-
-    def _tile(self, order: Order, current: bool) -> dict:
-        return {
-            "name": order.photograph.name,
-            "text": f"{order.scale}×" if order.scale else f"{order.longer_side} px",
-            "thumbnail": order.photograph.thumbnail,
-            "state": self._state(order),
-            "current": current,
-        }
 
     def _state(self, order: Order) -> str:
         unfinished = self.unfinished
@@ -292,35 +299,29 @@ class ImageWizard(Visit):
 
     def _draw_choices(self) -> None:
         page = self._page
-        best = self.model.endswith("+")
+        choice = self.choice
         order = self.order
+        longer = max(order.photograph.size) if order else 1
         page.chosen = {
-            "scale": self.scale,
-            "longer_side": max(order.size) if order and self.scale else self.longer_side,
-            "model": self.model.removesuffix("+"),
-            "best": best,
-            "lengths": self._lengths(),
+            "scale": choice.scale,
+            "longer_side": max(order.size) if order and choice.scale else choice.longer_side,
+            "model": choice.model,
+            "best": choice.best,
+            "lengths": [longer, MAX_SCALE * longer],
         }
         page.scales = [self._scale(scale) for scale in self.scales]
         page.networks = [{"name": AUTO, "title": "Auto: chosen for each photo"}] + [
-            {"name": name, "title": f"{recipe.title} ({name})"}
-            for name, recipe in self.recipes.items()
-            if self.offers(name, self.scale) and recipe.passes == 1
+            {"name": name, "title": f"{_TITLES.get(name, name)} ({name})"}
+            for name in self.networks
+            if self.offers(name, choice.scale)
         ]
         page.kind = self._kind()
-
-    def _lengths(self) -> list[int]:
-        """The least and the most pixels of the longer side."""
-        if self.order is None:
-            return [1, 1]
-        longer = max(self.order.photograph.size)
-        return [longer, MAX_SCALE * longer]
 
     def _scale(self, scale: int) -> dict:
         """The offer of a factor."""
         orders = self.orders(scale=scale)
         made = self.order is not None and any(
-            result.order == self._order(self.order.photograph, scale) for result in self.results
+            result.order == self.order_for(self.order.photograph, scale) for result in self.results
         )
         reason = refusal(orders)
         refused = bool(reason)
@@ -334,14 +335,15 @@ class ImageWizard(Visit):
         order = self.order
         if order is None or self._page.landing:
             return {"title": "Auto", "reason": "Chosen for each photo"}
-        title = order.recipe.title
-        if not self.model.startswith(AUTO):
+        title = _TITLES.get(order.model, order.model)
+        if self.choice.model != AUTO:
             return {"title": title, "reason": "Your choice"}
-        fault = advice(order.photograph, self.scale or 4).fault
+        fault = advice(order.photograph, self.choice.scale or 4).fault
         done = "removed" if self.result else "will be removed"
         return {
             "title": f"Auto: {title[0].lower()}{title[1:]}",
             "reason": f"{fault} {done}" if fault else "Nothing to clean up",
+            "explanation": _FAULTS.get(fault, ""),
         }
 
     def _draw_job(self) -> None:
@@ -351,24 +353,18 @@ class ImageWizard(Visit):
         made = [result.order for result in self.results]
         todo = [order for order in orders if order not in made and order not in unfinished]
         page.busy = bool(unfinished)
+        page.made = bool(self.result)
         page.done = self.done
         page.fraction = self.fraction
-        page.together = len(self.batch) if self.result else 0
+        page.together = len(self.batch)
         page.unsaved = any(order not in self._kept for order in made)
         page.ready = bool(todo) and not refusal(orders)
         if self.result:
-            page.action, page.label = "download", "Download"
-        elif unfinished and not todo:
-            page.action = "none"
+            page.label = "Download"
+        elif unfinished:
+            page.label = "Enlarge next"
         else:
-            page.action = "enlarge"
-            page.label = (
-                "Enlarge next"
-                if unfinished
-                else f"Enlarge {len(todo)} photos"
-                if len(todo) > 1
-                else "Enlarge"
-            )
+            page.label = f"Enlarge {len(todo)} photos" if len(todo) > 1 else "Enlarge"
         page.sentence = self._finding or self.sentence or self._outlook(orders)
 
     def _outlook(self, orders: list[Order]) -> str:
@@ -379,15 +375,13 @@ class ImageWizard(Visit):
             return reason
         if self.result:
             return self.result.order.in_words
-        seconds = [self.speed.seconds(order) for order in orders]
-        forecast = in_words(None if None in seconds else sum(seconds))
+        forecast = f"about {duration_text(sum(order.seconds for order in orders))}"
         height, width = self.order.size
         most = f"{MAX_RESULT_PIXELS / 1e6:.0f} megapixels"
         if any(order.is_streamed for order in orders):
-            time = "minutes" if None in seconds else forecast
             return (
                 f"{self.order.in_words} More than {most} are not shown here: they are saved as a "
-                f"TIFF, without the camera’s notes, in {time}."
+                f"TIFF, without the camera’s notes, in {forecast}."
             )
         larger = [offer["text"] for offer in self._page.scales if offer["reason"]]
         if larger:
@@ -395,7 +389,7 @@ class ImageWizard(Visit):
                 f"{self.order.in_words} From {larger[0]} on it has more than {most}: "
                 "too large to show, but not to save."
             )
-        if self._painted and self._stage.order != self.order:
+        if self._painted and self._stage.subject[0] != self.order:
             return "The preview is coming …"
         if len(orders) > 1:
             return f"This is a preview. All {len(orders)} photos take {forecast}."
@@ -410,17 +404,19 @@ class ImageWizard(Visit):
         made = self.result
         order = made.order if made else self.order
         if self._page.landing or order is None:
-            self._drawing.put(self._stage.show_demo)
+            self._put_drawing(self._stage.show_demo)
             return
-        subject = (order, self._center, self._shape)
+        center = self._center
+        shape = self._shape
         if made and not order.is_streamed:
-            kind = self._map_of(made)
-            self._draw(order, lambda: self._stage.show_result(made, kind))
+            self._draw((order, ""), lambda: Patch(ALL, made.bicubic, made.sr))
         elif not refusal([order]):
-            kind = self._map_of(subject)
-            self._draw(order, lambda: self._stage.show_patch(subject, self._patch, kind))
+            self._draw(
+                (order, (center, shape)),
+                lambda: enlarge_patch(order, self._rgb(order.photograph), center, shape),
+            )
 
-    def _map_of(self, subject: object) -> Map:
+    def _map_of(self, subject: Subject) -> Map:
         """The chosen map; uncertainty is known of one subject only."""
         if self._page.map == "unsure":
             if self._unsure[0] == subject:
@@ -428,21 +424,29 @@ class ImageWizard(Visit):
             self._page.map = "invented"
         return self._page.map
 
-    def _draw(self, order: Order, show: Callable[[], None]) -> None:
+    def _draw(self, subject: Subject, make: Callable[[], Patch]) -> None:
         """Draw in the thread of the stage, and until then hide another photograph there."""
+        kind = self._map_of(subject)
+        photograph = subject[0].photograph
 
         def draw() -> None:
-            before = self._stage.order
-            if before is None or before.photograph != order.photograph:
+            before, _ = self._stage.subject
+            if before is None or before.photograph != photograph:
                 version = self._stage.slider.version + 1
-                self._page.veil = {"picture": order.photograph.thumbnail, "version": version}
-            show()
+                self._page.veil = {"picture": photograph.thumbnail, "version": version}
+            self._stage.show(subject, make, kind)
             self.progressed()
 
-        self._drawing.put(draw)
+        self._put_drawing(draw)
 
-    def _patch(self, order: Order, center: tuple | None, shape: float) -> Patch:
-        return enlarge_patch(order, self._rgb(order.photograph), center, shape)
+    def _put_drawing(self, draw: Callable[[], None]) -> None:
+        """Draw soon, in place of what waits to be drawn."""
+        self._drawing.cancel()
+        self._drawing.put(lambda: draw())  # never equal to another job
+
+    def _on_drawn(self, drawing: Job) -> None:
+        if drawing.error and not drawing.is_cancelled:
+            self._on_undrawable(drawing.error)
 
     def _rgb(self, photograph: Photograph) -> np.ndarray:
         """The pixels of a photograph; those of the last one are kept."""
@@ -452,7 +456,7 @@ class ImageWizard(Visit):
             self._pixels = pixels
         return pixels[1]
 
-    def _on_undrawable(self, error: Exception) -> None:
+    def _on_undrawable(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
             reason = "The comparison does not fit into memory, but the download works."
         else:
