@@ -17,7 +17,9 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +108,30 @@ def parts(folder: Path, basicsr: Path | None, rounds: int) -> list[str]:
 
 
 def folders(folder: Path, scratch: Path, count: int, rounds: int) -> list[str]:
-    job = partial(create_low_res_images_recursive, folder, scratch / "LR", SCALE, overwrite=True)
-    [seconds] = best_times({"LR folder": job}, rounds).values()
-    lines = ["| folder, workers | images per second |", "|---|---|"]
-    return [*lines, f"| threads, {os.cpu_count()} | {count / seconds:.2f} |"]
+    cores = [1, 2] if os.cpu_count() <= 2 else [1, 2, os.cpu_count()]
+    spawn = get_context("spawn")
+    executors: dict[str, Executor] = {f"threads, {n}": ThreadPoolExecutor(n) for n in cores}
+    executors |= {f"processes, {n}": ProcessPoolExecutor(n, mp_context=spawn) for n in cores}
+    jobs = {
+        name: partial(
+            create_low_res_images_recursive,
+            folder,
+            scratch / name,
+            SCALE,
+            executor=executor,
+            overwrite=True,
+        )
+        for name, executor in executors.items()
+    }
+    best_times(jobs, 1)  # starts the processes
+    times = best_times(jobs, rounds)
+    for executor in executors.values():
+        executor.shutdown()
+    lines = ["| folder, workers | images per second | times one worker |", "|---|---|---|"]
+    for name, seconds in times.items():
+        one = times[name.split(",")[0] + ", 1"]
+        lines.append(f"| {name} | {count / seconds:.2f} | {one / seconds:.2f} |")
+    return lines
 
 
 def main() -> None:

@@ -196,7 +196,7 @@ def check_dataset(
     found: list[_Finding] = []
     files: list[Path] = []
     try:
-        listing = list_pictures(root).needed()
+        listing = list_pictures(root)
         files = listing.pictures
         reasons = Counter(listing.passed_over.values()).most_common()
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons)

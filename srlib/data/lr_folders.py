@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -23,14 +24,14 @@ def create_low_res_images_recursive(
     *,
     method: str | Degradation = "matlab",
     seed: int = 0,
+    executor: Executor | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
 ) -> FolderReport:
     """Make the LR image of every picture under a folder, as a PNG at the same place in another.
 
-    All cores work. Each HR image is cropped to a multiple of `scale` and shrunk. Depth and gray are
-    kept, alpha is left out. A picture that cannot be read is reported with the reason, and the
-    others are made.
+    Each HR image is cropped to a multiple of `scale` and shrunk. Depth and gray are kept, alpha is
+    left out. A picture that cannot be read is reported with the reason, and the others are made.
 
     A run that was killed can be started again: it ends with the same files, byte for byte. Files
     of the same recipe are kept; a file of another recipe is reported. Several runs may share a
@@ -43,6 +44,9 @@ def create_low_res_images_recursive(
         method: "matlab" (antialiased bicubic, on which all published numbers rest), "pillow" (its
             bicubic, which differs in one value of six), or a `Degradation` of this scale.
         seed: Chooses the noise of a `Degradation`, together with the picture's path.
+        executor: Makes the images on its workers, which see both folders under the same paths: a
+            ProcessPoolExecutor, or Dask's `Client.get_executor()` for several machines. None
+            uses all cores of this one.
         overwrite: Make all images again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
 
@@ -73,6 +77,8 @@ def create_low_res_images_recursive(
     target_dir = Path(target_dir).expanduser()
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
     listing = list_pictures(source_dir)
+    if executor:
+        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
     # The threads share the cores, so BLAS must not start as many again in each.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         return job.run(listing.pictures, threads, on_progress, listing.passed_over)
@@ -84,6 +90,7 @@ class _LowRes(FolderJob):
 
     degradation: Degradation
     seed: int
+    coordinator: int = field(default_factory=os.getpid)  # the process that runs the job
 
     def recipe(self) -> dict:
         # Without noise the seed makes no difference.
@@ -93,4 +100,12 @@ class _LowRes(FolderJob):
         }
 
     def make(self, source: Path, name: str, result: Path) -> None:
+        if os.getpid() != self.coordinator:
+            _one_blas_thread()
         write_image(result, self.degradation(read_image(source).array, self.seed, name=name))
+
+
+@cache
+def _one_blas_thread() -> None:
+    """Once in each worker process: there are as many of them as cores."""
+    threadpool_limits(1, user_api="blas")

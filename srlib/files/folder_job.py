@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,9 +49,11 @@ class FolderReport:
 class FolderJob(ABC):
     """Makes one file from each picture of a folder; a subclass says how.
 
+    The job is pickled for the workers of an executor, so it should be small.
+
     Attributes:
-        source_dir: The folder of the pictures.
-        target_dir: The folder of the results.
+        source_dir: The folder of the pictures, seen by all workers under this path.
+        target_dir: The folder of the results, likewise.
         suffix: The suffix of the results, such as ".png".
         overwrite: Replace files that are there already, whoever made them.
     """
@@ -69,10 +71,17 @@ class FolderJob(ABC):
     def make(self, source: Path, name: str, result: Path) -> None:
         """Make the file `result` from the picture `source`, called `name` within the folder."""
 
+    def for_workers(self, scratch: Path) -> FolderJob:
+        """This job as it travels to an executor; `scratch` is a folder that all workers see."""
+        return self
+
+    def cancel(self) -> None:  # noqa: B027, a hook
+        """Ask threads of this process to give up their work, at the end of a run."""
+
     def run(
         self,
         names: Sequence[Path],
-        threads: Executor | None = None,
+        executor: Executor | None = None,
         on_progress: Progress | None = None,
         passed_over: Mapping[Path, str] | None = None,
     ) -> FolderReport:
@@ -83,7 +92,7 @@ class FolderJob(ABC):
 
         Args:
             names: The pictures, relative to the source folder.
-            threads: They make the files; without them the files are made one after the other.
+            executor: Its workers make the files; without one they are made one after the other.
             on_progress: Called after each picture.
             passed_over: Goes into the report.
 
@@ -96,17 +105,20 @@ class FolderJob(ABC):
         report.passed_over.update(
             (printable(path), why) for path, why in (passed_over or {}).items()
         )
+        # Asked once, here: a worker may have to make a file twice, if its first answer was lost.
+        there = {name for name in names if os.path.lexists(self.target(name))}
         with scratch_folder(self.target_dir) as scratch:
             faults = self._faults_of_names(names)
             report.failed.update((printable(name), fault) for name, fault in faults.items())
             sound = [name for name in names if name not in faults]
-            outcomes = self._outcomes(sound, scratch, threads)
+            outcomes = self._outcomes(sound, scratch, executor)
             with closing(outcomes):  # cancels those not begun, if on_progress raises
                 for done, (name, state, reason) in enumerate(outcomes, 1 + len(faults)):
                     if state == "failed":
                         report.failed[printable(name)] = printable(reason)
                     else:
-                        made = report.skipped if state == "skipped" else report.written
+                        kept = state == "skipped" and name in there
+                        made = report.skipped if kept else report.written
                         made.append(printable(name.with_suffix(self.suffix)))
                     if on_progress:
                         on_progress(done, len(names))
@@ -132,20 +144,26 @@ class FolderJob(ABC):
         return faults
 
     def _outcomes(
-        self, names: Sequence[Path], scratch: Path, threads: Executor | None
+        self, names: Sequence[Path], scratch: Path, executor: Executor | None
     ) -> Iterator[tuple[Path, str, str]]:
         """(name, "written" | "skipped" | "failed", reason) of each picture, in their order."""
-        if threads is None:
+        if executor is None:
             yield from (self.attempt(name, scratch) for name in names)
             return
-        futures = [threads.submit(self.attempt, name, scratch) for name in names]
+        job = self.for_workers(scratch)
+        futures = [_submit(executor, job.attempt, name, scratch) for name in names]
         try:
-            yield from (future.result() for future in futures)
+            for name, future in zip(names, futures, strict=True):
+                try:
+                    yield future.result()
+                except Exception as error:
+                    yield name, "failed", f"The worker died, so call again ({_reason(error)})."
         finally:
+            self.cancel()
             wait([future for future in futures if not future.cancel()])
 
     def attempt(self, name: Path, scratch: Path) -> tuple[Path, str, str]:
-        """Keep or make one file. Any exception becomes the reason of the failure."""
+        """Keep or make one file, in a worker. Any exception becomes the reason of the failure."""
         half_made = scratch / f"{os.urandom(8).hex()}{self.suffix}"
         try:
             return name, self._keep_or_make(name, half_made), ""
@@ -173,6 +191,16 @@ class FolderJob(ABC):
         write_recipe(half_made, steps)
         os.replace(half_made, target)
         return "written"
+
+
+def _submit(executor: Executor, function: Callable, *args) -> Future:
+    """`executor.submit`; for an executor whose workers have died, a future that says so."""
+    try:
+        return executor.submit(function, *args)
+    except BrokenExecutor as error:
+        future: Future = Future()
+        future.set_exception(error)
+        return future
 
 
 def _difference(target: Path, steps: dict, made: dict | None) -> str:

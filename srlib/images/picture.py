@@ -123,6 +123,13 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
         >>> read_image(io.BytesIO(encode(from_array(red)))).size
         (2, 4)
     """
+    if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
+        is_content = isinstance(source, bytes | bytearray | memoryview)
+        hint = "; io.BytesIO makes a stream of it" if is_content else ""
+        raise ImageError(
+            "A picture is read from a path or a binary stream, "
+            f"not from {type(source).__name__}{hint}."
+        )
     name = _name_of(source)
     with _decoder_errors(name):
         if hasattr(source, "seek"):

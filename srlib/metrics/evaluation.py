@@ -9,6 +9,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, open_regular, writing
-from srlib.metrics.protocols import PROTOCOLS
+from srlib.metrics.protocols import Protocol, find_protocol
 
 if TYPE_CHECKING:
     from srlib.data import Pair
@@ -27,7 +28,7 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of SR, HR and 
 
 
 class ProgressFileError(SRError, ValueError):
-    """The progress file cannot be read or written."""
+    """The progress file cannot be read or written, or is some other file."""
 
 
 def evaluate(
@@ -35,7 +36,7 @@ def evaluate(
     pairs: Iterable[Pair],
     *,
     scale: int,
-    protocol: str,
+    protocol: str | Protocol,
     extra: Mapping[str, Metric] | None = None,
     progress_file: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
@@ -47,7 +48,7 @@ def evaluate(
         upscalers: By method, functions from LR to SR, uint8.
         pairs: The set: `Pair`s of HR, LR and a name.
         scale: The scale of the set.
-        protocol: A name in PROTOCOLS.
+        protocol: A name in PROTOCOLS, or a `Protocol` of your own.
         extra: Further metrics by name, functions of SR, HR and LR.
         progress_file: Grows by a line per image and method. After a kill, the same call computes
             only what is missing. A pair with other pixels, another scale or protocol count as
@@ -60,7 +61,7 @@ def evaluate(
     Raises:
         ValueError: The protocol is unknown, two pairs have one name, or an image cannot be
             measured, as one that is too small for the border.
-        ProgressFileError: The progress file cannot be read or written.
+        ProgressFileError: The progress file cannot be read or written, or is some other file.
 
     Example:
         >>> hr = np.arange(768).reshape(16, 16, 3).astype(np.uint8)
@@ -69,9 +70,7 @@ def evaluate(
         >>> list(table["metric"])
         ['psnr', 'ssim']
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
-    rules = PROTOCOLS[protocol]
+    rules = find_protocol(protocol)
     metrics = {
         "psnr": lambda sr, hr, lr: rules.psnr(sr, hr, scale=scale),
         "ssim": lambda sr, hr, lr: rules.ssim(sr, hr, scale=scale),
@@ -86,7 +85,7 @@ def evaluate(
         if name in names:
             raise ValueError(f"Two pairs are called {name}: give each picture a name of its own.")
         names.add(name)
-        task = _digest(pair, [protocol, scale, *metrics]) if path else ""
+        task = _digest(pair, [asdict(rules), scale, *metrics]) if path else ""
         for method, upscaler in upscalers.items():
             record = known.get((task, method))
             if record is None:
@@ -139,6 +138,8 @@ def _read_records(path: Path) -> dict[tuple[str, str], dict]:
             records[record["task"], record["method"]] = record
         elif line:
             damaged.append(str(number))
+    if damaged and not records:
+        raise ProgressFileError(f"{path} is not a progress file of evaluate: name another file.")
     if damaged:
         warnings.warn(
             f"{path}: line {', '.join(damaged)} is damaged and was skipped; a picture "

@@ -72,6 +72,19 @@ _NAMED = (
 PROTOCOLS = {protocol.name: protocol for protocol in _NAMED}
 
 
+def find_protocol(protocol: str | Protocol) -> Protocol:
+    """Return the protocol of a name in PROTOCOLS; a `Protocol` of your own is returned as it is.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the names.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
+    return PROTOCOLS[protocol]
+
+
 def luma(rgb: np.ndarray) -> np.ndarray:
     """Y of BT.601, as MATLAB's rgb2ycbcr computes it.
 
@@ -145,13 +158,16 @@ def ssim(
         The SSIM; 1 for equal images.
 
     Raises:
-        TypeError, ValueError: As for `psnr`, or fewer than 11 x 11 pixels are left.
+        TypeError: As for `psnr`.
+        ValueError: As for `psnr`, or the window is unknown, or fewer than 11 x 11 pixels are left.
 
     Example:
         >>> hr = np.arange(144, dtype=np.uint8).reshape(12, 12)
         >>> round(ssim(hr // 2, hr, border=0, luma=False), 4)
         0.6574
     """
+    if window not in _WINDOWS:
+        raise ValueError(f'window is "gaussian" or "uniform", not {window!r}.')
     inside = _inside(sr, hr, border, least=_WINDOW_SIZE)
     sr, hr = (_compared(image, luma, round_luma) for image in inside)
     channel_axis = 2 if sr.ndim == 3 else None

@@ -20,11 +20,13 @@ _AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five n
 class Cost:
     """The cost of an enlargement: seconds on an idle machine, and bytes beside the input.
 
-    The bytes are those of the largest tile and of the result.
+    The bytes are those of the largest tile and of the result. Engine and precision as in `Route`.
     """
 
     seconds: float
     memory: int
+    engine: str
+    precision: str
 
 
 def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
@@ -40,8 +42,9 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
         **options: As for `upscale`. A network with hooks is computed with engine="torch".
 
     Example:
-        >>> predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64).memory
-        2082304
+        >>> cost = predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64)
+        >>> cost.engine, cost.precision
+        ('torch', 'float32')
     """
     chosen = Options(**options)
     device = best_device(chosen.device)
@@ -53,7 +56,7 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
     macs = sum(pixels) * _macs(config)
     seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, route.precision)
     memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
-    return Cost(seconds, memory)
+    return Cost(seconds, memory, route.engine, route.precision)
 
 
 def _macs(config: EDSRConfig) -> int:

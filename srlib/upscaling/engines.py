@@ -27,6 +27,7 @@ Network = Callable[[Tensor], Tensor]
 Body = Callable[[Tensor], Tensor]  # from features to features
 ENGINES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PADDINGS = ("symmetric", "wrap")
 _WORTH_A_TRIAL = 50e9  # multiply-accumulates: half a second on two cores
 _WORTH_COMPILING = 100e9  # a second, of which compiling gives back more than it takes
 _CLOSE = 0.1  # grey levels RMS: costs 0.01 dB at a PSNR of 42 dB, and less below
@@ -46,6 +47,8 @@ class Options:
         precision: "float32"; "bfloat16" or "float16" for the body of the network, with the rest
             in float32; or "auto", which takes 16 bits where they are faster and cost less than
             0.01 dB: float16 on CUDA, bfloat16 for large enough pictures on a CPU that has it.
+        padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
+            for textures that tile.
         on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel.
         on_route: Called with the `Route`, which names engine and precision, before the first tile.
 
@@ -57,11 +60,12 @@ class Options:
     device: str | torch.device = "auto"
     engine: str = "auto"
     precision: str = "auto"
+    padding: str = "symmetric"
     on_progress: Callable[[int, int], None] | None = None
     on_route: Callable[[Route], None] | None = None
 
     def __post_init__(self):
-        names = {"engine": ENGINES, "precision": PRECISIONS}
+        names = {"engine": ENGINES, "precision": PRECISIONS, "padding": PADDINGS}
         for option, allowed in names.items():
             value = getattr(self, option)
             if value not in allowed:
@@ -199,9 +203,13 @@ def _ready(model: EDSR, device: torch.device) -> EDSR:
     fits = all((w.device, w.dtype) == (device, torch.float32) for w in model.parameters())
     if fits and not any(part.training for part in model.modules()):
         return model
-    # The hooks are shared with the copy: their owner would not see what a copied hook records.
-    hooks = [x for part in model.modules() for x in (part._forward_hooks, part._forward_pre_hooks)]
-    twin = copy.deepcopy(model, {id(shared): shared for shared in hooks})
+    kept = {}
+    for part in model.modules():
+        # The hooks are shared with the copy: their owner would not see what a copied hook records.
+        kept |= {id(hooks): hooks for hooks in (part._forward_hooks, part._forward_pre_hooks)}
+        # Pruning and the like keep a computed weight as an attribute, which cannot be copied.
+        kept |= {id(x): x.detach() for x in vars(part).values() if isinstance(x, Tensor)}
+    twin = copy.deepcopy(model, kept)
     return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 

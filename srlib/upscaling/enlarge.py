@@ -60,7 +60,7 @@ def upscale(
         height: Height of the result in pixels, instead of `scale`.
         self_ensemble: Average the answers to the eight flips and turns of the image, which takes
             eight times as long.
-        **options: How the network is run: `tile`, `device`, `engine`, `precision`,
+        **options: How the network is run: `tile`, `device`, `engine`, `precision`, `padding`,
             `on_progress` and `on_route`, as `srlib.upscaling.Options` describes them.
 
     Returns:

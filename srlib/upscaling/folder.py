@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from threading import Event, Lock
 
 from srlib import __version__
+from srlib.errors import SRError
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
-from srlib.upscaling.choice import checked_model
+from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import check_scale, upscale
+from srlib.zoo.checkpoints import load_pretrained, save_weights
 from srlib.zoo.reader import checksum
 
 
@@ -26,6 +31,7 @@ def upscale_folder(
     scale: float | None = None,
     suffix: str = ".png",
     self_ensemble: bool = False,
+    executor: Executor | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
     **options,
@@ -44,6 +50,12 @@ def upscale_folder(
         suffix: The format of all results: .png or .tif, which keep everything, .jpg, .webp or
             .bmp.
         self_ensemble: Average eight answers, as for `upscale`.
+        executor: Makes the results on its workers, which see both folders under the same paths,
+            such as Dask's `Client.get_executor()`; each worker process reads the model once. None
+            computes one picture after the other here, since PyTorch uses all cores for one, and
+            reads and writes others meanwhile. Processes on one machine should share the cores, and
+            must not be forked from one that has used PyTorch:
+            `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
         overwrite: Make all results again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
         **options: As for `upscale`.
@@ -55,7 +67,7 @@ def upscale_folder(
         DataError: There are no pictures, the target cannot be written, or one folder lies in the
             other.
         ValueError: The scale or suffix is unknown.
-        TypeError: The model is no EDSR.
+        TypeError: The model or scale is of another type.
     """
     check_scale(scale)
     Options(**options)  # a typo is told before the work
@@ -69,24 +81,60 @@ def upscale_folder(
         network = checksum(checked_model(model).config, model.state_dict())
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
-    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps)
+    stop = None if executor else Event()
+    job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
     listing = list_pictures(source_dir)
-    return job.run(listing.pictures, None, on_progress, listing.passed_over)
+    if executor:
+        return job.run(listing.pictures, executor, on_progress, listing.passed_over)
+    with ThreadPoolExecutor(2) as threads:
+        return job.run(listing.pictures, threads, on_progress, listing.passed_over)
+
+
+_one_at_a_time = Lock()  # for the network, in the threads of one process
 
 
 @dataclass(frozen=True)
 class _Upscaling(FolderJob):
-    """The enlarging of pictures by one model, or by the recommended ones."""
+    """The enlarging of pictures by one model, its weights file, or the recommended models.
 
-    model: EDSR | None
+    `stop` makes threads of this process give up; None if the workers are elsewhere.
+    """
+
+    model: EDSR | Path | None
     options: dict
     steps: dict
+    stop: Event | None
 
     def recipe(self) -> dict:
         return self.steps
 
-    def make(self, source: Path, name: str, result: Path) -> None:
-        write_image(result, upscale(source, self.model, **self.options))
+    def for_workers(self, scratch: Path) -> FolderJob:
+        if self.stop or self.model is None:
+            return self
+        # A file travels better than a model, which executors would pickle for every picture.
+        return replace(self, model=save_weights(self.model, scratch / "model.safetensors"))
 
-    def check(self, result: Path) -> None:
-        read_image(result)
+    def cancel(self) -> None:
+        if self.stop:
+            self.stop.set()
+
+    def make(self, source: Path, name: str, result: Path) -> None:
+        picture = read_image(source)
+        if self.model is None:
+            model = chosen_model(source, size=picture.size, **self.options)
+        else:
+            model = _loaded(self.model) if isinstance(self.model, Path) else self.model
+        with _one_at_a_time:
+            self._go_on()
+            larger = upscale(picture, model, on_progress=self._go_on, **self.options)
+        write_image(result, larger)
+
+    def _go_on(self, *_: int) -> None:
+        if self.stop and self.stop.is_set():
+            raise SRError("The run was stopped.")
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path) -> EDSR:
+    """Once in each worker process and run: a path in a scratch folder never comes back."""
+    return load_pretrained(path)

@@ -75,7 +75,7 @@ def by_tiles(
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
             try:
-                lr = to_tensor(padded(rgb, seen))[None]
+                lr = to_tensor(padded(rgb, seen, options.padding))[None]
                 answer = render(network, lr.to(device, memory_format=torch.channels_last))
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
@@ -139,10 +139,10 @@ def with_halo(place: Window, halo: int, shape: tuple[int, ...]) -> tuple[Window,
     return seen, kept
 
 
-def padded(rgb: np.ndarray, window: Window) -> np.ndarray:
-    """Cut out a window that may reach beyond the picture, which is mirrored there."""
+def padded(rgb: np.ndarray, window: Window, padding: str) -> np.ndarray:
+    """Cut out a window that may reach beyond the picture, which is mirrored or repeated there."""
     rows, columns = (
-        np.pad(np.arange(size), MARGIN, "symmetric")[span.start + MARGIN : span.stop + MARGIN]
+        np.pad(np.arange(size), MARGIN, padding)[span.start + MARGIN : span.stop + MARGIN]
         for span, size in zip(window, rgb.shape, strict=False)
     )
     return rgb[np.ix_(rows, columns)]

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +165,52 @@ def test_a_degradation_takes_its_noise_from_seed_and_path(hr_tree, tmp_path, pho
     assert np.array_equal(
         read_image(tmp_path / "a" / "deep" / "0001.png").rgb, worse(photo, 1, name="deep/0001")
     )
+
+
+def test_processes_make_the_same_files(hr_tree, tmp_path):
+    create_low_res_images_recursive(hr_tree, tmp_path / "threads")
+    with ProcessPoolExecutor(
+        2, mp_context=get_context("spawn")
+    ) as executor:  # as on Windows and macOS
+        create_low_res_images_recursive(hr_tree, tmp_path / "processes", executor=executor)
+    assert tree(tmp_path / "threads") == tree(tmp_path / "processes")
+
+
+def test_dask_with_a_worker_killed_half_way(many, tmp_path, monkeypatch):
+    """A real cluster of two worker processes, one of them killed by SIGKILL after the first picture."""
+    distributed = pytest.importorskip("distributed")
+    slow = Degradation(
+        4, blur=12
+    )  # so that there is something left to do when the news of the first picture arrive
+    create_low_res_images_recursive(many, tmp_path / "threads", method=slow)
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(__file__).resolve().parents[2])
+    )  # the workers import srlib too
+    monkeypatch.chdir(tmp_path)
+    cluster = distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        local_directory=str(tmp_path / "dask"),
+    )
+    with cluster, distributed.Client(cluster) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+        killed_at = []
+
+        def kill_one(done, total):
+            if done == 1:
+                os.kill(victim, signal.SIGKILL)
+                killed_at.append(
+                    sum(not p.name.startswith(".") for p in (tmp_path / "LR").rglob("*.png"))
+                )
+
+        report = create_low_res_images_recursive(
+            many, tmp_path / "LR", method=slow, executor=client.get_executor(), on_progress=kill_one
+        )
+    assert killed_at and killed_at[0] < 20  # there was work left
+    assert len(report.written) == 20 and not report.failed and not report.skipped
+    assert tree(tmp_path / "LR") == tree(tmp_path / "threads")
 
 
 RUN = """

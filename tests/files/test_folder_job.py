@@ -3,8 +3,9 @@
 import os
 import shutil
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_made_once_and_by_any_executor(source, tmp_path):
     assert first.written == ["a.out", "deep/b.out"] and not first.failed
     assert run(source, tmp_path / "target").skipped == first.written
     with ThreadPoolExecutor(2) as executor:
-        assert run(source, tmp_path / "other", threads=executor).written == first.written
+        assert run(source, tmp_path / "other", executor=executor).written == first.written
     assert files(tmp_path / "target") == files(tmp_path / "other")
 
 
@@ -195,13 +196,34 @@ def test_one_picture_s_trouble_is_one_line(source, tmp_path, trouble, threads):
     seen = []
     executor = ThreadPoolExecutor(threads) if threads else None
     report = run(
-        source, tmp_path / "target", threads=executor, on_progress=lambda *p: seen.append(p)
+        source, tmp_path / "target", executor=executor, on_progress=lambda *p: seen.append(p)
     )
     assert report.written == ["deep/b.out"] and seen == [(1, 2), (2, 2)]
     reason = report.failed["a.txt"]
     assert len(reason) > 10 and ".making-" not in reason
     if trouble == "disk":
         assert reason == f"{tmp_path / 'target' / 'a.out'}: No space left on device."
+
+
+@dataclass(frozen=True)
+class Deadly(Reversal):
+    """Kills the worker, as a lack of memory or a broken decoder does."""
+
+    def make(self, source, name, result):
+        if source.name == "a.txt":
+            os._exit(1)
+        super().make(source, name, result)
+
+
+def test_a_dead_worker_is_reported(source, tmp_path):
+    names = [Path("a.txt"), Path("deep/b.txt")]
+    job = Deadly(source, tmp_path / "target", ".out", False)
+    with ProcessPoolExecutor(1, get_context("fork")) as executor:
+        report = job.run(names, executor)
+        assert "call again" in report.failed["a.txt"]
+        again = job.run(names, executor)  # submit itself raises now
+    assert list(again.failed) == ["a.txt", "deep/b.txt"] and all(again.failed.values())
+    assert not list((tmp_path / "target").glob(".*"))
 
 
 def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
@@ -211,7 +233,7 @@ def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
     for executor in (None, ThreadPoolExecutor(2)):
         target = tmp_path / f"target {executor is None}"
         with pytest.raises(KeyboardInterrupt):
-            run(source, target, threads=executor, on_progress=cancel)
+            run(source, target, executor=executor, on_progress=cancel)
         assert not list(target.glob(".*"))
         assert not run(source, target).failed
 

@@ -14,7 +14,7 @@ import pytest
 
 from srlib.data.pairs import Pair
 from srlib.images.resize import imresize
-from srlib.metrics import ProgressFileError, evaluate, lr_psnr, summarise
+from srlib.metrics import ProgressFileError, Protocol, evaluate, lr_psnr, summarise
 
 METHODS = {
     "bicubic": partial(imresize, scale=4),
@@ -321,3 +321,23 @@ def test_a_progress_file_may_have_the_longest_name_that_the_disk_takes(pairs, tm
     table = evaluate(METHODS, pairs, **RULES, progress_file=file)
     again = evaluate(METHODS, pairs, **RULES, progress_file=file)
     assert again[VALUES].equals(table[VALUES]) and again["seconds"].equals(table["seconds"])
+
+
+def test_a_protocol_of_ones_own(pairs, tmp_path):
+    file = tmp_path / "set.jsonl"
+    own = Protocol("mine", luma=True, border_per_scale=2)
+    table = evaluate(METHODS, pairs, scale=4, protocol=own, progress_file=file)
+    first = table.query("image == 'a' and method == 'bicubic'").set_index("metric")["value"]
+    assert first["psnr"] == own.psnr(imresize(pairs[0].lr, 4), pairs[0].hr, scale=4)
+    rgb = Protocol("mine", luma=False)  # another one of the same name
+    other = evaluate(METHODS, pairs, scale=4, protocol=rgb, progress_file=file)
+    assert not np.allclose(table["value"], other["value"])
+
+
+def test_a_file_of_the_user_stays_as_it_is(pairs, tmp_path):
+    diary = tmp_path / "diary.txt"
+    for content in (b"my diary\n", b"my diary", b'{"a": 1}'):
+        diary.write_bytes(content)
+        with pytest.raises(ProgressFileError, match="not a progress file of evaluate"):
+            evaluate(METHODS, pairs[:1], **RULES, progress_file=diary)
+        assert diary.read_bytes() == content

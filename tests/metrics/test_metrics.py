@@ -304,3 +304,9 @@ def test_a_summary_needs_its_baseline():
 def test_an_empty_lr_is_no_picture(photo):
     with pytest.raises(ValueError, match="whole multiple"):
         lr_psnr(photo, photo[:0])
+
+
+def test_a_window_that_does_not_exist_is_refused(photo):
+    for window in ("Gaussian", "gauss", "", None):
+        with pytest.raises(ValueError, match='"gaussian" or "uniform", not '):
+            ssim(photo, photo, border=4, luma=True, window=window)

@@ -2,11 +2,14 @@
 
 import io
 import os
+import pickle
 import struct
 import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -202,7 +205,40 @@ def test_who_stops_it_stops_it(small, tmp_path, monkeypatch, error):
     assert not tree(tmp_path / "large")
 
 
+def test_workers_make_the_same_files(small, tmp_path, model):
+    upscale_folder(small, tmp_path / "here", model)
+    with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,)) as executor:
+        report = upscale_folder(small, tmp_path / "processes", model, executor=executor)
+    assert sorted(report.written) == NAMES and not report.failed
+    with ThreadPoolExecutor(2) as executor:
+        upscale_folder(small, tmp_path / "threads", model, executor=executor)
+    for name in (
+        NAMES
+    ):  # how many threads add up the products changes the rounding: a step of 16 bits, no more
+        here, *others = (
+            read_image(tmp_path / place / name).rgb.astype(int)
+            for place in ("here", "processes", "threads")
+        )
+        assert all(np.abs(here - other).max() <= (here.max() > 255) for other in others), name
+
+
+class CountedExecutor(ThreadPoolExecutor):
+    """Counts the bytes that would travel to another process."""
+
+    def submit(self, function, *args):
+        self.bytes = len(pickle.dumps((function, args)))
+        return super().submit(function, *args)
+
+
+def test_the_model_does_not_travel_with_every_picture(small, tmp_path):
+    with CountedExecutor(1) as executor:
+        upscale_folder(small, tmp_path / "large", EDSR(EDSRConfig(2, 1, 32)), executor=executor)
+    assert executor.bytes < 2000  # the model has 250 kB
+
+
 def test_cancelling_leaves_whole_pictures_only(small, tmp_path, model):
+    """Also where the network of another picture is at work: its next tile is not begun."""
+
     class Cancelled(Exception):
         pass
 

@@ -58,3 +58,10 @@ def test_the_forecast_is_of_the_right_order(photo):
     finally:
         torch.set_num_threads(threads)
     assert took / 5 < forecast.seconds < 5 * took
+
+
+def test_engine_and_precision_are_those_of_upscale(steady, monkeypatch):
+    monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
+    small = predict_cost(EDSRConfig(4), 50, 50, device="cpu", engine="torch")
+    large = predict_cost(EDSRConfig(4), 500, 500, device="cpu", engine="torch")
+    assert (small.engine, small.precision, large.precision) == ("torch", "float32", "bfloat16")
