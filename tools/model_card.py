@@ -1,54 +1,48 @@
 """Measure the embedded weights and write the figures into srlib/zoo/weights/MODEL_CARD.md.
 
-    python tools/model_card.py --benchmarks BENCHMARKS --training TRAINING
+    python tools/model_card.py BENCHMARKS
 
-BENCHMARKS holds <set>/X<scale>/{HR,LR} as made by MATLAB. TRAINING holds the folders x2, x3, x4,
-x2photo, x3photo and x4photo that tools/train_bundled.py writes. Only the part of the card between
-its <!-- figures --> marks is replaced.
+BENCHMARKS holds <set>/X<scale>/{HR,LR} as made by MATLAB. Only the part of the card between its
+<!-- figures --> marks is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-import pandas as pd
+import numpy as np
 
-from srlib.data import PairedImages
-from srlib.images.degrade import jpeg_round_trip
-from srlib.images.resize import imresize
+from srlib.data import Pair, PairedImages
+from srlib.images import imresize, jpeg_round_trip
 from srlib.metrics import PROTOCOLS
-from srlib.model.cost import count_parameters
-from srlib.upscaling.enlarge import upscale
-from srlib.zoo.checkpoints import WEIGHTS_DIR, load_pretrained
+from srlib.model import count_parameters
+from srlib.upscaling import upscale
+from srlib.zoo import available, load_pretrained
+from srlib.zoo.checkpoints import WEIGHTS_DIR
 
 CARD = WEIGHTS_DIR / "MODEL_CARD.md"
-JPEG_QUALITY = 75
+JPEG_QUALITIES = (30, 75, 90)
 MARK = "<!-- figures -->"
+SCALES = (2, 3, 4)
+Upscaler = Callable[[np.ndarray], np.ndarray]
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--benchmarks", type=Path, required=True)
-    parser.add_argument("--training", type=Path, required=True)
-    args = parser.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("benchmarks", type=Path)
+    folder = parser.parse_args().benchmarks
     before, _, after = CARD.read_text().split(MARK)
-    figures = [
-        files(),
-        *(quality(args.benchmarks, name) for name in ("Set5", "Set14")),
-        photo(args.benchmarks),
-        curves(args.training),
-    ]
+    figures = [files(), clean(folder, "Set5"), clean(folder, "Set14"), saved_as_jpeg(folder)]
     CARD.write_text(f"{before}{MARK}\n\n" + "\n\n".join(figures) + f"\n\n{MARK}{after}")
 
 
 def files() -> str:
-    rows = []
+    rows: list[list[str]] = []
     for path in sorted(WEIGHTS_DIR.glob("*.safetensors")):
         scale = path.stem[-1]
         parameters = (
@@ -59,64 +53,50 @@ def files() -> str:
     return "### Files\n\n" + table(["file", "parameters", "bytes", "SHA-256"], rows)
 
 
-def quality(benchmarks: Path, name: str) -> str:
-    """Tabulate PSNR / SSIM of edsr-lite by every protocol, and of bicubic by the first one."""
+def clean(benchmarks: Path, name: str) -> str:
+    """Tabulate PSNR / SSIM on clean LR images by every protocol."""
     rows = []
-    for scale in (2, 3, 4):
-        pairs = list(
-            PairedImages(
-                benchmarks / name / f"X{scale}" / "HR",
-                benchmarks / name / f"X{scale}" / "LR",
-                scale=scale,
-            )
-        )
-        model = load_pretrained("edsr-lite", scale)
-        answers = [upscale(lr, model) for _, lr, _ in pairs]
-        bicubic = [imresize(lr, scale, border="replicate") for _, lr, _ in pairs]
-        first = next(iter(PROTOCOLS))
-        rows.append(
-            [
-                f"x{scale}",
-                means(first, bicubic, pairs, scale),
-                *(means(p, answers, pairs, scale) for p in PROTOCOLS),
-            ]
-        )
-    return f"### {name}: mean PSNR (dB) / SSIM\n\n" + table(
-        ["scale", "bicubic, benchmark-y", *PROTOCOLS], rows
-    )
+    for scale in SCALES:
+        pairs = read_pairs(benchmarks, name, scale)
+        for method, upscaler in upscalers(scale).items():
+            answers = [upscaler(pair.lr) for pair in pairs]
+            cells = [means(protocol, answers, pairs, scale) for protocol in PROTOCOLS]
+            rows.append([f"x{scale}", method, *cells])
+    title = f"### {name}: mean PSNR (dB) / SSIM"
+    return f"{title}\n\n{table(['scale', 'method', *PROTOCOLS], rows)}"
 
 
-def photo(benchmarks: Path) -> str:
-    """Tabulate PSNR of bicubic, edsr-lite and edsr-lite-photo on JPEGs and on clean LR."""
+def saved_as_jpeg(benchmarks: Path) -> str:
+    """Tabulate PSNR on Set14 whose LR images were saved as JPEG."""
     rules = PROTOCOLS["benchmark-y"]
     rows = []
-    for scale in (2, 3, 4):
-        clean = list(
-            PairedImages(
-                benchmarks / "Set14" / f"X{scale}" / "HR",
-                benchmarks / "Set14" / f"X{scale}" / "LR",
-                scale=scale,
-            )
-        )
-        saved = [pair._replace(lr=jpeg_round_trip(pair.lr, JPEG_QUALITY)) for pair in clean]
-        models = [load_pretrained(name, scale) for name in ("edsr-lite", "edsr-lite-photo")]
-        upscalers = [
-            lambda lr, scale=scale: imresize(lr, scale),
-            *(partial(upscale, model=model) for model in models),
-        ]
-        scores = [
-            fmean(rules.psnr(upscaler(pair.lr), pair.hr, scale=scale) for pair in pairs)
-            for pairs in (saved, clean)
-            for upscaler in upscalers
-        ]
-        rows.append([f"x{scale}", *(f"{score:.2f}" for score in scores)])
-    names = [
-        f"{name}, {kind}"
-        for kind in ("JPEG", "clean")
-        for name in ("bicubic", "edsr-lite", "edsr-lite-photo")
-    ]
-    title = f"### Set14, LR saved as JPEG of quality {JPEG_QUALITY} and clean"
-    return f"{title}: mean PSNR (dB), benchmark-y\n\n{table(['scale', *names], rows)}"
+    for scale in SCALES:
+        pairs = read_pairs(benchmarks, "Set14", scale)
+        for method, upscaler in upscalers(scale).items():
+            cells = []
+            for quality in JPEG_QUALITIES:
+                saved = [pair._replace(lr=jpeg_round_trip(pair.lr, quality)) for pair in pairs]
+                scores = [rules.psnr(upscaler(lr), hr, scale=scale) for hr, lr, _ in saved]
+                cells.append(f"{fmean(scores):.2f}")
+            rows.append([f"x{scale}", method, *cells])
+    heads = [f"JPEG {quality}" for quality in JPEG_QUALITIES]
+    title = "### Set14, LR saved as JPEG: mean PSNR (dB), benchmark-y"
+    return f"{title}\n\n{table(['scale', 'method', *heads], rows)}"
+
+
+def read_pairs(benchmarks: Path, name: str, scale: int) -> list[Pair]:
+    folder = benchmarks / name / f"X{scale}"
+    return list(PairedImages(folder / "HR", folder / "LR", scale=scale))
+
+
+def upscalers(scale: int) -> dict[str, Upscaler]:
+    """Bicubic and the embedded networks of this scale."""
+    methods: dict[str, Upscaler] = {"bicubic": partial(imresize, scale=scale, border="replicate")}
+    for checkpoint in available(scale):
+        if checkpoint.embedded:
+            model = load_pretrained(checkpoint.name, scale)
+            methods[checkpoint.name] = partial(upscale, model=model)
+    return methods
 
 
 def means(protocol: str, answers: list, pairs: list, scale: int) -> str:
@@ -125,26 +105,6 @@ def means(protocol: str, answers: list, pairs: list, scale: int) -> str:
     psnr = fmean(rules.psnr(sr, pair.hr, scale=scale) for sr, pair in compared)
     ssim = fmean(rules.ssim(sr, pair.hr, scale=scale) for sr, pair in compared)
     return f"{psnr:.2f} / {ssim:.4f}"
-
-
-def curves(training: Path) -> str:
-    parts = [
-        "### Training curves",
-        "Mean L1 loss of the last 1,000 steps, and RGB PSNR on 12 held-out photographs "
-        "(border = scale).",
-    ]
-    for run in ("x2", "x3", "x4", "x2photo", "x3photo", "x4photo"):
-        history = pd.read_csv(training / run / "history.csv")
-        rows = [
-            [f"{r.step:,}", f"{r.loss:.5f}", f"{r.valid_psnr_rgb:.3f}"]
-            for r in history.itertuples()
-        ]
-        bicubic = f"bicubic: {history.bicubic_psnr_rgb.iloc[-1]:.3f}"
-        parts += [
-            f"{run.replace('photo', ', photo')}, {bicubic}",
-            table(["step", "loss", "PSNR, dB"], rows),
-        ]
-    return "\n\n".join(parts)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -4,7 +4,7 @@
 
 PHOTOS has the folders train/ and valid/. The same command again goes on where the last one
 stopped. The result is OUT/model.safetensors, the moving average of the weights. With --photo, each
-photograph occurs in four variants: JPEG of quality 50 to 95, a third blurred, a third with noise.
+photograph occurs as four JPEGs of quality 50 to 95, some of them blurred, noisy or sharpened.
 """
 
 import argparse
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageFilter
 
 from srlib.data import Pair, PairedImages
-from srlib.images import Degradation
+from srlib.images import Degradation, jpeg_round_trip
 from srlib.model import EDSR, EDSRConfig
 from srlib.training import TrainConfig, fine_tune, transferred
 from srlib.zoo import load_pretrained, save_weights
@@ -76,19 +77,22 @@ def first_weights(start: Path | None, config: EDSRConfig) -> EDSR:
 
 def read_pairs(folder: Path, smallest: int, scale: int, photo: bool) -> list[Pair]:
     """All pairs of a folder whose HR image is at least `smallest` pixels wide and high."""
-    pairs = []
-    for pair in PairedImages(folder, None, scale=scale):
-        names = [f"{pair.name} {variant}" for variant in range(VARIANTS)] if photo else []
-        degraded = [photo_degradation(scale, name)(pair.hr, name=name) for name in names]
-        pairs += map(Pair, [pair.hr] * len(names), degraded, names) if photo else [pair]
-    return [pair for pair in pairs if min(pair.hr.shape[:2]) >= smallest]
+    every = PairedImages(folder, None, scale=scale)
+    pairs = [pair for pair in every if min(pair.hr.shape[:2]) >= smallest]
+    if not photo:
+        return pairs
+    copies = [(hr, f"{name} {copy}") for hr, _, name in pairs for copy in range(VARIANTS)]
+    return [Pair(hr, as_photo(hr, scale, name), name) for hr, name in copies]
 
 
-def photo_degradation(scale: int, name: str) -> Degradation:
-    """A degradation drawn by the name of the picture."""
+def as_photo(hr: np.ndarray, scale: int, name: str) -> np.ndarray:
+    """LR as a phone or a web site would save it, with blur and so on drawn by the name."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    blur, noise = rng.uniform(0, (0.3 * scale, 3.0)) * (rng.random(2) < 1 / 3)
-    return Degradation(scale, blur=blur, noise=noise, jpeg_quality=int(rng.integers(50, 96)))
+    blur, noise, sharper = rng.uniform(0, (0.3 * scale, 3.0, 100)) * (rng.random(3) < 1 / 5)
+    lr = Degradation(scale, blur=blur, noise=noise)(hr, name=name)
+    sharpen = ImageFilter.UnsharpMask(radius=1, percent=int(sharper), threshold=0)
+    sharpened = np.asarray(Image.fromarray(lr).filter(sharpen))
+    return jpeg_round_trip(sharpened, int(rng.integers(50, 96)))
 
 
 def report(event: str, steps_done: int, history) -> None:
