@@ -24,7 +24,7 @@ from srlib.data.pairs import size_fault
 from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
-from srlib.images.finder import list_pictures
+from srlib.images.finder import find_images, list_pictures
 from srlib.images.picture import ImageError, read_image
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
@@ -196,11 +196,11 @@ def check_dataset(
     found: list[_Finding] = []
     files: list[Path] = []
     try:
-        listing = list_pictures(root).needed()
-        files = listing.pictures
-        reasons = Counter(listing.passed_over.values()).most_common()
+        files = find_images(root)
+        passed_over = list_pictures(root).passed_over
+        reasons = Counter(passed_over.values()).most_common()
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        found.append(("passed_over", listing.passed_over, {"reasons": counts}))
+        found.append(("passed_over", passed_over, {"reasons": counts}))
     except DataError as error:
         found.append(("no_images", [root], {"error": error}))
     hr_files, lr_files = split_sides(files, scale=scale)
