@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox, ScaledTranslation
+from matplotlib.transforms import Bbox
 
 from srlib.metrics.verdict import tail_size
 from srlib.plots.figures import STYLES, finish, label, new_figure
@@ -217,9 +215,9 @@ def training_curves(
         checked = [e.valid_loss for e in history.epochs]
         left.plot(epochs, checked, label=f"{name}, validation", **look)
         right.plot(epochs, [e.valid_psnr for e in history.epochs], label=name, **look)
-    kept = [(h.best, style[0]) for h, style in zip(histories.values(), STYLES[1:], strict=False)]
-    _star(left, [(epoch.epoch, epoch.valid_loss, colour) for epoch, colour in kept])
-    _star(right, [(epoch.epoch, epoch.valid_psnr, colour) for epoch, colour in kept])
+        star = {"color": colour, "ms": 14, "mec": "white", "clip_on": False, "zorder": 3}
+        left.plot(history.best.epoch, history.best.valid_loss, "*", **star)
+        right.plot(history.best.epoch, history.best.valid_psnr, "*", **star)
     if bicubic_loss is not None:
         left.axhline(bicubic_loss, color="#888888", ls=":", label="bicubic, validation")
     first = next(iter(histories.values()))
@@ -231,19 +229,8 @@ def training_curves(
         finish(axis, legend=False, xlabel="epoch", ylabel=ylabel, title=title)
         axis.legend(fontsize=8, **below)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.margins(y=0.14)
     return figure
-
-
-def _star(axis: Axes, points: list[tuple[int, float, str]]) -> None:
-    """A star at each (epoch, value, colour); those of one epoch are moved apart up and down."""
-    axis.margins(y=0.14)
-    look = {"ms": 14, "mec": "white", "clip_on": False, "zorder": 3}
-    for epoch, group in groupby(sorted(points), key=itemgetter(0)):
-        same = list(group)
-        for number, (_, value, colour) in enumerate(same):
-            inches = 0.14 * (number - (len(same) - 1) / 2)
-            apart = ScaledTranslation(0, inches, axis.figure.dpi_scale_trans)
-            axis.plot(epoch, value, "*", color=colour, transform=axis.transData + apart, **look)
 
 
 def _annotate(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:

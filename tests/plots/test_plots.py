@@ -168,21 +168,6 @@ def test_training_curves_show_the_lines_to_beat():
     )
 
 
-def test_no_star_hides_another():
-    """Two runs with the same best epoch and nearly the same values: each star shows its colour, over that very epoch."""
-    history = history_of_four_epochs()
-    figure = plots.training_curves({"one": history, "two": history})
-    figure.draw_without_rendering()
-    for axis in figure.axes:
-        stars = [line for line in axis.lines if line.get_marker() == "*"]
-        places = [line.get_transform().transform(line.get_xydata())[0] for line in stars]
-        assert len({line.get_color() for line in stars}) == 2 and {
-            line.get_xdata()[0] for line in stars
-        } == {2}
-        across, apart = np.abs(places[0] - places[1]) / figure.dpi * 72
-        assert across < 1e-6 and apart > 0.7 * stars[0].get_markersize()  # in points
-
-
 def test_hr_is_black_among_the_curves():
     x = np.arange(50)
     (axis,) = plots.curves({"HR": (x, x), "bicubic": (x, 2 * x)}, xlabel="x", ylabel="y").axes

@@ -193,7 +193,7 @@ class Enlargement:
 
 
 def _without_notes(picture: Picture) -> Picture:
-    return replace(picture, exif=None, xmp=None, text={})
+    return replace(picture, exif=None, xmp=None)
 
 
 def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 0) -> Enlargement:
