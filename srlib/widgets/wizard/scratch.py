@@ -18,7 +18,7 @@ class Scratch:
     """
 
     def __init__(self, content: bytes = b""):
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, it stays open as long as it exists
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it stays open as long as it exists
         self._lock = threading.Lock()
         self.write(content)
 
@@ -26,7 +26,7 @@ class Scratch:
     def of_file(cls, path: str | os.PathLike) -> Scratch:
         """The content of a file, which loses its name."""
         scratch = cls()
-        scratch._file = open(path, "r+b", buffering=0)  # noqa: SIM115, as above
+        scratch._file = open(path, "r+b")  # noqa: SIM115, as above
         os.unlink(path)
         return scratch
 
@@ -34,10 +34,12 @@ class Scratch:
         """Add bytes at the end."""
         with self._lock:
             self._file.seek(0, 2)
-            return self._file.write(piece)
+            self._file.write(piece)
+            self._file.flush()
+            return len(piece)
 
     def flush(self) -> None:
-        """Nothing waits: for those who take this for a stream."""
+        """Nothing waits to be written: `write` flushes. Streams have this method."""
 
     def read(self, start: int = 0, size: int = -1) -> bytes:
         """Read `size` bytes from `start`; all that follow if negative."""
