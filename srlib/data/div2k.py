@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from srlib.files.download import fetch
+from srlib.files.download import PATIENCE, DownloadError, Patience, fetch
 from srlib.files.progress import Progress
-from srlib.files.transfer import PATIENCE, DownloadError, Patience
 from srlib.files.whole import hash_of, lock, need_folder, need_room, scratch_folder, writing
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")

@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss
 
-from srlib.files.download import fetch, sha256_of
-from srlib.files.transfer import DownloadError
+from srlib.files.download import DownloadError, fetch, sha256_of
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"

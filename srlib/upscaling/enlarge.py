@@ -25,7 +25,7 @@ from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
 from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.engines import Network, Options
-from srlib.upscaling.ensemble import mean_of_eight, spread_of_eight
+from srlib.upscaling.ensemble import mean_of_eight
 from srlib.upscaling.tiling import by_tiles
 
 MAX_SCALE = 8
@@ -81,7 +81,7 @@ def upscale(
     """
     Options(**options)  # a typo is told before the image is read
     check_scale(scale)
-    picture = bleed(_as_picture(image))
+    picture = bleed(as_picture(image))
     scale = _factor(picture.size, scale, width, height)
     options["self_ensemble"] = self_ensemble
     if model is None:
@@ -101,31 +101,6 @@ def upscale(
     if isinstance(image, np.ndarray):
         return larger.array if alpha is None else np.dstack([larger.rgb, larger.alpha])
     return larger
-
-
-def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
-    """Map where a network is unsure: the spread of its answers to eight flips and turns.
-
-    It is zero where turning the image turns the answer and does nothing else.
-
-    Args:
-        image: As for `upscale`.
-        model: As for `upscale`.
-        **options: As for `upscale`.
-
-    Returns:
-        float32 (scale * H, scale * W): the standard deviation of the luma of the eight answers, in
-        grey levels of 255 whatever the depth.
-    """
-
-    def render(network: Network, lr: Tensor) -> np.ndarray:
-        return spread_of_eight(network, lr)[0].float().cpu().numpy()
-
-    rgb = bleed(_as_picture(image)).rgb
-    scale = checked_model(model).config.scale
-    spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
-    by_tiles(rgb, model, render, spread, Options(**options))
-    return spread
 
 
 def super_resolve(
@@ -196,7 +171,8 @@ def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> 
     return height, width
 
 
-def _as_picture(image: AnyImage) -> Picture:
+def as_picture(image: AnyImage) -> Picture:
+    """Make a Picture of anything that `upscale` takes. Raises ImageError for anything else."""
     if isinstance(image, Picture):
         return image
     if isinstance(image, np.ndarray):

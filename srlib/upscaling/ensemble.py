@@ -1,4 +1,4 @@
-"""Eight looks at a picture: the mean and the spread of a network's answers."""
+"""Self-ensemble: a network's answers to the eight flips and turns of a picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from srlib.images.picture import LUMA_WEIGHTS
 from srlib.upscaling.engines import Network
 
 
@@ -27,10 +26,3 @@ def eight_answers(network: Network, lr: Tensor) -> Iterator[Tensor]:
 def mean_of_eight(network: Network, lr: Tensor) -> Tensor:
     """Average the eight answers; like the network's own, neither clamped nor rounded."""
     return sum(eight_answers(network, lr)) / 8
-
-
-def spread_of_eight(network: Network, lr: Tensor) -> Tensor:
-    """Compute the deviation of the luma of the eight answers, clamped, in levels: (B, H, W)."""
-    weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
-    lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
-    return torch.stack(lumas).std(0, correction=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from srlib.images import cubic, imresize, write_image
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_enlarge_rows(enlarge_rows: Callable) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from srlib.model import EDSR, EDSRConfig, count_parameters
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_without_prefix(without_prefix: Callable) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import EDSR, EDSRConfig, count_parameters, receptive_field
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_reach(reach: Callable[[int], int]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from srlib.training import TrainConfig, learning_rate_at
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_bargain(share_of_gain: float, share_of_price: float) -> str:

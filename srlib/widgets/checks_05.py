@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_worse_square(worse_square: Callable) -> str:

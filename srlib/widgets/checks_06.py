@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from srlib.widgets.judge import judge
+from srlib.widgets.exercise import judge
 
 
 def check_crossing(gains: Mapping[int, float], crossing: int) -> str:

@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from srlib.files.download import fetch
+from srlib.files.download import DownloadError, fetch
 from srlib.files.progress import Progress
-from srlib.files.transfer import DownloadError
 from srlib.files.whole import write_whole
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig

@@ -18,7 +18,7 @@ from mirror_server import mirror_server
 
 from srlib.data import div2k
 from srlib.data.div2k import ARCHIVES, Archive, download_div2k
-from srlib.files.transfer import DownloadError, Patience
+from srlib.files.download import DownloadError, Patience
 
 FAST = Patience(connect=5.0, stall=0.8, retries=3, backoff=0.01)
 KINDS = {

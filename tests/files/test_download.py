@@ -16,8 +16,7 @@ import requests
 from conftest import ROOT
 from mirror_server import FLOODS, HEADS, REDIRECTS, mirror_server
 
-from srlib.files.download import fetch
-from srlib.files.transfer import DownloadError, Patience
+from srlib.files.download import DownloadError, Patience, fetch
 
 CONTENT = np.random.default_rng(0).bytes(1_200_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -237,7 +236,7 @@ def test_a_busy_server_is_asked_again(server, tmp_path):
 
 def test_tries_wait_longer_each_time(server, tmp_path, monkeypatch):
     pauses = []
-    monkeypatch.setattr("srlib.files.transfer.time.sleep", pauses.append)
+    monkeypatch.setattr("srlib.files.download.time.sleep", pauses.append)
     server.cut_after = 100
     with pytest.raises(DownloadError):
         get(server, "cut", tmp_path, patience=Patience(5.0, 5.0, 4, 0.5))

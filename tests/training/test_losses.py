@@ -7,8 +7,7 @@ from skimage.metrics import structural_similarity
 from torch.nn.functional import conv2d, max_pool2d, relu
 from torchvision.models import VGG19_Weights, vgg19
 
-from srlib.files.download import sha256_of
-from srlib.files.transfer import DownloadError
+from srlib.files.download import DownloadError, sha256_of
 from srlib.images.tensors import to_tensor
 from srlib.training import losses
 from srlib.training.losses import PerceptualLoss, SRLoss, ssim_loss

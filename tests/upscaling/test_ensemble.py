@@ -12,8 +12,9 @@ from srlib.images.resize import imresize
 from srlib.images.tensors import to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.upscaling.enlarge import super_resolve, uncertainty_map, upscale
+from srlib.upscaling.enlarge import super_resolve, upscale
 from srlib.upscaling.tiling import MARGIN
+from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.zoo.checkpoints import load_pretrained
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from srlib.images import cubic
 from srlib.widgets import checks_01 as checks
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def enlarge(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from srlib.widgets import checks_02 as checks
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def last_zero(weights, *, copy=True, only=(".weight", ".bias"), number=None):

@@ -7,7 +7,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from srlib.model import EDSR, EDSRConfig, count_parameters
 from srlib.widgets import checks_03 as checks
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def unshuffle(x, s, order=(0, 1, 3, 5, 2, 4)):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srlib.widgets import checks_04
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def rate(step, steps, warm_up, highest):

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from srlib.plots import best_square
 from srlib.widgets import checks_05
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def worse_square(a, b, hr, side):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srlib.widgets import checks_06
-from srlib.widgets.judge import RIGHT
+from srlib.widgets.exercise import RIGHT
 
 
 def interval(gains, draws, seed, tails=(2.5, 97.5), size=None):

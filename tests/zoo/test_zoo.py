@@ -10,7 +10,7 @@ from official import official_state_dict
 from safetensors.torch import load_file
 
 from srlib.data import PairedImages
-from srlib.files.transfer import DownloadError
+from srlib.files.download import DownloadError
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS, evaluate, summarise

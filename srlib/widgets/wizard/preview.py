@@ -14,7 +14,8 @@ from scipy.ndimage import uniform_filter
 from srlib.images.picture import Picture, to_gray
 from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
-from srlib.upscaling.enlarge import uncertainty_map, upscale
+from srlib.upscaling.enlarge import upscale
+from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.widgets.wizard.enlarge import Order, Progress
 
 PATCH = 160  # pixels of the photograph, the shorter side

@@ -1,0 +1,48 @@
+"""A map of where a network is unsure: where it answers otherwise to a turned picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srlib.images.alpha import bleed
+from srlib.images.picture import LUMA_WEIGHTS
+from srlib.model.edsr import EDSR
+from srlib.upscaling.choice import checked_model
+from srlib.upscaling.engines import Network, Options
+from srlib.upscaling.enlarge import AnyImage, as_picture
+from srlib.upscaling.ensemble import eight_answers
+from srlib.upscaling.tiling import by_tiles
+
+
+def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
+    """Map where a network is unsure: the spread of its answers to eight flips and turns.
+
+    It is zero where turning the image turns the answer and does nothing else.
+
+    Args:
+        image: As for `upscale`.
+        model: As for `upscale`.
+        **options: As for `upscale`.
+
+    Returns:
+        float32 (scale * H, scale * W): the standard deviation of the luma of the eight answers, in
+        grey levels of 255 whatever the depth.
+    """
+
+    def render(network: Network, lr: Tensor) -> np.ndarray:
+        return spread_of_eight(network, lr)[0].float().cpu().numpy()
+
+    rgb = bleed(as_picture(image)).rgb
+    scale = checked_model(model).config.scale
+    spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
+    by_tiles(rgb, model, render, spread, Options(**options))
+    return spread
+
+
+def spread_of_eight(network: Network, lr: Tensor) -> Tensor:
+    """Compute the deviation of the luma of the eight answers, clamped, in levels: (B, H, W)."""
+    weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
+    lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
+    return torch.stack(lumas).std(0, correction=0)
