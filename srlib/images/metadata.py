@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-# The tags of the first EXIF directory that describe the photograph. The others say where and how the pixels of that one file are stored, and would be
-# false, or harmful, in another file.
+# The tags of the first EXIF directory that describe the photograph. The others say where and how
+# the pixels of that one file are stored, and would be false, or harmful, in another file.
 _KEPT = {
     Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist,
     Base.HostComputer, Base.Rating, Base.RatingPercent, Base.Copyright, Base.XPTitle,

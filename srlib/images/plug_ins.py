@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from srlib.errors import ImageError
 
-
-class _PlugIn(NamedTuple):
-    signature: re.Pattern[bytes]  # of the files it reads
-    module: str
-    package: str
-
-
-_PLUG_INS = {
-    "HEIF": _PlugIn(
+_PLUG_INS = {  # Pillow's name: the signature of the files, the module and the package
+    "HEIF": (
         re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
         "pillow_heif",
         "pillow-heif",
     ),
-    "JXL": _PlugIn(re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
+    "JXL": (re.compile(rb"\xff\n|\0\0\0\x0cJXL "), "pillow_jxl", "pillow-jxl-plugin"),
 }
 _JXL_STREAM = re.compile(rb"(?:^|jxlc(?:.{8})?|jxlp(?:.{8})?.{4})\xff\n(.{10})", re.DOTALL)
 _JXL_BITS = (9, 13, 18, 30)
@@ -34,8 +26,8 @@ _JXL_RATIOS = (0, 1, 1.2, 4 / 3, 3 / 2, 16 / 9, 5 / 4, 2)  # width to height
 
 def plug_in_for(head: bytes) -> str | None:
     """The format of a file that needs a plug-in, by its first 32 bytes; None for others."""
-    for kind, plug_in in _PLUG_INS.items():
-        if plug_in.signature.match(head) and b"avif" not in head:
+    for kind, (signature, _, _) in _PLUG_INS.items():
+        if signature.match(head) and b"avif" not in head:
             return kind
     return None
 
@@ -48,12 +40,12 @@ def load_plug_in(kind: str, failure: str) -> None:
     """
     if kind not in _PLUG_INS or kind in Image.OPEN:
         return
-    plug_in = _PLUG_INS[kind]
+    _, name, package = _PLUG_INS[kind]
     try:
-        module = importlib.import_module(plug_in.module)
+        module = importlib.import_module(name)
     except ImportError:  # also a plug-in built for another system
         raise ImageError(
-            f"{failure}: {kind} needs a plug-in of Pillow; pip install {plug_in.package}."
+            f"{failure}: {kind} needs a plug-in of Pillow; pip install {package}."
         ) from None
     if kind == "HEIF":  # the other one registers itself
         module.register_heif_opener()
@@ -64,20 +56,20 @@ def jxl_size(content: bytes) -> tuple[int, int]:
 
     The plug-in decodes all pixels as it opens a file, which is too late for a limit.
     """
-    sizes = [(1, 1)]
-    for stream in _JXL_STREAM.finditer(content):
-        bits = iter(np.unpackbits(np.frombuffer(stream[1], np.uint8), bitorder="little").tolist())
-
-        def take(count: int, bits: Iterator[int] = bits) -> int:
-            return sum(next(bits) << place for place in range(count))
-
-        is_small = take(1) == 1
-        height = _jxl_side(take, is_small)
-        ratio = _JXL_RATIOS[take(3)]
-        width = int(height * ratio) if ratio else _jxl_side(take, is_small)
-        sizes.append((width, height))
-    return max(sizes, key=lambda size: size[0] * size[1])
+    sizes = [_codestream_size(stream[1]) for stream in _JXL_STREAM.finditer(content)]
+    return max(sizes, key=math.prod, default=(1, 1))
 
 
-def _jxl_side(take: Callable[[int], int], is_small: bool) -> int:
-    return 8 * (take(5) + 1) if is_small else take(_JXL_BITS[take(2)]) + 1
+def _codestream_size(header: bytes) -> tuple[int, int]:
+    bits = iter(np.unpackbits(np.frombuffer(header, np.uint8), bitorder="little").tolist())
+
+    def take(count: int) -> int:
+        return sum(next(bits) << place for place in range(count))
+
+    def take_side() -> int:
+        return 8 * (take(5) + 1) if is_small else take(_JXL_BITS[take(2)]) + 1
+
+    is_small = take(1) == 1
+    height = take_side()
+    ratio = _JXL_RATIOS[take(3)]
+    return int(height * ratio) if ratio else take_side(), height

@@ -20,12 +20,11 @@ from srlib.metrics.faults import (
     common_faults,
     sr_faults,
 )
-from srlib.metrics.protocols import check_shape, check_uint8, lr_psnr
+from srlib.metrics.protocols import check_shape, check_uint8
 
 _CLEAR = 0.3  # dB a cure must give back; less may be chance
 _CLEAR_BESIDE_LR = 1.0  # dB where faults of LR already explain a bad picture
 _PLAUSIBLE = 2.0  # dB by which a cured picture may stay below bicubic: some faults destroy a little
-_CONSISTENT = 30.0  # dB that a right SR, shrunk again, has against LR at least; most have 40
 _ROUNDS = 3  # faults that may lie on top of each other
 _ORDINARY = ("matlab", "matlab-replicate", "matlab-unrounded")  # what published models expect
 
@@ -63,15 +62,12 @@ def diagnose(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray) -> list[str]:
     least = _CLEAR_BESIDE_LR if lr_faults else _CLEAR
     findings, cured = _cure(picture, hr, bicubic, scale, least)
     behind = capped_psnr(bicubic, hr, 2 * scale) - capped_psnr(cured, hr, 2 * scale)
-    consistency = lr_psnr(np.rint(cured.clip(0, 255)).astype(np.uint8), lr)
-    explained = lr_faults and consistency >= _CONSISTENT
-    if behind > (_PLAUSIBLE if findings else _CLEAR) and not explained:
+    if behind > (_PLAUSIBLE if findings else _CLEAR) and not lr_faults:
         # Such gains are chance, apart from those of a wrong shape.
         findings = [(gain, text) for gain, text in findings if gain == math.inf]
         worse = (
-            f"SR is worse than bicubic, and shrunk again it is {consistency:.1f} dB from LR: check "
-            "res_scale (32 x 256 needs 0.1), the model's scale and whether all weights were "
-            f"loaded; bicubic alone gives back {behind:.2f} dB."
+            "SR is worse than bicubic: check res_scale (32 x 256 needs 0.1), the model's scale and "
+            f"whether all weights were loaded; bicubic alone gives back {behind:.2f} dB."
         )
         findings.append((behind, worse))
     findings += lr_faults

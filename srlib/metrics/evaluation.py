@@ -51,8 +51,8 @@ def evaluate(
         protocol: A name in PROTOCOLS, or a `Protocol` of your own.
         extra: Further metrics by name, functions of SR, HR and LR.
         progress_file: Grows by a line per image and method. After a kill, the same call computes
-            only what is missing. A pair with other pixels, another scale or protocol count as
-            missing; a method with other weights does not, so give it another name or another file.
+            only what is missing. Other pixels, another scale and another protocol count as missing;
+            other weights of a method do not, so give it another name or another file.
 
     Returns:
         A table of image, method, metric ("psnr" in dB, "ssim", or one of `extra`), value and

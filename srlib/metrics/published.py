@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -59,18 +59,14 @@ def protocol_sheet(
     start = _psnr_rules(PROTOCOLS[published.protocol if published else "benchmark-y"])
     steps = {name: _steps(start, _psnr_rules(rules), scale) for name, rules in PROTOCOLS.items()}
     needed = {start, *(rules for row in steps.values() for rules in row.values())}
-    scores: dict[Any, list[float]] = {key: [] for key in [*needed, *PROTOCOLS]}
+    scores = []
     for hr, lr, _ in pairs:
         sr = upscaler(lr)
-        for rules in needed:
-            scores[rules].append(rules.psnr(sr, hr, scale=scale))
-        for name, rules in PROTOCOLS.items():
-            scores[name].append(rules.ssim(sr, hr, scale=scale))
+        psnrs = {rules: rules.psnr(sr, hr, scale=scale) for rules in needed}
+        ssims = {name: rules.ssim(sr, hr, scale=scale) for name, rules in PROTOCOLS.items()}
+        scores.append(psnrs | ssims)
     # A picture that is restored exactly has an infinite PSNR, and is left out.
-    mean = {
-        key: pd.Series(values, dtype=float).replace(math.inf, math.nan).mean()
-        for key, values in scores.items()
-    }
+    mean = pd.DataFrame(scores).replace(math.inf, math.nan).mean()
     reference = published.psnr if published else mean[start]
     rows = {}
     for name, rules in PROTOCOLS.items():
