@@ -27,6 +27,7 @@ from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.ensemble import mean_of_eight
 from srlib.widgets import ImageWizard
 from srlib.widgets.wizard import enlarge, preview, visit
+from srlib.widgets.wizard import wizard as wizard_module
 from srlib.widgets.wizard.jobs import Cancelled, JobQueue, machine_slot
 from srlib.widgets.wizard.page import zip_of
 from srlib.widgets.wizard.photograph import Photograph, advice
@@ -289,6 +290,34 @@ class TestPreview:
         for image, larger in ((patch.before, whole.bicubic), (patch.after, whole.sr)):
             difference = np.abs(image.astype(int) - larger.rgb[rows, columns])
             assert difference[16 * scale : -16 * scale, 16 * scale : -16 * scale].max() <= 1
+
+    def test_one_who_comes_back_at_once_sees_no_other_photograph(
+        self, ready, tmp_path, monkeypatch
+    ):
+        """The preview of the other one is still being made then, and is dropped."""
+        drawn = threading.Event()
+        begun = threading.Event()
+        go_on = threading.Event()
+
+        def patch(order, *arguments):
+            if order.photograph.name == "dog.png":
+                begun.set()
+                assert go_on.wait(PATIENCE)
+            return enlarge_patch(order, *arguments)
+
+        monkeypatch.setattr(wizard_module, "enlarge_patch", patch)
+        slider, page = ready.view.children
+        slider.observe(lambda change: drawn.set(), "version")
+        page._handle_custom_msg({"type": "shown", "shape": 1.5}, [])
+        assert drawn.wait(PATIENCE)
+        ready.open(write_image(tmp_path / "dog.png", LR[::-1]))
+        assert begun.wait(PATIENCE) and page.veil["picture"] == ready.photographs[1].thumbnail
+        ready.look_at(0)
+        assert page.veil.get("picture") != ready.photographs[1].thumbnail
+        go_on.set()
+        while ready._drawing.unfinished:
+            threading.Event().wait(0.01)
+        assert slider.version == 2  # of the widget's own start, and of the cat
 
     def test_it_starts_where_the_picture_has_most_detail(self, models, tmp_path):
         photo = np.full((900, 1200, 3), 90, np.uint8)

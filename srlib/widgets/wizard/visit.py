@@ -49,7 +49,7 @@ class Visit:
         results: The results of the visit, the latest last; of more than MOST the oldest is dropped.
         failed: Orders that could not be carried out.
         networks: The networks on this machine: the scales of each name.
-        choice: What is wanted of the photograph that is shown; of the next one, while there is none.
+        choice: What is wanted of the photograph that is shown, or while there is none, of the next.
         sentence: The state of the work in words.
         done: The fraction of the work done, 0 to 1; None while unknown.
         fraction: The same of the running job alone.

@@ -92,7 +92,8 @@ class ImageWizard(Visit):
         }
         offered = [{"name": s.name, "thumbnail": s.thumbnail} for s in self._samples]
         self._page = Page(self._on_file, self._make_file, actions, samples=offered, most=MOST)
-        self._drawing = JobQueue(lambda job: job.order(), self._on_drawn)
+        self._wanted: object = None  # drawn last, or being drawn
+        self._drawing = JobQueue(lambda job: job.order(job), self._on_drawn)
         self._answering = JobQueue(self._answer, self._on_answer)
         self.view = ipywidgets.Box([self._stage.slider, self._page])
         self.view.add_class("srlib-wizard")
@@ -404,7 +405,7 @@ class ImageWizard(Visit):
         made = self.result
         order = made.order if made else self.order
         if self._page.landing or order is None:
-            self._put_drawing(self._stage.show_demo)
+            self._put_drawing("demo", lambda _: self._stage.show_demo())
             return
         center = self._center
         shape = self._shape
@@ -429,20 +430,34 @@ class ImageWizard(Visit):
         kind = self._map_of(subject)
         photograph = subject[0].photograph
 
-        def draw() -> None:
-            before, _ = self._stage.subject
-            if before is None or before.photograph != photograph:
-                version = self._stage.slider.version + 1
-                self._page.veil = {"picture": photograph.thumbnail, "version": version}
-            self._stage.show(subject, make, kind)
+        def draw(job: Job) -> None:
+            def make_if_wanted() -> Patch:
+                patch = make()
+                job.check()
+                return patch
+
+            self._hide_others(photograph)
+            self._stage.show(subject, make_if_wanted, kind)
             self.progressed()
 
-        self._put_drawing(draw)
+        self._put_drawing((subject, kind), draw)
+        self._hide_others(photograph)
 
-    def _put_drawing(self, draw: Callable[[], None]) -> None:
-        """Draw soon, in place of what waits to be drawn."""
-        self._drawing.cancel()
-        self._drawing.put(lambda: draw())  # never equal to another job
+    def _hide_others(self, photograph: Photograph) -> None:
+        """Put a photograph over the stage while that shows another one, and no other one over it."""
+        before, _ = self._stage.subject
+        if before is None or before.photograph != photograph:
+            version = self._stage.slider.version + 1
+            self._page.veil = {"picture": photograph.thumbnail, "version": version}
+        elif self._page.veil.get("picture") != photograph.thumbnail:
+            self._page.veil = {}
+
+    def _put_drawing(self, wanted: object, draw: Callable[[Job], None]) -> None:
+        """Draw soon, in place of anything else that is being drawn or waits for it."""
+        if wanted != self._wanted or not self._drawing.unfinished:
+            self._wanted = wanted
+            self._drawing.cancel()
+            self._drawing.put(draw)
 
     def _on_drawn(self, drawing: Job) -> None:
         if drawing.error and not drawing.is_cancelled:
