@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,14 +89,15 @@ def _strips(
 ) -> Iterator[np.ndarray]:
     """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
     starts = range(0, len(lr.rgb), _STRIP)
+
+    def progress(strip: int, done: int, tiles: int) -> None:
+        if on_progress:
+            on_progress(strip * tiles + done, len(starts) * tiles)
+
     for number, start in enumerate(starts):
-
-        def progress(done: int, tiles: int, before: int = number) -> None:
-            if on_progress:
-                on_progress(before * tiles + done, len(starts) * tiles)
-
         rows = slice(start, min(start + _STRIP, len(lr.rgb)))
-        rgb = super_resolve(lr.rgb, model, rows=rows, on_progress=progress, **options)
+        options["on_progress"] = partial(progress, number)
+        rgb = super_resolve(lr.rgb, model, rows=rows, **options)
         layers = [to_gray(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
             layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))

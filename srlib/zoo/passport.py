@@ -107,15 +107,17 @@ def open_checkpoint(
     source = "given"
     if res_scale is None and stated:
         source = "read from the file's metadata"
+        res_scale = stated.res_scale
     elif res_scale is None:
         source = "assumed, since weights do not show it: the authors' choice for this size"
     config = None
     model = None
     problem = ""
     try:
-        config = stated or config_from_state_dict(weights)
-        if res_scale is not None:
-            config = replace(config, res_scale=res_scale)
+        # By the weights, whose size is known: a network as large as a file may state takes memory.
+        config = config_from_state_dict(weights, res_scale=res_scale)
+        if stated and replace(stated, res_scale=config.res_scale) != config:
+            raise ValueError(f"It should be {stated}, and its weights are those of {config}.")
         model = assemble(weights, config)
     except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
         problem = shorten(str(error), _LONGEST)

@@ -199,16 +199,19 @@ def _network_in(content: Any, path: Path) -> tuple[Weights, str]:
     return _as_float(tensors, path), ", ".join(words)
 
 
-def _state_dicts(content: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, Weights]]:
+def _state_dicts(content: Any) -> Iterator[tuple[str, Weights]]:
     """Find the mappings with the weights of a convolutional network, and their keys."""
-    if not isinstance(content, Mapping) or len(place) > _DEEPEST:
-        return
-    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    if any(tensor.ndim == 4 for tensor in tensors.values()):
-        yield ".".join(place), tensors
-        return
-    for key, value in content.items():
-        yield from _state_dicts(value, (*place, str(key)))
+    found = [((), content)]
+    seen = set()  # a file may hold mappings with more ways through them than time
+    for place, value in found:  # it grows meanwhile
+        if not isinstance(value, Mapping) or id(value) in seen or len(place) > _DEEPEST:
+            continue
+        seen.add(id(value))
+        tensors = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, Tensor)}
+        if any(tensor.ndim == 4 for tensor in tensors.values()):
+            yield ".".join(place), tensors
+        else:
+            found += [((*place, str(key)), inner) for key, inner in value.items()]
 
 
 def _rank(network: tuple[str, str | None, Weights]) -> tuple[bool, bool]:

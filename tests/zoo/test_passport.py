@@ -359,6 +359,7 @@ def test_what_would_not_load(tmp_path, change, says):
         '{"scale": 5}',
         '{"scale": 2, "res_scale": "much"}',
         '{"scale": 3, "n_resblocks": 3, "n_feats": 8}',
+        '{"scale": 2, "n_resblocks": 1000000000, "n_feats": 8}',
     ],
 )
 def test_metadata_that_does_not_fit(tmp_path, stated):
