@@ -62,7 +62,7 @@ class PairedPatches:
         self.seed = seed
         self.device = torch.device(device)
         self._lr_size = patch_size // scale
-        self._names: list[str] = []
+        names: list[str] = []
         lr_images: list[np.ndarray] = []
         hr_images: list[np.ndarray] = []
         for hr, lr, name in pairs:
@@ -77,13 +77,13 @@ class PairedPatches:
                     f"{name}: {width * scale} x {height * scale} pixels are less than a patch of "
                     f"{patch_size}: use a smaller patch_size."
                 )
-            self._names.append(name)
+            names.append(name)
             lr_images.append(rgb_pixels(lr, name))
             hr_images.append(rgb_pixels(hr, name))
-        if not self._names:
+        if not names:
             raise ValueError("There are no image pairs to cut patches from.")
         sizes = np.array([image.shape[:2] for image in lr_images])
-        self.fingerprint = _fingerprint(self._names, sizes, lr_images, hr_images)
+        self.fingerprint = _fingerprint(names, sizes, lr_images, hr_images)
         # for each image, the rows and the columns where a patch may begin
         self._rows, self._columns = (sizes - self._lr_size + 1).T
         positions = self._rows * self._columns
@@ -101,22 +101,14 @@ class PairedPatches:
         Returns:
             lr (B, 3, p / scale, p / scale) and hr (B, 3, p, p), float32 in [0, 1].
         """
-        rng, images = self._draw_images(step, batch_size)
+        rng = np.random.default_rng([self.seed, step])
+        shares = rng.random(batch_size)
+        images = np.searchsorted(self._cumulative_share, shares, side="right")
         top = rng.integers(0, self._rows[images])
         left = rng.integers(0, self._columns[images])
         orientation = rng.integers(0, 8 if self.augment else 1, batch_size)
         places = np.stack([images, top, left, orientation], axis=1).tolist()
         return self._cut(self._lr, places, 1), self._cut(self._hr, places, self.scale)
-
-    def names(self, step: int, batch_size: int) -> list[str]:
-        """The names of the images that batch number `step` is cut from."""
-        return [self._names[index] for index in self._draw_images(step, batch_size)[1]]
-
-    def _draw_images(self, step: int, batch_size: int) -> tuple[np.random.Generator, np.ndarray]:
-        """The index of each patch's image, and the generator that goes on to draw places."""
-        rng = np.random.default_rng([self.seed, step])
-        shares = rng.random(batch_size)
-        return rng, np.searchsorted(self._cumulative_share, shares, side="right")
 
     def _cut(self, images: list[Tensor], places: list[list[int]], scale: int) -> Tensor:
         """The patches at these places, of LR images (scale 1) or HR images.

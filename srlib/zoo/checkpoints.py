@@ -154,7 +154,7 @@ def load_pretrained(
     checkpoint is downloaded at the first use and kept in torch.hub's cache.
 
     Args:
-        name: A name in `CHECKPOINTS`, or the path of a weights file or of a folder with one.
+        name: A name in `CHECKPOINTS`, or the path of a weights file.
         scale: 2, 3 or 4. If None, 4 for a name, and the file's own for a file.
         res_scale: Overrides the residual scale that the file states or srlib assumes.
         device: Where to put the model, "auto" for the best device. `upscale` and `fine_tune` move

@@ -118,15 +118,6 @@ def test_batches_depend_on_seed_and_step_alone(marked):
     assert not torch.equal(other.batch(5, 4)[0], b.batch(5, 4)[0])
 
 
-def test_the_images_of_a_batch_are_named(marked):
-    patches = PairedPatches(marked, scale=3, patch_size=15, seed=7)
-    named = {tuple(patches.names(step, 8)) for step in range(9)}
-    assert named == {
-        tuple(str(patch[0, 0, 2]) for patch in integers(patches.batch(step, 8))[0])
-        for step in range(9)
-    }
-
-
 def test_a_seed_means_the_same_in_later_versions(marked):
     """Row, column and image of the first pixel, row and column of the last: as in version 0.1, so that runs can be repeated."""
     lr, _ = integers(PairedPatches(marked, scale=3, patch_size=15, seed=2026).batch(41, 6))
