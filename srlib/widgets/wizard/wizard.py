@@ -444,7 +444,7 @@ class ImageWizard(Visit):
         self._hide_others(photograph)
 
     def _hide_others(self, photograph: Photograph) -> None:
-        """Put a photograph over the stage while that shows another one, and no other one over it."""
+        """Lay a photograph over the stage while that shows another one, and no other one."""
         before, _ = self._stage.subject
         if before is None or before.photograph != photograph:
             version = self._stage.slider.version + 1
