@@ -118,7 +118,7 @@ def split_of(path: Path) -> str:
 
 
 def _partners(names: _Keys, places: list[_Keys], scale: int) -> dict[Path, Path]:
-    """The LR files of HR files, by names that occur once in equal places; the first place counts."""
+    """The LR files of HR files, by names that occur once in equal places, tried in order."""
     hr_names, lr_names = names
     partners: dict[Path, Path] = {}
     for hr_places, lr_places in places:
