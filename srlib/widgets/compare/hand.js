@@ -4,7 +4,7 @@
  * Listen to the frame and its divider.
  *
  * on(target, type, handler, options) adds a listener.  locate(event, panel) says where an event is: { panel, x, y } in screen
- * pixels of a panel, that under the event unless one is named.  act: see compare.js.
+ * pixels of a panel, that under the event unless one is named.  act: see slider.js.
  */
 function listenToPointers(on, { frame, divider }, locate, act) {
   on(divider, "pointerdown", (event) => {
