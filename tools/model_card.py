@@ -22,7 +22,7 @@ from srlib.images import imresize, jpeg_round_trip
 from srlib.metrics import PROTOCOLS
 from srlib.model import count_parameters
 from srlib.upscaling import upscale
-from srlib.zoo import available, load_pretrained
+from srlib.zoo import load_pretrained
 from srlib.zoo.checkpoints import WEIGHTS_DIR
 
 CARD = WEIGHTS_DIR / "MODEL_CARD.md"
@@ -90,12 +90,11 @@ def read_pairs(benchmarks: Path, name: str, scale: int) -> list[Pair]:
 
 
 def upscalers(scale: int) -> dict[str, Upscaler]:
-    """Bicubic and the embedded networks of this scale."""
+    """Bicubic and the networks of this scale in the weights folder."""
     methods: dict[str, Upscaler] = {"bicubic": partial(imresize, scale=scale, border="replicate")}
-    for checkpoint in available(scale):
-        if checkpoint.embedded:
-            model = load_pretrained(checkpoint.name, scale)
-            methods[checkpoint.name] = partial(upscale, model=model)
+    for path in sorted(WEIGHTS_DIR.glob(f"edsr_*_x{scale}.safetensors")):
+        model = load_pretrained(path, scale)
+        methods[path.stem] = partial(upscale, model=model)
     return methods
 
 
