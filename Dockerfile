@@ -16,7 +16,7 @@ RUN pip install --no-cache-dir --constraint constraints.txt --index-url https://
 
 COPY pyproject.toml README.md LICENSE ./
 COPY srlib srlib
-RUN pip install --no-cache-dir --constraint constraints.txt .
+RUN pip install --no-cache-dir --constraint constraints.txt '.[course]'
 
 COPY app app
 COPY notebooks/00_image_wizard.ipynb notebooks/

@@ -1,4 +1,4 @@
-"""Single-image super-resolution with EDSR: the package of the course, one room per lesson.
+"""Single-image super-resolution with EDSR: the package of the course, in ten rooms.
 
 The names below are the ones people reach for first. Each is loaded when it is first used, so that
 `import srlib` is quick and needs no PyTorch. Import everything else from its room, for example

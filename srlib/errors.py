@@ -19,7 +19,7 @@ _CONTROLS = {
 
 
 def printable(text: object) -> str:
-    """A text of a stranger's, such as a path, that any page or terminal can show.
+    """Make any text, such as a path, fit to be shown on any page or terminal.
 
     Bytes that are no UTF-8 and control characters are escaped.
     """

@@ -22,11 +22,11 @@ curl … | image-wizard - | display            # standard input and output
 image-wizard *.jpg --json > results.json     # for scripts; where no terminal is, only errors show
 ```
 
-After `make course` the command is `.venv/bin/image-wizard`. A file that is called like a command is given as `./check`.
+After `make course` the command is `.venv/bin/image-wizard`. Give a file that has the name of a command as `./check`.
 
 From Real-ESRGAN, upscayl-ncnn or waifu2x: `-i -o -s -n -f -h` mean the same here (a `-n` of waifu2x, its level of
 noise, is not needed: the network is chosen by the noise). `-t`, `-g` and `-j` are not needed either: tiles, device and
-threads follow from the machine. `-m`, `-r`, `-z`, `--outscale`, `--size` and `--ext` are answered by a sentence that names
+threads follow from the machine. `-m`, `-r`, `-z`, `--outscale`, `--size` and `--ext` are answered with the name of
 ours. A folder given by `-o` is made, and no file is replaced unasked.
 
 This page is made from the commands' own help by `tools/command_line_page.py`.

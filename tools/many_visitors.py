@@ -51,7 +51,7 @@ def main(visitors: int) -> None:
             peak = max(peak, megabytes(server))
             for number in sorted(waiting):
                 sentence = pages[number].locator(".srlib-sentence").text_content() or ""
-                if re.match("Done|Cancelled|.*did not work", sentence):
+                if re.search("Done|Cancelled|could not be enlarged", sentence):
                     waiting.remove(number)
                     print(
                         f"visitor {number + 1}: {sentence} after {time.monotonic() - began:.0f} s",

@@ -24,7 +24,7 @@ class ParameterError(SRError, ValueError):
 
 
 def check_parameters(given: Mapping, **rules: object) -> dict:
-    """Convert and check the parameters of a notebook. Every fault is told, not only the first.
+    """Convert and check the parameters of a notebook. Every fault is named, not only the first.
 
     Args:
         given: The notebook's `globals()`.

@@ -41,7 +41,7 @@ def memory_map(
 
     The files are made again when an image is added or removed, or when its size or modification
     time changes. Each scale, `lr_dir` and `make_lr` has files of its own. A second process that
-    needs the same files waits for the first. They take 3 bytes per HR and LR pixel, 9 GB for the
+    needs the same files waits for the first. They take 3 bytes per HR and LR pixel, 7 GB for the
     800 images of DIV2K at x4, and may be deleted when nothing uses them.
 
     Args:

@@ -46,8 +46,8 @@ class Patience:
     """How long to wait for a mirror, and how often to ask it again.
 
     Attributes:
-        connect: Seconds until the connection must stand.
-        stall: Seconds until the next piece must have come.
+        connect: Seconds within which the connection must be made.
+        stall: Seconds within which the next piece must come.
         retries: Fruitless tries in a row, after the first, until a mirror is given up. A mirror
             that never answered gets one at most.
         backoff: Seconds before the second try; each further pause is twice as long.

@@ -66,8 +66,8 @@ def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = Fals
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a `with` block a temporary path on the disk of `path`; at the end it becomes `path`.
 
-    If the block raises, the temporary file is deleted. A name that is too long is told before the
-    block begins.
+    If the block raises, the temporary file is deleted. A name that is too long is refused
+    before the block begins.
     """
     need_short_name(path)
     try:

@@ -1,4 +1,4 @@
-"""Figures of the lessons and the report; most functions return a figure (lessons 04 to 06)."""
+"""Figures of the lessons, and the report; most functions return a figure."""
 
 from srlib.plots.charts import (
     agreement,

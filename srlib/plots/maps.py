@@ -1,4 +1,4 @@
-"""Maps of numbers, and the network as a chain of layers (lessons 01, 03 and 06)."""
+"""Maps of numbers, and the network as a chain of layers (lessons 01, 03 and 05)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a training, its learning rate, and the start from another scale."""
+"""The settings of a training, and the start from another scale."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class TrainConfig:
         backbone: Network of the perceptual loss, see `PerceptualLoss`.
         layers: Weights of its layers by name; the backbone's default layer if None.
         precision: Precision of the network's body: "float32", "bfloat16", or "auto". On a CPU
-            "auto" times both before the first step and takes the faster one; on a GPU it takes
-            bfloat16 if the GPU supports it. Everything else is computed in float32.
+            "auto" takes the faster one, which it measures before the first step, or float32 for
+            50 steps or fewer; on a GPU it takes bfloat16 if the GPU supports it. Everything else
+            is computed in float32.
         optimizer: "adam", or "muon" for Muon on the body's convolutions and Adam on the rest.
         compile: Compile the training step by torch.compile. This needs a C++ compiler and a
             minute at the start, so it only pays for long runs on a GPU.

@@ -79,7 +79,7 @@ def upscale(
         >>> upscale(np.zeros((20, 30), np.uint8), width=75).shape
         (50, 75)
     """
-    Options(**options)  # a typo is told before the image is read
+    Options(**options)  # finds a typo before the image is read
     check_scale(scale)
     picture = bleed(as_picture(image))
     scale = _factor(picture.size, scale, width, height)

@@ -70,7 +70,7 @@ def upscale_folder(
         TypeError: The model or scale is of another type.
     """
     check_scale(scale)
-    Options(**options)  # a typo is told before the work
+    Options(**options)  # finds a typo before the work begins
     if suffix not in RESULT_SUFFIXES:
         raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()

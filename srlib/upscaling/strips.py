@@ -61,7 +61,7 @@ def upscale_to_tiff(
         )
     if os.path.exists(target) and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or overwrite=True.")
-    Options(**options)  # a typo is told before the picture is read
+    Options(**options)  # finds a typo before the picture is read
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
     options["self_ensemble"] = self_ensemble
     if model is None:

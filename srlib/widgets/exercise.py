@@ -11,7 +11,7 @@ Test = tuple[Callable[[Any], object], str]  # what must hold for the answer, and
 
 
 def judge(answer: Callable[[], Any], *tests: Test) -> str:
-    """Compute an answer of the reader's and test it.
+    """Compute the reader's answer and test it.
 
     Args:
         answer: Calls the reader's function.

@@ -113,7 +113,7 @@ def test_wrong_size_and_other_picture(root, photos):
     save(lr / "0001x4.png", photos[0])
     assert only(root, "enlarged already", "error")
     save(lr / "0001x4.png", imresize(photos[3], 1 / 4))
-    assert only(root, "show something else", "error") == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
+    assert only(root, "show something other", "error") == ("DIV2K_train_LR_bicubic/X4/0001x4.png",)
 
 
 def test_lr_and_hr_exchanged(tmp_path, photos):

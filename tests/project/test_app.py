@@ -132,6 +132,15 @@ def test_the_container_is_pinned_and_not_root(steps):
     assert ("USER", "wizard") in steps
 
 
+def test_the_container_installs_the_server_that_it_starts(steps):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = re.findall(r"'\.\[(\w+)\]'", " ".join(rest for _, rest in steps))
+    extras = [line for extra in asked for line in project["optional-dependencies"][extra]]
+    packages = {re.split(r"[\[<>=]", line)[0] for line in project["dependencies"] + extras}
+    server = json.loads(dict(steps)["CMD"])[0]
+    assert {server, "anywidget", "ipykernel"} <= packages
+
+
 def test_the_container_gets_what_it_copies_and_nothing_else(steps):
     """.dockerignore shuts everything out but what it names."""
     ignore = [
