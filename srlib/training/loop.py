@@ -202,10 +202,7 @@ class _Run:
             raise TrainingError("Bicubic restores all validation images: take photographs.")
         start = self._measure(0, self._loss_on(self.patches), exact)
         if not np.isfinite(start.train_loss):
-            raise TrainingError(
-                f"The loss is {start.train_loss} before the first step: the model's weights are "
-                "damaged; load them again."
-            )
+            raise TrainingError(f"The loss begins at {start.train_loss}: load undamaged weights.")
         precision = choose_precision(self.model, self.config, self.device)
         history = History(_mean(bicubic, exact), [start], precision=precision, exact=exact)
         self.folder.keep_other_weights()

@@ -71,7 +71,7 @@ def test_a_training_that_can_learn_nothing_is_refused_and_writes_nothing(tmp_pat
     pages = [Pair(page, page[::2, ::2], "page")] * 2
     for model, valid, says in (
         (frozen, make_pairs(), r"frozen: call requires_grad_\(True\)"),
-        (damaged, make_pairs(), "loss is nan before the first step"),
+        (damaged, make_pairs(), "loss begins at nan: load undamaged weights"),
         (make_model(), pages, "all validation images: take photographs"),
     ):
         (tmp_path / "best.safetensors").write_bytes(b"of another run")
