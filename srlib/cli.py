@@ -178,11 +178,14 @@ def enlarge(
     pictures = list(dict.fromkeys([*pictures, *inputs]))
     sizes = {"scale": scale, "width": width, "height": height}
     given = [(name, value) for name, value in sizes.items() if value is not None]
+    suffix = os.path.splitext(output or "")[1][1:].lower()
     to_stdout = output == "-" or (output is None and "-" in pictures)
     if not pictures or "" in (*pictures, output):
         raise click.UsageError("Give a picture, a folder, or - for standard input; no empty name.")
     if len(given) > 1:
         raise click.UsageError("Give one of --scale, --width and --height.")
+    if kind and suffix in FORMATS and suffix[0] != kind[0]:  # jpg and jpeg are one
+        raise click.UsageError(f"--output is a .{suffix}, and --format is {kind}: leave out one.")
     if to_stdout and (len(pictures) > 1 or os.path.isdir(pictures[0])):
         raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
     if to_stdout and (as_json or sys.stdout.isatty()):
@@ -259,10 +262,8 @@ def _jobs(
             yield from _jobs(match, size, place, kind)
         return
     target = path.with_name(f"{path.stem}{ending}.{kind or 'png'}")
-    if place and (os.path.isdir(place) or not place.suffix):
-        target = place / target.name
-    elif place:
-        target = place
+    if place:
+        target = place / target.name if os.path.isdir(place) or not place.suffix else place
     yield _Job(path, target)
 
 

@@ -130,7 +130,7 @@ def _write(pairs: PairedImages, folder: Path, on_progress: Progress | None) -> N
     """Write hr.bin, lr.bin and index.json."""
     written = []  # name, height and width of LR images
     with (
-        writing(folder.parent, DataError, "another cache_dir will do"),
+        writing(folder.parents[1], DataError, "another cache_dir will do"),
         open(folder / "hr.bin", "wb") as hr_file,
         open(folder / "lr.bin", "wb") as lr_file,
     ):

@@ -168,7 +168,8 @@ class FolderJob(ABC):
         try:
             return name, self._keep_or_make(name, half_made), ""
         except Exception as error:  # one picture's trouble must not cost the others
-            if isinstance(error, OSError) and error.filename == str(half_made):
+            half_or_none = (str(half_made), None)  # a full disk names no file
+            if isinstance(error, OSError) and error.strerror and error.filename in half_or_none:
                 error.filename = str(self.target(name))
             return name, "failed", _reason(error)
         finally:

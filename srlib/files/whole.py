@@ -21,8 +21,9 @@ from srlib.errors import SRError
 _PREFIX = ".making-"  # of temporary folders
 _LOCK = ".lock"  # in a temporary folder, while its process lives
 _DAY = 24 * 3600  # seconds
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # their errors name no file
 _CURES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on its disk"),
+    **dict.fromkeys(_FULL, "make room on its disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
 }
 
@@ -76,7 +77,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield part
             os.replace(part, path)
     except OSError as error:
-        if not str(error.filename).startswith(str(path.parent / _PREFIX)):
+        is_temporary = str(error.filename).startswith(str(path.parent / _PREFIX))
+        if not is_temporary and (error.filename or error.errno not in _FULL):
             raise
         # The user knows the file by its own name.
         raise OSError(error.errno, error.strerror, str(path)) from error

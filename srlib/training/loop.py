@@ -181,11 +181,14 @@ class _Run:
         self.loss = SRLoss(**{name: getattr(config, name) for name in names}).to(device)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.validated = deepcopy(model) if config.ema_decay else model
-        self.trained = [weight for weight in model.parameters() if weight.requires_grad]
+        self.trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
+        if not self.trained:
+            raise TrainingError("The model is frozen: call requires_grad_(True) on a part of it.")
         self.optimizers = make_optimizers(model, config)
         self.settings = asdict(config) | {  # a resume must find the same
             "backbone": self.loss.backbone,
             "model": asdict(model.config),
+            "trained parameters": ", ".join(self.trained),
             "training pairs": self.patches.fingerprint,
             "validation pairs": self.valid_patches.fingerprint,
         }
@@ -193,12 +196,16 @@ class _Run:
 
     def start(self) -> History:
         """Measure bicubic and the untrained model, and save that as epoch 0."""
-        self.folder.keep_other_weights()
         bicubic = self._psnr(partial(imresize, scale=self.model.config.scale))
         exact = np.flatnonzero(np.isinf(bicubic)).tolist()
+        if len(exact) == len(bicubic):
+            raise TrainingError("Bicubic restores all validation images: take photographs.")
         start = self._measure(0, self._loss_on(self.patches), exact)
+        if not np.isfinite(start.train_loss):
+            raise TrainingError(f"The loss begins at {start.train_loss}: load undamaged weights.")
         precision = choose_precision(self.model, self.config, self.device)
         history = History(_mean(bicubic, exact), [start], precision=precision, exact=exact)
+        self.folder.keep_other_weights()
         self.save(history)
         return history
 
@@ -225,7 +232,8 @@ class _Run:
                 optimizer.param_groups[0]["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.trained, config.max_grad_norm or np.inf)
+            longest = config.max_grad_norm or np.inf
+            norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), longest)
             value = loss.item()
             if not (value < EXPLODED * start.train_loss and torch.isfinite(norm)):
                 return RollBack(step, value, rate)

@@ -70,16 +70,16 @@ class RunFolder:
         )
         try:
             state, _ = load_content(self.last)
-            stored = state["settings"]
+            stored = settings | state["settings"]  # older states lack what was added since
             history = History.from_dict(state["history"])
         except (WeightsError, LookupError, TypeError) as error:
             raise TrainingError(
                 f"{self.last} cannot be read: it is damaged, or of another version. {go_on}"
             ) from error
         changes = [
-            f"{name} {shorten(str(stored.get(name)), 90)} -> {shorten(str(value), 90)}"
+            f"{name} {shorten(str(stored[name]), 90)} -> {shorten(str(value), 90)}"
             for name, value in settings.items()
-            if stored.get(name) != value
+            if stored[name] != value
         ]
         if changes:
             raise TrainingError(

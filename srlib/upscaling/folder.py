@@ -70,7 +70,7 @@ def upscale_folder(
         TypeError: The model or scale is of another type.
     """
     check_scale(scale)
-    Options(**options)  # finds a typo before the work begins
+    padding = Options(**options).padding  # finds a typo in any option before the work begins
     if suffix not in RESULT_SUFFIXES:
         raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
@@ -81,6 +81,7 @@ def upscale_folder(
         network = checksum(checked_model(model).config, model.state_dict())
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
+    steps |= {} if padding == "symmetric" else {"padding": padding}
     stop = None if executor else Event()
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
     listing = list_pictures(source_dir)

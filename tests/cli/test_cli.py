@@ -101,6 +101,7 @@ def test_a_picture_is_enlarged_as_python_does_it_by_the_recommended_network(pict
         (("--model", find("edsr-lite", 3).path), "clean_x3.png", (144, 120)),
         (("--format", "tif"), "clean_x4.tif", (192, 160)),
         (("--output", "out/large.webp"), "out/large.webp", (192, 160)),
+        (("--output", "large.jpeg", "--format", "jpg"), "large.jpeg", (192, 160)),
         (("--output", "out"), "out/clean_x4.png", (192, 160)),
     ],
 )
@@ -275,6 +276,7 @@ def test_two_pictures_never_share_a_result(pictures):
         ("clean.png", "web.jpg", "--output", "-"),
         ("clean.png", "--output", "-", "--json"),
         (".", "--output", "results"),
+        ("clean.png", "--output", "large.png", "--format", "jpg"),
         ("lowres", "missing", "lr"),
         ("check",),
         ("evaluate", ".", ".", "--protocol", "best"),

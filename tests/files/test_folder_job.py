@@ -29,7 +29,7 @@ class Reversal(FolderJob):
         text = source.read_bytes()
         if b"!" in text:
             raise {"memory": MemoryError(), "empty": ValueError(), "decoder": IndexError("list index"),
-                   "disk": OSError(28, "No space left on device", str(result)),
+                   "disk": OSError(28, "No space left on device"),
                    "assert": AssertionError()}[text.decode().partition("!")[2]]  # fmt: skip
         result.write_bytes(text[::-1])
 

@@ -58,6 +58,26 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot limit the size of files")
+def test_a_full_disk_names_the_file(tmp_path):
+    """By a limit for the size of files, whose error has no name, as that of a full disk."""
+    import resource
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"mine")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match=rf"File too large: '{path}'$"):
+            write_whole(path, bytes(20_000))
+        with pytest.raises(BrokenPipeError) as caught, whole_file(path):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")  # by a callback, say
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename is None
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b"mine"
+
+
 def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path):
     begun = []
     with (

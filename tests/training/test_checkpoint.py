@@ -14,6 +14,7 @@ from tiny_training import CONFIG, make_model, make_pairs, run, run_in_process, s
 
 from srlib.training.checks import TrainingError
 from srlib.training.history import Epoch, History
+from srlib.training.loop import StopTraining
 from srlib.training.losses import SRLoss
 from srlib.training.state import RunFolder
 
@@ -163,6 +164,20 @@ def test_a_history_in_an_unknown_form_gets_a_sentence_and_costs_nothing(tmp_path
     assert (tmp_path / "best.safetensors").read_bytes() == best
 
 
+def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
+    def stop(kind, done, _):
+        if kind == "epoch" and done == 10:
+            raise StopTraining
+
+    straight, _ = run(tmp_path / "straight")
+    run(tmp_path / "old", on_event=stop)
+    state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
+    del state["settings"]["trained parameters"]
+    torch.save(state, tmp_path / "old" / "last.pt")
+    resumed, history = run(tmp_path / "old", resume=True)
+    assert same_weights(resumed, straight) and history.ended == "complete"
+
+
 def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):
     config = replace(CONFIG, max_epochs=1, perceptual=0.1)
     monkeypatch.setattr(
@@ -175,8 +190,11 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
         scaled.config, res_scale=0.1
     )  # it has the same weights, and another answer
     others = [pairs[0], pairs[1]._replace(lr=pairs[1].lr // 2)]
+    frozen = make_model()
+    frozen.body.requires_grad_(False)
     changes = {
         r"model \{.*'res_scale': 1.0\} -> \{.*'res_scale': 0.1\}": {"model": scaled},
+        r"trained parameters head.* -> head": {"model": frozen},
         r"training pairs 2 from 0 to 1 \(.*\) -> 1 from 0 to 0": {"train_pairs": pairs[:1]},
         r"\(training pairs 2 from 0 to 1 \(.*\) -> 2 from 0 to 1 \(.*\)\)": {"train_pairs": others},
     }

@@ -63,6 +63,23 @@ def test_mistakes_are_found_before_the_first_step(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_training_that_can_learn_nothing_is_refused_and_writes_nothing(tmp_path):
+    frozen = make_model().requires_grad_(False)
+    damaged = make_model()
+    damaged.head[0].bias.data[0] = float("nan")
+    page = np.full((48, 64, 3), 255, np.uint8)
+    pages = [Pair(page, page[::2, ::2], "page")] * 2
+    for model, valid, says in (
+        (frozen, make_pairs(), r"frozen: call requires_grad_\(True\)"),
+        (damaged, make_pairs(), "loss begins at nan: load undamaged weights"),
+        (make_model(), pages, "all validation images: take photographs"),
+    ):
+        (tmp_path / "best.safetensors").write_bytes(b"of another run")
+        with pytest.raises(TrainingError, match=says):
+            fine_tune(model, make_pairs(), valid, CONFIG, run_dir=tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
+
+
 def test_stop_keeps_the_best(tmp_path):
     def stop(kind, step, history):
         if step == 12:

@@ -116,7 +116,11 @@ def test_another_model_or_option_is_reported(small, tmp_path, model):
     upscale_folder(small, tmp_path / "large", model)
     before = tree(tmp_path / "large")
     other = EDSR(model.config).eval()
-    for changed, options in ((other, {}), (model, {"self_ensemble": True})):
+    for changed, options in (
+        (other, {}),
+        (model, {"self_ensemble": True}),
+        (model, {"padding": "wrap"}),
+    ):
         report = upscale_folder(small, tmp_path / "large", changed, **options)
         assert len(report.failed) == 3 and "made with another" in report.failed["a.png"]
     assert tree(tmp_path / "large") == before
