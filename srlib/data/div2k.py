@@ -75,9 +75,8 @@ def download_div2k(
 
     The terms of DIV2K are at https://data.vision.ee.ethz.ch/cvl/DIV2K/. A call that was
     interrupted continues when it is made again. A folder gets its name when all its images are in
-    it, and a complete folder is not downloaded again. An archive that is in `root` already is
-    used if its hash is right; each one is deleted once it is unpacked. The free disk space is
-    checked first.
+    it, and a complete folder is not downloaded again. An archive in `root` is used if its hash is
+    right, and deleted once it is unpacked. The free disk space is checked first.
 
     Args:
         root: The folder to fill, with DIV2K_train_HR, DIV2K_train_LR_bicubic/X4 and so on.
