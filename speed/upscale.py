@@ -315,7 +315,7 @@ def by_tile(weights: dict, options) -> list[str]:
 def by_strips(file: Path) -> list[str]:
     lines = ["| | seconds | MB beyond the photograph itself |", "|---|---|---|"]
     name = next(iter(OURS))
-    seconds, megabytes = costs("by strips", name, None, file, (4000, 6000))
+    seconds, megabytes = costs("by strips", name, None, file, (2000, 3000))
     return [*lines, f"| {name} | {seconds:.0f} | {megabytes:.0f} |"]
 
 
@@ -378,7 +378,7 @@ def main() -> None:
             "Whole and in tiles": by_tile(weights, options),
         }
         if not options.quick:
-            title = "A photograph of 6000 x 4000 pixels at x4, by strips into a TIFF"
+            title = "A photograph of 3000 x 2000 pixels at x4, by strips into a TIFF"
             parts[title] = by_strips(file)
         parts["Equal to the network as it is written"] = equality(weights)
     for title, rows in parts.items():
