@@ -81,7 +81,7 @@ def upscale_folder(
         network = checksum(checked_model(model).config, model.state_dict())
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
-    steps |= {} if padding == "symmetric" else {"padding": padding}
+    steps["padding"] = padding
     stop = None if executor else Event()
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
     listing = list_pictures(source_dir)
