@@ -31,16 +31,20 @@ def check_unsharp(unsharp: Callable) -> str:
     step = np.zeros((16, 16, 3), np.uint8)
     step[:, 8:] = 255
     soft = np.uint8(gaussian_filter(step.astype(float), (2, 2, 0)))
+
+    def nearly(given, wanted):  # who cuts instead of rounding may get 89 for 89.999
+        return given.shape == wanted.shape and np.all(np.abs(given.astype(int) - wanted) <= 1)
+
     return judge(
         lambda: [np.asarray(unsharp(image, 0.5)) for image in (flat, step, soft)],
         (lambda given: given[0].dtype == np.uint8, "the result should be uint8 again."),
-        (lambda given: np.array_equal(given[0], flat), "a flat picture has no detail to add."),
+        (lambda given: nearly(given[0], flat), "a flat picture has no detail to add."),
         (
             lambda given: given[2][8, 9, 0] > soft[8, 9, 0] and given[2][8, 6, 0] < soft[8, 6, 0],
             "the bright side of an edge should get brighter, the dark side darker.",
         ),
         (
-            lambda given: np.array_equal(given[1], step),
+            lambda given: nearly(given[1], step),
             "do values below 0 or above 255 wrap around?",
         ),
     )

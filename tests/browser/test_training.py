@@ -46,6 +46,12 @@ def step(page) -> int:
     return int(page.get_by_role("progressbar", name="Progress tiny").get_attribute("value"))
 
 
+def test_no_click_is_lost_among_the_updates(page):
+    for _ in range(20):
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Resume").click()
+
+
 def test_watch_pause_resume_stop(page):
     expect(page.get_by_role("status").filter(has_text="on the validation images")).to_be_visible()
     expect(page.get_by_role("img", name="bicubic: ")).to_be_visible()
@@ -64,12 +70,6 @@ def test_watch_pause_resume_stop(page):
     assert axe_violations(page, ".srlib-training") == ""
     stop = page.get_by_role("button", name="Stop, keep the best")
     stop.click()
-    try:
-        expect(stop).to_be_disabled(timeout=20_000)
-    except AssertionError:
-        # A click at the very moment of an update goes to the shell that is busy (see `_send`):
-        # seen once on a machine at work. A visitor clicks again.
-        stop.click()
     expect(page.get_by_role("status").filter(has_text="Stopped by hand: epoch")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_be_disabled()
     page.wait_for_function(KERNEL_IDLE, timeout=PATIENCE)

@@ -30,6 +30,8 @@ def beyond(a, b, given):
 RIGHT_ANSWERS = [
     (checks_05.check_worse_square, worse_square),
     (checks_05.check_unsharp, unsharp),
+    # some processors filter a flat 90 to 89.999…, and who cuts instead of rounding gets 89
+    (checks_05.check_unsharp, lambda i, a: np.uint8(np.clip(sharpened(i, a) - 1e-9, 0, 255))),
     (checks_05.check_partial, beyond),
     (checks_05.check_finest, lambda scale: 0.5 / scale),
     (checks_05.check_without_hr, {"JPEG blocks"}),
@@ -39,6 +41,11 @@ WRONG_ANSWERS = [
     (checks_05.check_worse_square, lambda *given: worse_square(*given)[::-1], "before top"),
     (checks_05.check_unsharp, sharpened, "uint8"),
     (checks_05.check_unsharp, lambda i, a: sharpened(i, a).astype(int).astype(np.uint8), "wrap"),
+    (
+        checks_05.check_unsharp,
+        lambda i, a: (sharpened(i, a) - 1e-9).astype(int).astype(np.uint8),
+        "wrap",
+    ),
     (checks_05.check_unsharp, lambda i, a: unsharp(i, -a), "brighter"),
     (checks_05.check_partial, lambda a, b, given: np.corrcoef(a, b)[0, 1], "taken out"),
     (checks_05.check_partial, lambda a, b, given: 0.0, "too"),

@@ -92,6 +92,9 @@ class TrainingPanel:
         self._kept: np.ndarray | None = None
         self._before = self._enlarged()
         self.curves = TrainingCurves(title=title, steps=config.max_epochs * config.steps_per_epoch)
+        # ipykernel 7 would send a click to the shell that wrote last, which is busy with training.
+        # This way it goes where JupyterLab addresses it: to a subshell.
+        self.curves.comm._reply_subshell_for = lambda _, addressed: addressed
         self.slider = CompareSlider([self._before, self._before], ["before", "now"])
         self.view = ipywidgets.VBox([self.curves, self.slider], layout={"overflow": "visible"})
         self.view.add_class("srlib-training-panel")
@@ -159,14 +162,10 @@ class TrainingPanel:
         self._average = deepcopy(self._model)
         self._kept = None
         if self.curves.state not in _LIVE:
-            self._send(state="running")
+            self.curves.state = "running"
 
-    def _send(self, **state) -> None:
+    def _show(self, **state) -> None:
         self.curves.set_state(state)
-        # ipykernel 7 sends messages of the buttons to the shell that wrote last, which is busy with
-        # the training. Without this note they go where JupyterLab addresses them: to a subshell.
-        if self.curves.comm is not None:  # None once the widget is closed
-            vars(self.curves.comm).pop("_reply_subshell_id", None)
 
     def _show_progress(self, step: int, seconds: float) -> None:
         rate = (step - self._first_step) / seconds
@@ -175,13 +174,13 @@ class TrainingPanel:
         if rate:
             pace = f"{rate:.3g} steps/s"
             left = f"at most {duration_text((self.curves.steps - step) / rate)} left"
-        self._send(losses=_thinned(self._losses), done=step, pace=pace, left=left)
+        self._show(losses=_thinned(self._losses), done=step, pace=pace, left=left)
 
     def _show_epoch(self, event: str, step: int, history: History) -> None:
         last = history.epochs[-1]
         steps = self._config.steps_per_epoch
         epochs = [[e.epoch * steps, e.valid_loss, e.valid_psnr] for e in history.epochs]
-        self._send(bicubic=history.bicubic_psnr, epochs=epochs)
+        self._show(bicubic=history.bicubic_psnr, epochs=epochs)
         if event == "rollback":
             self._average = deepcopy(self._measured)
         else:
@@ -196,13 +195,13 @@ class TrainingPanel:
             how = f"Gave up because the loss exploded {MAX_ROLLBACKS} times"
             self._show_end("gave up", how, history)
         elif event == "rollback":
-            self._send(
+            self._show(
                 sentence=f"The loss exploded. Back to epoch {last.epoch}, "
                 "from there with a lower learning rate."
             )
         else:
             when = f"Epoch {last.epoch}" if last.epoch else "Before training"
-            self._send(sentence=f"{when}: {last.valid_psnr:.2f} dB on the validation images.")
+            self._show(sentence=f"{when}: {last.valid_psnr:.2f} dB on the validation images.")
 
     def _show_crop(self, history: History) -> None:
         now = self._enlarged()
@@ -218,7 +217,7 @@ class TrainingPanel:
         best = history.best.epoch
         if self._kept is not None:  # None if the best epoch was before a resume
             self.slider.show([self._before, self._kept], ["before", f"epoch {best}, kept"])
-        self._send(state=state, sentence=f"{how}: epoch {best} is kept. {history.verdict()}")
+        self._show(state=state, sentence=f"{how}: epoch {best} is kept. {history.verdict()}")
         self._go.set()  # "Pause" may have been pressed during the last measurement
 
     def _enlarged(self) -> np.ndarray:
