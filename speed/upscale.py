@@ -32,7 +32,6 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,11 +58,9 @@ Network = Callable[[Tensor], Tensor]
 
 # Our ways, with their options.
 OURS = {
-    "srlib, PyTorch": {"engine": "torch"},
-    "srlib, PyTorch in float32": {"engine": "torch", "precision": "float32"},
+    "srlib": {},
+    "srlib in float32": {"precision": "float32"},
 }
-if find_spec("openvino"):
-    OURS["srlib, OpenVINO (srlib[fast])"] = {"engine": "openvino"}
 BASICSR_NAMES = {
     "head.0": "conv_first",
     "body.16.": "conv_after_body.",
@@ -238,10 +235,10 @@ def print_costs(job: str, name: str, peers: Path | None, file: Path, size: tuple
 
 def precision_of(name: str, rgb: np.ndarray, weights: dict) -> str:
     """How our ways compute; the others do it in float32."""
-    routes = []
+    precisions = []
     if name in OURS:
-        upscaler(name, None, weights)(rgb, on_route=routes.append)
-    return routes[0].precision if routes else "float32"
+        upscaler(name, None, weights)(rgb, on_precision=precisions.append)
+    return precisions[0] if precisions else "float32"
 
 
 def beside_peers(names: list, peers: Path | None, weights: dict, file: Path, options) -> list[str]:
@@ -299,9 +296,9 @@ def by_size(weights: dict, file: Path, options) -> list[str]:
 
 
 def by_tile(weights: dict, options) -> list[str]:
-    """The cost of the halo: PyTorch in float32, the photograph whole and in tiles."""
+    """The cost of the halo in float32: the photograph whole and in tiles."""
     size = (HEIGHT // 4, WIDTH // 4) if options.quick else (HEIGHT, WIDTH)
-    enlarge = upscaler("srlib, PyTorch in float32", None, weights)
+    enlarge = upscaler("srlib in float32", None, weights)
     sides = {"whole": WIDTH} | {f"tiles of {side}": side for side in (256, 128, 64)}
     jobs = {name: partial(enlarge, photograph(*size), tile=side) for name, side in sides.items()}
     times = best_times(jobs, options.rounds)
@@ -341,7 +338,7 @@ def equality(weights: dict) -> list[str]:
 
 
 def machine() -> str:
-    packages = ["torch", "numpy", "pillow"] + ["openvino"] * (find_spec("openvino") is not None)
+    packages = ["torch", "numpy", "pillow"]
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     load = f", load {os.getloadavg()[0]:.1f} when it began" if hasattr(os, "getloadavg") else ""
     return (

@@ -341,8 +341,8 @@ class _Run:
         draw = self.progress(job.source.name)
         draw(0, 1)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        routes = []
-        options = {"on_progress": draw, "on_route": routes.append}
+        precisions = []
+        options = {"on_progress": draw, "on_precision": precisions.append}
         if job.target.suffix.lower() in (".tif", ".tiff") and factor == network.config.scale:
             # Any size fits the memory.
             upscale_to_tiff(picture, job.target, network, overwrite=self.overwrite, **options)
@@ -351,10 +351,10 @@ class _Run:
             larger = upscale(picture, network, **{name: value}, **options)
             write_image(job.target, larger)
             height, width = larger.size
-        by = " in ".join(routes[-1])
-        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels, by {by}")
+        precision = precisions[-1]
+        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels, in {precision}")
         record = {"width": width, "height": height, "model": chosen, "reason": reason}
-        return record | routes[-1]._asdict()
+        return record | {"precision": precision}
 
     def choose(self, source: Path, factor: float, size: tuple) -> tuple[str, EDSR, str]:
         """The name of the network, the network of the smallest scale that is enough, and why."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from srlib.model.edsr import EDSR, TAIL_REACH, forward_interior
 from srlib.training.config import TrainConfig
 from srlib.training.losses import SRLoss
-from srlib.upscaling.engines import trial
+from srlib.upscaling.precision import trial
 
 SHORT = 50  # steps; a training this short is computed in float32 unless told otherwise
 

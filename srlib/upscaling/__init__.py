@@ -1,10 +1,10 @@
-"""One image in, a larger one out: tiles, engines, ensembles and folders (lessons 00 and 05)."""
+"""One image in, a larger one out: tiles, precision, ensembles and folders (lessons 00 and 05)."""
 
 from srlib.upscaling.choice import choose_checkpoint
 from srlib.upscaling.cost import Cost, predict_cost
-from srlib.upscaling.engines import Options, Route
 from srlib.upscaling.enlarge import MAX_SCALE, super_resolve, upscale
 from srlib.upscaling.folder import upscale_folder
+from srlib.upscaling.precision import Options
 from srlib.upscaling.strips import upscale_to_tiff
 from srlib.upscaling.tiling import tile_memory
 from srlib.upscaling.uncertainty import uncertainty_map
@@ -13,7 +13,6 @@ __all__ = [
     "MAX_SCALE",
     "Cost",
     "Options",
-    "Route",
     "choose_checkpoint",
     "predict_cost",
     "super_resolve",

@@ -10,7 +10,7 @@ import torch
 from srlib.model import receptive_field
 from srlib.model.device import best_device
 from srlib.model.edsr import TAIL_REACH, EDSRConfig
-from srlib.upscaling.engines import Options, choose_route, trial
+from srlib.upscaling.precision import Options, choose_precision, trial
 from srlib.upscaling.tiling import tile_memory, tile_side, tiles, with_halo
 
 _AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five networks
@@ -20,43 +20,40 @@ _AROUND = 1.2  # all there is around the blocks: 1.1 to 1.4, measured for five n
 class Cost:
     """The cost of an enlargement: seconds on an idle machine, and bytes beside the input.
 
-    The bytes are those of the largest tile and of the result. Engine and precision as in `Route`.
+    The bytes are those of the largest tile and of the result.
     """
 
     seconds: float
     memory: int
-    engine: str
     precision: str
 
 
 def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost:
     """Predict what `upscale` costs at the model's own scale, without self-ensemble.
 
-    The time is that of PyTorch, counted from a residual block that is timed the first time, for
-    some 50 ms. OpenVINO takes less.
+    The time is counted from a residual block that is timed the first time, for some 50 ms.
 
     Args:
         config: The shape of the network.
         height: Height of the LR image in pixels.
         width: Width of the LR image in pixels.
-        **options: As for `upscale`. A network with hooks is computed with engine="torch".
+        **options: As for `upscale`.
 
     Example:
-        >>> cost = predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64)
-        >>> cost.engine, cost.precision
-        ('torch', 'float32')
+        >>> predict_cost(EDSRConfig(scale=2, n_resblocks=1, n_feats=8), 64, 64).precision
+        'float32'
     """
     chosen = Options(**options)
     device = best_device(chosen.device)
-    route = choose_route(config, chosen, height * width)
+    precision = choose_precision(config, chosen, height * width)
     halo = receptive_field(config)
     places = tiles((slice(0, height), slice(0, width)), tile_side(chosen.tile, config, device))
     windows = [with_halo(place, halo, (height, width))[0] for place in places]
     pixels = [math.prod(span.stop - span.start for span in window) for window in windows]
     macs = sum(pixels) * _macs(config)
-    seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, route.precision)
+    seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, precision)
     memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
-    return Cost(seconds, memory, route.engine, route.precision)
+    return Cost(seconds, memory, precision)
 
 
 def _macs(config: EDSRConfig) -> int:

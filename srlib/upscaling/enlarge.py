@@ -24,8 +24,8 @@ from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
 from srlib.upscaling.choice import checked_model, chosen_model
-from srlib.upscaling.engines import Network, Options
 from srlib.upscaling.ensemble import mean_of_eight
+from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles
 
 MAX_SCALE = 8
@@ -60,8 +60,8 @@ def upscale(
         height: Height of the result in pixels, instead of `scale`.
         self_ensemble: Average the answers to the eight flips and turns of the image, which takes
             eight times as long.
-        **options: How the network is run: `tile`, `device`, `engine`, `precision`, `padding`,
-            `on_progress` and `on_route`, as `srlib.upscaling.Options` describes them.
+        **options: How the network is run: `tile`, `device`, `precision`, `padding`,
+            `on_progress` and `on_precision`, as `srlib.upscaling.Options` describes them.
 
     Returns:
         The enlarged image, of the type that came in; a Picture for a path.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from srlib.upscaling.engines import Network
+from srlib.upscaling.precision import Network
 
 
 def eight_answers(network: Network, lr: Tensor) -> Iterator[Tensor]:

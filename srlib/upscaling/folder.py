@@ -17,8 +17,8 @@ from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR
 from srlib.upscaling.choice import checked_model, chosen_model
-from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import check_scale, upscale
+from srlib.upscaling.precision import Options
 from srlib.zoo.checkpoints import load_pretrained, save_weights
 from srlib.zoo.reader import checksum
 

@@ -16,8 +16,8 @@ from srlib.images.picture import ImageError, Picture, read_image, to_gray
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSR
 from srlib.upscaling.choice import checked_model, chosen_model
-from srlib.upscaling.engines import Options
 from srlib.upscaling.enlarge import super_resolve
+from srlib.upscaling.precision import Options
 
 _STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
 _BICUBIC_REACH = 3  # LR rows above and below a strip that bicubic needs

@@ -16,15 +16,15 @@ from srlib.images.tensors import to_tensor
 from srlib.model import receptive_field
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.upscaling.engines import Network, Options, network_for
 from srlib.upscaling.memory import kept_memory
+from srlib.upscaling.precision import Network, Options, network_for
 
 # LR pixels of the mirrored picture around it. With 8 the answer is within a level of that with the
 # whole receptive field (36 for EDSR-baseline), for 8 % more time at 510 x 339 pixels.
 MARGIN = 8
 SMALLEST_TILE = 16  # LR pixels; a smaller tile is nearly all halo and saves no memory
 _LARGEST_TILE = 512  # beyond, the halo costs little, and progress and Cancel get slow
-_PIECE = 48  # LR pixels a side of the piece on which fast routes are tried
+_PIECE = 48  # LR pixels a side of the piece on which 16 bits are tried
 # float32 maps and answers alive at the worst moment of a tile: measured, rounded up
 _MAPS_ALIVE = 5
 _ANSWERS_ALIVE = 4

@@ -49,14 +49,14 @@ def test_conda_names_every_package_of_the_course():
 def test_every_dependency_has_a_tested_version():
     tested = names_of((ROOT / "constraints.txt").read_text().splitlines())
     extras = PROJECT["optional-dependencies"]
-    installed = (extras[name] for name in ("course", "book", "fast", "test"))
+    installed = (extras[name] for name in ("course", "book", "test"))
     wanted = names_of(sum(installed, PROJECT["dependencies"]))
     assert wanted - {"srlib"} <= tested
 
 
 def test_upscale_needs_no_package_of_the_course():
     """`pip install .` alone is enough for `from srlib import upscale`, and it loads no more."""
-    heavy = {"torch._dynamo", "sympy", "scipy", "tifffile", "imagecodecs", "openvino", "onnx"}
+    heavy = {"torch._dynamo", "sympy", "scipy", "tifffile", "imagecodecs", "onnx"}
     modules = {"scikit-image": "skimage", "ipykernel": "ipykernel"}
     course = names_of(PROJECT["optional-dependencies"]["course"])
     missing = [modules.get(name, name) for name in course]

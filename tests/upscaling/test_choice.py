@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from srlib.images.picture import read_image
-from srlib.upscaling import choose_checkpoint, cost, engines, upscale, upscale_to_tiff
+from srlib.upscaling import choose_checkpoint, cost, precision, upscale, upscale_to_tiff
 from srlib.zoo import load_pretrained, recommend_checkpoint
 
 CLEAN = "edsr-baseline-srlib"  # where there is time
@@ -18,7 +18,7 @@ def machine(monkeypatch):
 
     def set_speed(gigamacs):
         trial = {"float32": 1e-9 / gigamacs, "bfloat16": 1e-9 / gigamacs}
-        for room in (cost, engines):
+        for room in (cost, precision):
             monkeypatch.setattr(room, "trial", lambda n_feats, device: trial)
         monkeypatch.setattr(cost.torch, "get_num_threads", lambda: 1)
 

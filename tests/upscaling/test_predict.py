@@ -5,7 +5,7 @@ import torch
 
 from srlib.model import receptive_field
 from srlib.model.edsr import EDSRConfig
-from srlib.upscaling import cost, engines
+from srlib.upscaling import cost, precision
 from srlib.upscaling.cost import predict_cost
 from srlib.upscaling.enlarge import super_resolve
 from srlib.upscaling.tiling import MARGIN
@@ -18,7 +18,7 @@ CONFIG = EDSRConfig(2, 2, 8)
 def steady(monkeypatch):
     """A machine whose speed is known."""
     seconds = {"float32": 1e-11, "bfloat16": 1e-11}
-    for room in (cost, engines):
+    for room in (cost, precision):
         monkeypatch.setattr(room, "trial", lambda n_feats, device: seconds)
 
 
@@ -51,17 +51,17 @@ def test_the_forecast_is_of_the_right_order(photo):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        forecast = predict_cost(model.config, *photo.shape[:2], device="cpu", engine="torch")
+        forecast = predict_cost(model.config, *photo.shape[:2], device="cpu")
         started = time.thread_time()
-        super_resolve(photo, model, device="cpu", engine="torch")
+        super_resolve(photo, model, device="cpu")
         took = time.thread_time() - started
     finally:
         torch.set_num_threads(threads)
     assert took / 5 < forecast.seconds < 5 * took
 
 
-def test_engine_and_precision_are_those_of_upscale(steady, monkeypatch):
-    monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
-    small = predict_cost(EDSRConfig(4), 50, 50, device="cpu", engine="torch")
-    large = predict_cost(EDSRConfig(4), 500, 500, device="cpu", engine="torch")
-    assert (small.engine, small.precision, large.precision) == ("torch", "float32", "bfloat16")
+def test_precision_is_that_of_upscale(steady, monkeypatch):
+    monkeypatch.setattr(precision, "_bfloat16_pays", lambda n_feats: True)
+    small = predict_cost(EDSRConfig(4), 50, 50, device="cpu")
+    large = predict_cost(EDSRConfig(4), 500, 500, device="cpu")
+    assert (small.precision, large.precision) == ("float32", "bfloat16")

@@ -231,7 +231,7 @@ def test_a_size_instead_of_a_scale(photo, wanted):
 
 
 def test_a_size_chooses_the_default_model(photo, caplog):
-    with caplog.at_level("INFO", "srlib.upscaling.engines"):
+    with caplog.at_level("INFO", "srlib.upscaling.precision"):
         upscale(photo[:20, :30], width=80)
     assert "EDSRConfig(scale=3" in caplog.text
 

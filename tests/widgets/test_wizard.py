@@ -734,5 +734,5 @@ class TestQueue:
 def test_the_forecast_is_that_of_predict_cost(ready):
     ready.choose(scale=2, model="edsr-lite", best=True)
     (order,) = ready.orders()
-    cost = predict_cost(zoo.find("edsr-lite", 2).config, 12, 16, engine="torch")
+    cost = predict_cost(zoo.find("edsr-lite", 2).config, 12, 16)
     assert order.seconds == pytest.approx(8 * cost.seconds)

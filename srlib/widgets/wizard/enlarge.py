@@ -90,9 +90,8 @@ class Order:
     @property
     def seconds(self) -> float:
         """The forecast of its time on an idle machine."""
-        # `enlarge` hooks into the network's blocks, and OpenVINO runs no hooks.
         config = zoo.find(self.model, self.model_scale).config
-        return self.passes * predict_cost(config, *self.photograph.size, engine="torch").seconds
+        return self.passes * predict_cost(config, *self.photograph.size).seconds
 
     @property
     def stem(self) -> str:

@@ -1,9 +1,6 @@
-"""Every route of computation against the network as it is written, also where someone has changed the network."""
+"""Every precision against the network as it is written, also where someone has changed the network."""
 
 import logging
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from types import MethodType
@@ -11,7 +8,7 @@ from types import MethodType
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SAMPLES
+from conftest import SAMPLES
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -20,14 +17,13 @@ from srlib.images.picture import read_image
 from srlib.images.tensors import to_array, to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig, ResBlock, Upsampler
-from srlib.upscaling import engines, tiling
-from srlib.upscaling.engines import Options, Route, choose_route, network_for
+from srlib.upscaling import precision as rooms
 from srlib.upscaling.enlarge import super_resolve
-from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE
+from srlib.upscaling.precision import Options, choose_precision
+from srlib.upscaling.tiling import MARGIN
 from srlib.zoo.checkpoints import load_pretrained
 
 BASELINE = EDSRConfig(4)
-LARGE = 10**9  # pixels: enough for any engine to be worth it
 
 
 def strong(scale: int, **shape) -> EDSR:
@@ -50,16 +46,6 @@ def as_written(model: nn.Module, rgb: np.ndarray) -> np.ndarray:
 
 def off(sr: np.ndarray, expected: np.ndarray) -> int:
     return int(np.abs(sr.astype(int) - expected).max())
-
-
-def network(model: EDSR, lr: torch.Tensor, pixels: int = LARGE, **options) -> torch.Tensor:
-    with torch.inference_mode():
-        return network_for(model, Options(**options), pixels, lr)(lr)
-
-
-@pytest.fixture
-def openvino():
-    return pytest.importorskip("openvino", reason="OpenVINO is an extra: pip install 'srlib[fast]'")
 
 
 # Changes of a network, each a function that changes a plain one.
@@ -297,8 +283,7 @@ SEEN_IN_THE_MARGIN_ONLY = [other_borders_in_the_tail, no_padding_at_all]
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, change, precision):
-    monkeypatch.setattr(engines, "_WORTH_COMPILING", 0)
+def test_a_changed_network_is_computed_as_it_is_written(photo, change, precision):
     lr = photo[:20, :24]
     model = strong(2)
     model.tail[1].bias.data += 30
@@ -420,22 +405,19 @@ def test_the_model_can_be_trained_afterwards(photo, precision):
     (True, 510 * 339, "bfloat16"), (False, 510 * 339, "float32"), (True, 100 * 100, "float32")
 ])  # fmt: skip
 def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, expected):
-    monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: pays)
-    route = choose_route(BASELINE, Options(device="cpu", engine="torch"), pixels)
-    assert route == Route("torch", expected)
-    assert (
-        choose_route(BASELINE, Options(device="cpu", precision="float32"), pixels).precision
-        == "float32"
-    )
+    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: pays)
+    assert choose_precision(BASELINE, Options(device="cpu"), pixels) == expected
+    named = Options(device="cpu", precision="float32")
+    assert choose_precision(BASELINE, named, pixels) == "float32"
 
 
 def test_the_trial_is_made_once_and_leaves_the_threads():
     cpu = torch.device("cpu")
-    engines.trial.cache_clear()
+    rooms.trial.cache_clear()
     threads = torch.get_num_threads()
-    assert engines.trial(16, cpu) == engines.trial(16, cpu)
-    assert set(engines.trial(16, cpu)) == {"float32", "bfloat16"}
-    assert engines.trial.cache_info().misses == 1 and torch.get_num_threads() == threads
+    assert rooms.trial(16, cpu) == rooms.trial(16, cpu)
+    assert set(rooms.trial(16, cpu)) == {"float32", "bfloat16"}
+    assert rooms.trial.cache_info().misses == 1 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
@@ -445,8 +427,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
     monkeypatch, name, scale, precision
 ):
     """On any processor: only the speed depends on it. "auto" is what a user gets without asking."""
-    monkeypatch.setattr(engines, "_WORTH_A_TRIAL", 0)
-    monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
+    monkeypatch.setattr(rooms, "_WORTH_A_TRIAL", 0)
+    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: True)
     model = load_pretrained(name, scale)
     psnr = PROTOCOLS["benchmark-y"].psnr
     for sample in ("0801", "0804"):
@@ -458,8 +440,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
 
 
 def test_a_network_that_16_bits_would_spoil_is_computed_in_32(photo, monkeypatch):
-    monkeypatch.setattr(engines, "_WORTH_A_TRIAL", 0)
-    monkeypatch.setattr(engines, "_bfloat16_pays", lambda n_feats: True)
+    monkeypatch.setattr(rooms, "_WORTH_A_TRIAL", 0)
+    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: True)
     model = strong(2)
     lr = photo[:30, :30]
     with torch.no_grad():  # two large features, of which only the small difference counts
@@ -482,14 +464,14 @@ def test_an_overflow_in_16_bits_is_computed_again(photo):
 
 def test_the_choice_is_visible(photo, caplog):
     heard = []
-    options = {"precision": "bfloat16", "device": "cpu", "engine": "torch"}
-    with caplog.at_level(logging.INFO, engines.__name__):
-        super_resolve(photo[:20, :20], strong(2), on_route=heard.append, **options)
-    assert "torch in bfloat16 on cpu" in caplog.text
-    assert heard == [Route("torch", "bfloat16")]
+    options = {"precision": "bfloat16", "device": "cpu"}
+    with caplog.at_level(logging.INFO, rooms.__name__):
+        super_resolve(photo[:20, :20], strong(2), on_precision=heard.append, **options)
+    assert "bfloat16 on cpu" in caplog.text
+    assert heard == ["bfloat16"]
 
 
-@pytest.mark.parametrize("option", ["engine", "precision"])
+@pytest.mark.parametrize("option", ["padding", "precision"])
 def test_a_typo_in_a_name_gets_the_list_of_names(option):
     with pytest.raises(ValueError, match=rf"{option} is one of \w+, .*, not 'int8'"):
         Options(**{option: "int8"})
@@ -503,101 +485,6 @@ def test_on_a_gpu(photo):
         super_resolve(lr, model, device=device, precision="float32") for device in ("cpu", "cuda")
     )
     assert off(here, there) <= 1
-
-
-# OpenVINO
-
-
-def test_without_openvino_it_is_pytorch(monkeypatch):
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
-    assert choose_route(BASELINE, Options(precision="float32"), LARGE) == Route("torch", "float32")
-    with pytest.raises(ValueError, match=r"OpenVINO has to be installed \(pip install"):
-        choose_route(BASELINE, Options(engine="openvino"), LARGE)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_openvino_equals_the_network_as_written(openvino, scale):
-    model = strong(scale, res_scale=0.1)
-    prepared = network_for(
-        model, Options(engine="openvino", precision="float32"), LARGE, torch.rand(1, 3, 9, 9)
-    )
-    with torch.inference_mode():
-        for height, width in ((7, 9), (40, 31), (7, 9)):  # any size, one after the other
-            lr = torch.rand(1, 3, height, width)
-            inside = (..., slice(2 * scale, -2 * scale), slice(2 * scale, -2 * scale))
-            assert (prepared(lr) - model(lr))[inside].abs().max() * 255 < 1e-3
-
-
-def test_openvino_in_bfloat16(openvino, photo):
-    model = load_pretrained("edsr-lite", 2)
-    exact = super_resolve(photo, model, precision="float32", engine="torch")
-    half = super_resolve(photo, model, precision="bfloat16", engine="openvino").astype(int)
-    assert np.sqrt(np.square(half - exact).mean()) < 0.5
-
-
-def test_openvino_compiles_again_when_the_weights_have_changed(openvino):
-    model = strong(2)
-    lr = torch.rand(1, 3, 9, 9)
-    options = {"engine": "openvino", "precision": "float32"}
-    before = network(model, lr, **options)
-    model.body[0].body[0].weight.data.mul_(1.5)
-    after = network(model, lr, **options)
-    exact = network(model, lr, engine="torch", precision="float32")
-    assert (after - exact).abs().max() * 255 < 1e-3 < (after - before).abs().max() * 255
-
-
-def test_openvino_leaves_little_work_and_changed_networks_to_pytorch(openvino):
-    assert choose_route(BASELINE, Options(device="cpu"), 100).engine == "torch"
-    assert choose_route(BASELINE, Options(device="cpu"), LARGE, plain=False).engine == "torch"
-    assert choose_route(BASELINE, Options(device="cpu"), LARGE).engine == "openvino"
-    watched = strong(2)
-    lr = torch.rand(1, 3, 9, 9)
-    watched.body[0].register_forward_hook(lambda *_: None)
-    with pytest.raises(ValueError, match="without changes and hooks"):
-        network(watched, lr, engine="openvino")
-
-
-def test_openvino_without_memory_makes_smaller_tiles(openvino, photo, monkeypatch):
-    model = strong(2)
-    seen = []
-    expected = super_resolve(photo, model, engine="torch")
-    compiled = engines._in_openvino(model.body, "float32")
-
-    def cramped(features):
-        if features.shape[-1] > 3 * SMALLEST_TILE:
-            raise MemoryError("OpenVINO has no memory for this tile.")
-        return compiled(features)
-
-    monkeypatch.setattr(engines, "_in_openvino", lambda *_: cramped)
-    monkeypatch.setattr(tiling, "_PIECE", 2 * SMALLEST_TILE)
-    sr = super_resolve(photo, model, engine="openvino", on_progress=lambda *p: seen.append(p))
-    assert seen[-1][0] == seen[-1][1] > 4
-    assert off(sr, expected) <= 1
-
-
-BESIDE_WORKERS = """
-import numpy as np, torch
-from torch.utils.data import DataLoader
-from srlib.model import EDSR, EDSRConfig
-from srlib.upscaling import super_resolve
-
-lr = np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)
-model = EDSR(EDSRConfig(2, 1, 8))
-before = super_resolve(lr, model, engine="openvino")
-for method in ("spawn", "fork"):
-    batches = DataLoader(torch.rand(4, 3, 8, 8), 1, num_workers=2, multiprocessing_context=method)
-    for batch in batches:
-        model(batch).sum().backward()
-        assert np.array_equal(super_resolve(lr, model, engine="openvino"), before)
-"""
-
-
-def test_openvino_beside_the_workers_of_a_data_loader(openvino):
-    """Before, between and after training steps, in one process. An earlier try crashed."""
-    path = os.pathsep.join([str(ROOT), *sys.path])
-    command = [sys.executable, "-X", "faulthandler", "-c", BESIDE_WORKERS]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, timeout=300)
-    assert done.returncode == 0
 
 
 def test_rows_are_those_of_the_whole(photo):

@@ -1,9 +1,8 @@
-"""How a network is computed: by PyTorch or OpenVINO, in 32 bits or 16, with its tail folded."""
+"""How a network is computed: in 32 bits or 16, with its tail folded."""
 
 from __future__ import annotations
 
 import copy
-import importlib.util
 import logging
 import math
 import time
@@ -11,9 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from numbers import Integral
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
@@ -25,11 +22,9 @@ from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail
 # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
 Network = Callable[[Tensor], Tensor]
 Body = Callable[[Tensor], Tensor]  # from features to features
-ENGINES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 PADDINGS = ("symmetric", "wrap")
 _WORTH_A_TRIAL = 50e9  # multiply-accumulates: half a second on two cores
-_WORTH_COMPILING = 100e9  # a second, of which compiling gives back more than it takes
 _CLOSE = 0.1  # grey levels RMS: costs 0.01 dB at a PSNR of 42 dB, and less below
 _logger = logging.getLogger(__name__)
 
@@ -42,15 +37,13 @@ class Options:
         tile: LR pixels per side of a tile, or "auto" to fit a quarter of the free memory. The
             result does not depend on it.
         device: "auto" (CUDA, then MPS, then CPU), or a PyTorch device.
-        engine: "torch"; "openvino", which needs `pip install 'srlib[fast]'`; or "auto", which
-            takes OpenVINO on a CPU for large enough pictures where it is installed.
         precision: "float32"; "bfloat16" or "float16" for the body of the network, with the rest
             in float32; or "auto", which takes 16 bits where they are faster and cost less than
             0.01 dB: float16 on CUDA, bfloat16 for large enough pictures on a CPU that has it.
         padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
             for textures that tile.
         on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel.
-        on_route: Called with the `Route`, which names engine and precision, before the first tile.
+        on_precision: Called with the name of the precision that was chosen, before the first tile.
 
     Raises:
         ValueError: A name is unknown, or `tile` is neither a number from 1 nor "auto".
@@ -58,14 +51,13 @@ class Options:
 
     tile: int | str = "auto"
     device: str | torch.device = "auto"
-    engine: str = "auto"
     precision: str = "auto"
     padding: str = "symmetric"
     on_progress: Callable[[int, int], None] | None = None
-    on_route: Callable[[Route], None] | None = None
+    on_precision: Callable[[str], None] | None = None
 
     def __post_init__(self):
-        names = {"engine": ENGINES, "precision": PRECISIONS, "padding": PADDINGS}
+        names = {"precision": PRECISIONS, "padding": PADDINGS}
         for option, allowed in names.items():
             value = getattr(self, option)
             if value not in allowed:
@@ -74,49 +66,21 @@ class Options:
             raise ValueError(f'tile is a number of LR pixels or "auto", not {self.tile!r}.')
 
 
-class Route(NamedTuple):
-    """The way a network is computed: by "torch" or "openvino", in a precision of PRECISIONS."""
-
-    engine: str
-    precision: str
-
-
-_EXACT = Route("torch", "float32")
-
-
-def choose_route(
-    config: EDSRConfig, options: Options, lr_pixels: int, *, plain: bool = True
-) -> Route:
-    """Choose engine and precision. Little work is worth neither a trial nor a compilation.
+def choose_precision(config: EDSRConfig, options: Options, lr_pixels: int) -> str:
+    """Choose "float32", "bfloat16" or "float16". Little work is not worth a trial.
 
     Args:
         config: The shape of the network.
-        options: Names what is fixed; the rest is "auto".
+        options: Names the precision, or "auto".
         lr_pixels: Pixels of the picture.
-        plain: Whether the network is EDSR without changes and hooks; others only PyTorch computes.
-
-    Raises:
-        ValueError: OpenVINO is asked for by name and cannot be used.
     """
+    if options.precision != "auto":
+        return options.precision
     device = best_device(options.device)
-    work = count_macs(config, 1, 1) * lr_pixels
-    precision = options.precision
-    if precision == "auto" and device.type == "cuda":
-        precision = "float16"
-    elif precision == "auto":
-        worth_it = device.type == "cpu" and work > _WORTH_A_TRIAL
-        precision = "bfloat16" if worth_it and _bfloat16_pays(config.n_feats) else "float32"
-    installed = importlib.util.find_spec("openvino") is not None
-    usable = installed and plain and device.type == "cpu" and precision != "float16"
-    if options.engine == "openvino" and not usable:
-        raise ValueError(
-            "OpenVINO has to be installed (pip install 'srlib[fast]'), and computes only EDSR "
-            "without changes and hooks, on a CPU, in float32 or bfloat16; take another engine."
-        )
-    engine = options.engine
-    if engine == "auto":
-        engine = "openvino" if usable and work > _WORTH_COMPILING else "torch"
-    return Route(engine, precision)
+    if device.type == "cuda":
+        return "float16"
+    worth_it = device.type == "cpu" and count_macs(config, 1, 1) * lr_pixels > _WORTH_A_TRIAL
+    return "bfloat16" if worth_it and _bfloat16_pays(config.n_feats) else "float32"
 
 
 def _bfloat16_pays(n_feats: int) -> bool:
@@ -161,29 +125,28 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
         model: The network.
         options: Names what is fixed; the rest is "auto".
         lr_pixels: Pixels of the picture.
-        piece: A piece of the picture, (1, 3, H, W). With precision "auto" a fast route must agree
-            with float32 on it, or float32 is taken.
+        piece: A piece of the picture, (1, 3, H, W). With precision "auto" 16 bits must agree with
+            float32 on it, or float32 is taken.
     """
     device = best_device(options.device)
     model = _ready(model, device)
-    unchanged = _is_unchanged(model)
-    plain = unchanged and not _has_hooks(model.body.modules())
-    route = choose_route(model.config, options, lr_pixels, plain=plain)
+    precision = choose_precision(model.config, options, lr_pixels)
     exact: Network = model
-    network: Network = model
-    if unchanged:
+    network = exact
+    if _is_unchanged(model):
         with torch.inference_mode():
             run = partial(_by_folded_tail, model, folded_tail(model))
-        exact = partial(run, model.body)
-        network = exact if route == _EXACT else partial(run, _body_by(route, model.body))
+        exact = network = partial(run, model.body)
+        if precision != "float32":
+            network = partial(run, partial(_in_half, model.body, getattr(torch, precision)))
     on_trial = network is not exact and options.precision == "auto"
     if on_trial and not _close(network, exact, piece.to(device)):
         network = exact
     if network is exact:
-        route = _EXACT
-    _logger.info("%s: %s in %s on %s", model.config, route.engine, route.precision, device)
-    if options.on_route:
-        options.on_route(route)
+        precision = "float32"
+    _logger.info("%s: %s on %s", model.config, precision, device)
+    if options.on_precision:
+        options.on_precision(precision)
 
     def finite_network(lr: Tensor) -> Tensor:
         sr = network(lr)
@@ -243,50 +206,7 @@ def _by_folded_tail(model: EDSR, tail: tuple[Tensor, Tensor], body: Body, lr: Te
     return model.add_mean(pixel_shuffle(pixels, model.config.scale)) / 255
 
 
-def _body_by(route: Route, body: nn.Sequential) -> Body:
-    if route.engine == "openvino":
-        return _in_openvino(body, route.precision)
-    return partial(_in_half, body, getattr(torch, route.precision))
-
-
 def _in_half(part: nn.Module, dtype: torch.dtype, features: Tensor) -> Tensor:
     """Compute a part in 16 bits by PyTorch, with input and answer in float32."""
     with torch.autocast(features.device.type, dtype):
         return part(features.to(dtype)).float()
-
-
-def _in_openvino(body: nn.Sequential, precision: str) -> Body:
-    """Compile a body of residual blocks by OpenVINO."""
-    import openvino
-    from openvino import opset13 as ops
-
-    def convolution(x, layer: nn.Conv2d):
-        weight = layer.weight.detach().contiguous().numpy()
-        bias = layer.bias.detach().numpy().reshape(1, -1, 1, 1)
-        return ops.add(ops.convolution(x, weight, [1, 1], [1, 1], [1, 1], [1, 1]), bias)
-
-    features = ops.parameter([-1, body[-1].in_channels, -1, -1], np.float32)
-    x = features
-    for block in body[:-1]:
-        inner = convolution(ops.relu(convolution(x, block.body[0])), block.body[2])
-        x = ops.add(x, ops.multiply(inner, np.float32(block.res_scale)))
-    graph = openvino.Model([convolution(x, body[-1])], [features])
-    settings = {
-        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
-    compiled = openvino.Core().compile_model(graph, "CPU", settings)
-
-    def compute(features: Tensor) -> Tensor:
-        # A new request each time: short of memory, OpenVINO leaves the last answer in an old one.
-        request = compiled.create_infer_request()
-        try:
-            values = features.contiguous().numpy()
-            answer = request.infer([values], share_inputs=True, share_outputs=True)[0]
-        finally:
-            compiled.release_memory()  # or it keeps the most that it ever needed
-        if answer.shape != values.shape:
-            raise MemoryError("OpenVINO has no memory for this tile.")
-        return torch.from_numpy(answer).to(memory_format=torch.channels_last)
-
-    return compute
