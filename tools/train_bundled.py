@@ -3,8 +3,9 @@
     python tools/train_bundled.py PHOTOS OUT --scale 4 --steps 8000 --start x2.safetensors
 
 PHOTOS has the folders train/ and valid/. The same command again goes on where the last one
-stopped. The result is OUT/model.safetensors, the moving average of the weights. With --photo, each
-photograph occurs as four JPEGs of quality 50 to 95, some of them blurred, noisy or sharpened.
+stopped; OUT/run/history.csv has a line for each validation. The result is OUT/model.safetensors, the
+moving average of the weights. With --photo, each photograph occurs as four JPEGs of quality 50 to
+95, some of them blurred, noisy or sharpened.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def main():
     train_pairs = read_pairs(args.photos / "train", config.patch_size, args.scale, args.photo)
     valid_pairs = read_pairs(args.photos / "valid", config.patch_size, args.scale, args.photo)
     watched = valid_pairs[:: VARIANTS if args.photo else 1][:12]
-    run = {"run_dir": args.out / "run", "resume": True, "on_event": report}
+    run = {"run_dir": args.out / "run", "resume": True}
     best, history = fine_tune(model, train_pairs, watched, config, **run)
     print(history.verdict(), history.precision)
     save_weights(best, args.out / "model.safetensors")
@@ -93,11 +94,6 @@ def as_photo(hr: np.ndarray, scale: int, name: str) -> np.ndarray:
     sharpen = ImageFilter.UnsharpMask(radius=1, percent=int(sharper), threshold=0)
     sharpened = np.asarray(Image.fromarray(lr).filter(sharpen))
     return jpeg_round_trip(sharpened, int(rng.integers(50, 96)))
-
-
-def report(event: str, steps_done: int, history) -> None:
-    if event != "step":
-        print(event, steps_done, f"{history.epochs[-1].valid_psnr:.3f} dB", flush=True)
 
 
 if __name__ == "__main__":
