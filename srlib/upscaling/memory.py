@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 # Parameters of glibc's mallopt(3), which has no names for them outside C.
 _TRIM_THRESHOLD = -1
+_TOP_PAD = -2
 _MMAP_THRESHOLD = -3
 _MMAP_MAX = -4
 _MEGABYTE = 1024**2
@@ -20,7 +21,7 @@ def kept_memory() -> Iterator[None]:
 
     By default glibc asks the system for every map of more than 32 MB and gives it back at once.
     The system clears its pages each time, which takes a fifth of the time that EDSR needs for a
-    picture. This helps in the main thread on Linux, and does nothing elsewhere.
+    picture. On other systems than Linux this does nothing.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(libc, "mallopt"):  # musl has none
@@ -28,6 +29,7 @@ def kept_memory() -> Iterator[None]:
         return
     libc.mallopt(_MMAP_MAX, 0)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_TOP_PAD, 128 * _MEGABYTE)  # more than the 64 MB of a thread's heap: it is kept
     try:
         yield
     finally:
@@ -35,4 +37,5 @@ def kept_memory() -> Iterator[None]:
         libc.mallopt(_MMAP_MAX, 65536)
         libc.mallopt(_MMAP_THRESHOLD, 32 * _MEGABYTE)
         libc.mallopt(_TRIM_THRESHOLD, 64 * _MEGABYTE)
+        libc.mallopt(_TOP_PAD, 128 * 1024)
         libc.malloc_trim(0)

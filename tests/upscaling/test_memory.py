@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 MEASURE = """
-import json, resource
+import json, resource, sys, threading
 import psutil, torch
 from srlib.upscaling.memory import kept_memory
 
@@ -24,28 +24,38 @@ def faults():
         torch.ones(12 * MEGABYTE)  # 48 MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-before = resident()
-found = {"without": faults()}
-with kept_memory():
-    found["within"] = faults()
-    with kept_memory():  # as when two threads enlarge
-        torch.ones(MEGABYTE)
-found["left"] = resident() - before
-found["afterwards"] = faults()
-try:
+def measure():
+    before = resident()
+    found = {"without": faults()}
     with kept_memory():
-        torch.ones(12 * MEGABYTE)
-        raise KeyboardInterrupt
-except KeyboardInterrupt:
-    found["left by an interrupt"] = resident() - before
-print(json.dumps(found))
+        faults()  # the heap of another thread settles after some ten blocks
+        found["within"] = faults()
+        with kept_memory():  # as when two threads enlarge
+            torch.ones(MEGABYTE)
+    found["left"] = resident() - before
+    found["afterwards"] = faults()
+    try:
+        with kept_memory():
+            torch.ones(12 * MEGABYTE)
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        found["left by an interrupt"] = resident() - before
+    print(json.dumps(found))
+
+if sys.argv[1] == "main thread":
+    measure()
+else:
+    thread = threading.Thread(target=measure)
+    thread.start()
+    thread.join()
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
-def test_pages_are_asked_for_once_and_given_back():
+@pytest.mark.parametrize("where", ["main thread", "another thread"])
+def test_pages_are_asked_for_once_and_given_back(where):
     path = os.pathsep.join([str(ROOT), *sys.path])
-    command = [sys.executable, "-c", MEASURE]
+    command = [sys.executable, "-c", MEASURE, where]
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True
     )
