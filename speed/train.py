@@ -109,7 +109,7 @@ def long_runs(steps: int, device: torch.device) -> list[str]:
     data = ROOT / "data" / "sample"
     train = list(PairedImages(data / "DIV2K_train_HR", None, scale=2))
     valid = list(PairedImages(data / "DIV2K_valid_HR", None, scale=2))
-    each = steps // 5
+    each = max(1, steps // 5)
     rows = []
     for precision in ("float32", "bfloat16"):
         config = TrainConfig(

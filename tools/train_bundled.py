@@ -3,9 +3,9 @@
     python tools/train_bundled.py PHOTOS OUT --scale 4 --steps 8000 --start x2.safetensors
 
 PHOTOS has the folders train/ and valid/. The same command again goes on where the last one
-stopped; OUT/run/history.csv has a line for each validation. The result is OUT/model.safetensors, the
-moving average of the weights. With --photo, each photograph occurs as four JPEGs of quality 50 to
-95, some of them blurred, noisy or sharpened.
+stopped; OUT/run/history.csv has a line for each validation. The result is OUT/model.safetensors,
+the moving average of the weights. With --photo, each photograph occurs as four JPEGs of quality 50
+to 95, some of them blurred, noisy or sharpened.
 """
 
 import argparse

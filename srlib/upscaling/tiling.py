@@ -16,7 +16,6 @@ from srlib.images.tensors import to_tensor
 from srlib.model import receptive_field
 from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.upscaling.memory import kept_memory
 from srlib.upscaling.precision import Network, Options, network_for
 
 # LR pixels of the mirrored picture around it. With 8 the answer is within a level of that with the
@@ -72,7 +71,7 @@ def by_tiles(
     piece = to_tensor(rgb[tuple(_middle(span) for span in area)])[None]
     network = network_for(model, options, (rows.stop - rows.start) * rgb.shape[1], piece)
     done = 0
-    with kept_memory(), torch.inference_mode():
+    with torch.inference_mode():
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
             try:

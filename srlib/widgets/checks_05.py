@@ -32,7 +32,7 @@ def check_unsharp(unsharp: Callable) -> str:
     step[:, 8:] = 255
     soft = np.uint8(gaussian_filter(step.astype(float), (2, 2, 0)))
 
-    def nearly(given, wanted):  # who cuts instead of rounding may get 89 for 89.999
+    def nearly(given, wanted):  # a student who truncates may get 89 for 89.999
         return given.shape == wanted.shape and np.all(np.abs(given.astype(int) - wanted) <= 1)
 
     return judge(

@@ -1,4 +1,4 @@
-"""Every precision against the network as it is written, also where someone has changed the network."""
+"""Every precision gives the network's own answer, also where someone has changed the network."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from srlib.images.picture import read_image
 from srlib.images.tensors import to_array, to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig, ResBlock, Upsampler
-from srlib.upscaling import precision as rooms
+from srlib.upscaling import precision as module
 from srlib.upscaling.enlarge import super_resolve
 from srlib.upscaling.precision import Options, choose_precision
 from srlib.upscaling.tiling import MARGIN
@@ -283,7 +283,8 @@ SEEN_IN_THE_MARGIN_ONLY = [other_borders_in_the_tail, no_padding_at_all]
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_changed_network_is_computed_as_it_is_written(photo, change, precision):
+def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, change, precision):
+    monkeypatch.setattr(module, "_BAND", 7)
     lr = photo[:20, :24]
     model = strong(2)
     model.tail[1].bias.data += 30
@@ -295,6 +296,21 @@ def test_a_changed_network_is_computed_as_it_is_written(photo, change, precision
     for tile in (16, 100):
         sr = super_resolve(lr, model, precision=precision, tile=tile)
         assert off(sr, expected) <= (1 if precision == "float32" else 10)
+
+
+@pytest.mark.parametrize("band", [1, 7, 20, 64])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bands_join_to_the_whole(photo, monkeypatch, band, precision):
+    model = strong(2, res_scale=0.5)
+    lr = torch.from_numpy(photo[:41, :24].copy()).permute(2, 0, 1)[None] / 255
+    dtype = getattr(torch, precision)
+    with torch.inference_mode():
+        features = model.head(lr).expand(2, -1, -1, -1)  # self-ensemble computes several at once
+        whole = module._whole(model.body, dtype, features)
+        monkeypatch.setattr(module, "_BAND", band)
+        joined = module._by_bands(model.body, dtype, features)
+    limit = 1e-5 if precision == "float32" else 0.02
+    assert (joined - whole).abs().max() < limit * whole.abs().max()
 
 
 def with_dropout(model):
@@ -375,7 +391,9 @@ def test_threads_share_a_model(photo):
     assert all(torch.equal(*pair) for pair in zip(biases, model.tail.parameters(), strict=True))
 
 
-def test_hooks_hear_of_a_model_that_had_to_be_copied(photo):
+def test_hooks_hear_once_of_a_model_that_had_to_be_copied(photo, monkeypatch):
+    monkeypatch.setattr(module, "_BAND", 7)
+
     class Ear:
         heard = 0
 
@@ -405,7 +423,7 @@ def test_the_model_can_be_trained_afterwards(photo, precision):
     (True, 510 * 339, "bfloat16"), (False, 510 * 339, "float32"), (True, 100 * 100, "float32")
 ])  # fmt: skip
 def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, expected):
-    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: pays)
+    monkeypatch.setattr(module, "_bfloat16_pays", lambda n_feats: pays)
     assert choose_precision(BASELINE, Options(device="cpu"), pixels) == expected
     named = Options(device="cpu", precision="float32")
     assert choose_precision(BASELINE, named, pixels) == "float32"
@@ -413,11 +431,11 @@ def test_bfloat16_where_a_trial_shows_that_it_pays(monkeypatch, pays, pixels, ex
 
 def test_the_trial_is_made_once_and_leaves_the_threads():
     cpu = torch.device("cpu")
-    rooms.trial.cache_clear()
+    module.trial.cache_clear()
     threads = torch.get_num_threads()
-    assert rooms.trial(16, cpu) == rooms.trial(16, cpu)
-    assert set(rooms.trial(16, cpu)) == {"float32", "bfloat16"}
-    assert rooms.trial.cache_info().misses == 1 and torch.get_num_threads() == threads
+    assert module.trial(16, cpu) == module.trial(16, cpu)
+    assert set(module.trial(16, cpu)) == {"float32", "bfloat16"}
+    assert module.trial.cache_info().misses == 1 and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("name", ["edsr-lite", "edsr-lite-photo"])
@@ -427,8 +445,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
     monkeypatch, name, scale, precision
 ):
     """On any processor: only the speed depends on it. "auto" is what a user gets without asking."""
-    monkeypatch.setattr(rooms, "_WORTH_A_TRIAL", 0)
-    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: True)
+    monkeypatch.setattr(module, "_WORTH_A_TRIAL", 0)
+    monkeypatch.setattr(module, "_bfloat16_pays", lambda n_feats: True)
     model = load_pretrained(name, scale)
     psnr = PROTOCOLS["benchmark-y"].psnr
     for sample in ("0801", "0804"):
@@ -440,8 +458,8 @@ def test_lower_precision_costs_less_than_a_hundredth_of_a_decibel(
 
 
 def test_a_network_that_16_bits_would_spoil_is_computed_in_32(photo, monkeypatch):
-    monkeypatch.setattr(rooms, "_WORTH_A_TRIAL", 0)
-    monkeypatch.setattr(rooms, "_bfloat16_pays", lambda n_feats: True)
+    monkeypatch.setattr(module, "_WORTH_A_TRIAL", 0)
+    monkeypatch.setattr(module, "_bfloat16_pays", lambda n_feats: True)
     model = strong(2)
     lr = photo[:30, :30]
     with torch.no_grad():  # two large features, of which only the small difference counts
@@ -465,7 +483,7 @@ def test_an_overflow_in_16_bits_is_computed_again(photo):
 def test_the_choice_is_visible(photo, caplog):
     heard = []
     options = {"precision": "bfloat16", "device": "cpu"}
-    with caplog.at_level(logging.INFO, rooms.__name__):
+    with caplog.at_level(logging.INFO, module.__name__):
         super_resolve(photo[:20, :20], strong(2), on_precision=heard.append, **options)
     assert "bfloat16 on cpu" in caplog.text
     assert heard == ["bfloat16"]

@@ -30,7 +30,7 @@ def beyond(a, b, given):
 RIGHT_ANSWERS = [
     (checks_05.check_worse_square, worse_square),
     (checks_05.check_unsharp, unsharp),
-    # some processors filter a flat 90 to 89.999…, and who cuts instead of rounding gets 89
+    # some processors filter a flat 90 to 89.999…, and a student who truncates gets 89
     (checks_05.check_unsharp, lambda i, a: np.uint8(np.clip(sharpened(i, a) - 1e-9, 0, 255))),
     (checks_05.check_partial, beyond),
     (checks_05.check_finest, lambda scale: 0.5 / scale),
