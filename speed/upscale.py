@@ -45,7 +45,7 @@ from torch import Tensor
 from srlib.images import Picture, read_image, to_array, to_tensor
 from srlib.model import EDSR, EDSRConfig, count_macs, receptive_field
 from srlib.upscaling import super_resolve, upscale_to_tiff
-from srlib.zoo import export_onnx
+from srlib.zoo import export_onnx, load_pretrained
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 510
@@ -359,7 +359,7 @@ def main() -> None:
     peers = options.peers
     if options.costs_of:
         return print_costs(*options.costs_of, peers, options.weights, options.size)
-    weights = strong_weights()
+    weights = load_pretrained("edsr-baseline-srlib", SCALE).state_dict()
     there = [name for name in PEERS if peers and (peers / name).exists()]
     lines = ["# Enlarging", "", machine(), ""]
     for name in PEERS:
@@ -377,7 +377,7 @@ def main() -> None:
         if not options.quick:
             title = "A photograph of 3000 x 2000 pixels at x4, by strips into a TIFF"
             parts[title] = by_strips(file)
-        parts["Equal to the network as it is written"] = equality(weights)
+        parts["Equal to the network as it is written"] = equality(strong_weights())
     for title, rows in parts.items():
         lines += [f"## {title}", "", *rows, ""]
     text = "\n".join(lines[:-1]) + "\n"

@@ -284,7 +284,7 @@ SEEN_IN_THE_MARGIN_ONLY = [other_borders_in_the_tail, no_padding_at_all]
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, change, precision):
-    monkeypatch.setattr(module, "_BAND", 7)
+    monkeypatch.setattr(module, "_BAND_BYTES", 5000)  # 3 to 7 rows
     lr = photo[:20, :24]
     model = strong(2)
     model.tail[1].bias.data += 30
@@ -298,16 +298,16 @@ def test_a_changed_network_is_computed_as_it_is_written(photo, monkeypatch, chan
         assert off(sr, expected) <= (1 if precision == "float32" else 10)
 
 
-@pytest.mark.parametrize("band", [1, 7, 20, 64])
+@pytest.mark.parametrize("rows", [1, 7, 20, 64])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_bands_join_to_the_whole(photo, monkeypatch, band, precision):
+def test_bands_join_to_the_whole(photo, monkeypatch, rows, precision):
     model = strong(2, res_scale=0.5)
     lr = torch.from_numpy(photo[:41, :24].copy()).permute(2, 0, 1)[None] / 255
     dtype = getattr(torch, precision)
     with torch.inference_mode():
         features = model.head(lr).expand(2, -1, -1, -1)  # self-ensemble computes several at once
         whole = module._whole(model.body, dtype, features)
-        monkeypatch.setattr(module, "_BAND", band)
+        monkeypatch.setattr(module, "_BAND_BYTES", rows * whole[:, :, :1].nbytes)
         joined = module._by_bands(model.body, dtype, features)
     limit = 1e-5 if precision == "float32" else 0.02
     assert (joined - whole).abs().max() < limit * whole.abs().max()
@@ -392,7 +392,7 @@ def test_threads_share_a_model(photo):
 
 
 def test_hooks_hear_once_of_a_model_that_had_to_be_copied(photo, monkeypatch):
-    monkeypatch.setattr(module, "_BAND", 7)
+    monkeypatch.setattr(module, "_BAND_BYTES", 5000)  # 3 to 7 rows
 
     class Ear:
         heard = 0
