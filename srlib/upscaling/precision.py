@@ -219,8 +219,8 @@ def _whole(part: nn.Module, dtype: torch.dtype, features: Tensor) -> Tensor:
 def _by_bands(body: nn.Sequential, dtype: torch.dtype, features: Tensor) -> Tensor:
     """As `_whole` for EDSR's body: one block after the other, each in bands of rows.
 
-    Two maps and the small ones of a band are all the memory it takes. Whole maps are so large that
-    a CPU's system would hand out cleared pages for each of them, for a fifth of the time.
+    It needs two maps, and the small ones of a band. Whole maps are so large that the system would
+    clear new pages for each of them, which takes a fifth of the time in float32.
     """
     x = features.to(dtype, copy=True)
     y = torch.empty_like(x)
