@@ -1,5 +1,7 @@
 """The script that trains the shipped weights, on the sample photographs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,15 +45,13 @@ def train(tool, monkeypatch, photos, out, options):
 def test_a_run_goes_on_to_the_bit(tool, monkeypatch, photos, tmp_path):
     options = "--scale 2 --steps 6 --optimizer muon"
     straight = train(tool, monkeypatch, photos, tmp_path / "straight", options)
-    shown = tool.report
 
     def interrupt(event, steps_done, history):
-        shown(event, steps_done, history)
         if event == "step" and steps_done == 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tool, "report", interrupt)
+        patch.setattr(tool, "fine_tune", partial(tool.fine_tune, on_event=interrupt))
         with pytest.raises(KeyboardInterrupt):
             train(tool, monkeypatch, photos, tmp_path / "broken", options)
     resumed = train(tool, monkeypatch, photos, tmp_path / "broken", options)

@@ -92,7 +92,7 @@ class TrainingPanel:
         self._kept: np.ndarray | None = None
         self._before = self._enlarged()
         self.curves = TrainingCurves(title=title, steps=config.max_epochs * config.steps_per_epoch)
-        # ipykernel 7.4 would send a click to the shell that wrote last, which is busy with training.
+        # ipykernel 7.4 would send a click to the shell that wrote last, which is busy training.
         # This way it goes where JupyterLab addresses it: to a subshell.
         if hasattr(self.curves.comm, "_reply_subshell_for"):
             self.curves.comm._reply_subshell_for = lambda _, addressed: addressed
