@@ -220,7 +220,7 @@ def _by_bands(body: nn.Sequential, dtype: torch.dtype, features: Tensor) -> Tens
     """As `_whole` for EDSR's body: one block after the other, each in bands of rows.
 
     It needs two maps, and the small ones of a band. Whole maps are so large that the system would
-    clear new pages for each of them, which takes a fifth of the time in float32.
+    clear new pages for each of them.
     """
     x = features.to(dtype, copy=True)
     y = torch.empty_like(x)
