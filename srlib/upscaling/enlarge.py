@@ -131,7 +131,7 @@ def super_resolve(
     scale = model.config.scale
     rows = rows or slice(0, len(rgb))
     sr = np.empty(((rows.stop - rows.start) * scale, rgb.shape[1] * scale, 3), rgb.dtype)
-    by_tiles(rgb, model, render, sr, Options(**options), rows)
+    by_tiles(rgb, model, render, sr, Options(**options), rows, 8 if self_ensemble else 1)
     return sr
 
 

@@ -130,7 +130,7 @@ class _Upscaling(FolderJob):
             larger = upscale(picture, model, on_progress=self._go_on, **self.options)
         write_image(result, larger)
 
-    def _go_on(self, *_: int) -> None:
+    def _go_on(self, *_: float) -> None:
         if self.stop and self.stop.is_set():
             raise SRError("The run was stopped.")
 

@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from numbers import Integral
@@ -21,7 +21,6 @@ from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail
 
 # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
 Network = Callable[[Tensor], Tensor]
-Body = Callable[[Tensor], Tensor]  # from features to features
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 PADDINGS = ("symmetric", "wrap")
 _WORTH_A_TRIAL = 50e9  # multiply-accumulates: half a second on two cores
@@ -44,7 +43,9 @@ class Options:
             0.01 dB: float16 on CUDA, bfloat16 for large enough pictures on a CPU that has it.
         padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
             for textures that tile.
-        on_progress: Called with (tiles done, tiles in all) after each tile. It may raise to cancel.
+        on_progress: Called with (tiles done, tiles in all) after each block of the network, with
+            fractions of a tile; after each tile only if the network was changed. It may raise to
+            cancel.
         on_precision: Called with the name of the precision that was chosen, before the first tile.
 
     Raises:
@@ -55,7 +56,7 @@ class Options:
     device: str | torch.device = "auto"
     precision: str = "auto"
     padding: str = "symmetric"
-    on_progress: Callable[[int, int], None] | None = None
+    on_progress: Callable[[float, int], None] | None = None
     on_precision: Callable[[str], None] | None = None
 
     def __post_init__(self):
@@ -105,23 +106,27 @@ def trial(n_feats: int, device: torch.device) -> dict[str, float]:
     block = ResBlock(n_feats, 1.0).to(device)
     half = torch.bfloat16 if on_cpu else torch.float16
 
-    def compute(part: Body) -> None:
-        part(features)[0, 0, 0, 0].item()  # waits for a GPU
+    def compute(dtype: torch.dtype) -> None:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            block(features.to(dtype))[0, 0, 0, 0].item()  # waits for a GPU
 
     ways = {
-        "float32": partial(compute, block),
-        str(half).removeprefix("torch."): partial(compute, partial(_whole, block, half)),
+        str(dtype).removeprefix("torch."): partial(compute, dtype)
+        for dtype in (torch.float32, half)
     }
     with torch.inference_mode():
         seconds = best_seconds(ways, time.thread_time if on_cpu else time.perf_counter)
     return {precision: taken / (macs * side**2) for precision, taken in seconds.items()}
 
 
-def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) -> Network:
+def network_for(
+    model: EDSR, options: Options, lr_pixels: int, piece: Tensor, on_block: Callable[[], None]
+) -> Network:
     """Prepare a network for a picture, in the fastest way that gives the model's own answer.
 
     The answer may differ from `model(lr)` in the outer TAIL_REACH LR pixels. The model stays on its
-    device and in its mode. A network that was changed is computed as it is written, in float32.
+    device and in its mode. A network that was changed, or has hooks, is computed as it is written,
+    in float32.
 
     Args:
         model: The network.
@@ -129,6 +134,7 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
         lr_pixels: Pixels of the picture.
         piece: A piece of the picture, (1, 3, H, W). With precision "auto" 16 bits must agree with
             float32 on it, or float32 is taken.
+        on_block: Called after each residual block.
     """
     device = best_device(options.device)
     model = _ready(model, device)
@@ -137,12 +143,10 @@ def network_for(model: EDSR, options: Options, lr_pixels: int, piece: Tensor) ->
     network = exact
     if _is_unchanged(model):
         with torch.inference_mode():
-            run = partial(_by_folded_tail, model, folded_tail(model))
-        hooks = _has_hooks(model.body.modules())  # which wait for whole maps
-        by = _by_bands if device.type == "cpu" and not hooks else _whole
-        exact = network = partial(run, partial(by, model.body, torch.float32))
+            run = partial(_by_folded_tail, model, folded_tail(model), on_block)
+        exact = network = partial(run, torch.float32)
         if precision != "float32":
-            network = partial(run, partial(by, model.body, getattr(torch, precision)))
+            network = partial(run, getattr(torch, precision))
     on_trial = network is not exact and options.precision == "auto"
     if on_trial and not _close(network, exact, piece.to(device)):
         network = exact
@@ -181,55 +185,74 @@ def _ready(model: EDSR, device: torch.device) -> EDSR:
 
 
 def _is_unchanged(model: nn.Module) -> bool:
-    """Whether a network computes what EDSR does, and nobody listens outside its body."""
+    """Whether a network computes what EDSR does, and nobody listens to its parts."""
     with torch.device("meta"):
         plain = EDSR(model.config)
     if _layers(model) != _layers(plain):
         return False
-    replaced = any(callable(value) for part in model.modules() for value in vars(part).values())
-    outside = (part for name, part in model.named_modules() if not name.startswith("body"))
-    return not replaced and not _has_hooks(outside)
+    parts = list(model.modules())
+    replaced = any(callable(value) for part in parts for value in vars(part).values())
+    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+    return not replaced and not hooked
 
 
 def _layers(model: nn.Module) -> list[tuple[type, str]]:
     return [(type(part), part.extra_repr()) for part in model.modules()]
 
 
-def _has_hooks(parts: Iterable[nn.Module]) -> bool:
-    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
-
-
-def _by_folded_tail(model: EDSR, tail: tuple[Tensor, Tensor], body: Body, lr: Tensor) -> Tensor:
+def _by_folded_tail(
+    model: EDSR,
+    tail: tuple[Tensor, Tensor],
+    on_block: Callable[[], None],
+    dtype: torch.dtype,
+    lr: Tensor,
+) -> Tensor:
     """The network with its tail as one convolution; other in the outer TAIL_REACH LR pixels.
 
-    Head, tail and mean shift stay in float32: bfloat16 has 8 bits, and would round the values of
-    +-128 that they see by half a level.
+    Only the body is computed in `dtype`: bfloat16 has 8 bits, and would round the values of +-128
+    that head, tail and mean shift see by half a level.
+
+    On a CPU all but the head goes in bands of rows: the system would clear new pages for each map
+    that is as large as the picture.
     """
+    scale = model.config.scale
     head = model.head(model.sub_mean(lr * 255))
-    pixels = conv2d(head + body(head), *tail, padding=TAIL_REACH)
-    return model.add_mean(pixel_shuffle(pixels, model.config.scale)).div_(255)
+    body = _body(model.body, on_block, head.to(dtype, copy=True))
+    batch, _, height, width = lr.shape
+    sr = lr.new_empty(batch, 3, scale * height, scale * width)
+    for seen, kept, place in _bands(head, TAIL_REACH):
+        rows = conv2d(head[:, :, seen] + body[:, :, seen], *tail, padding=TAIL_REACH)[:, :, kept]
+        place = slice(scale * place.start, scale * place.stop)
+        sr[:, :, place] = model.add_mean(pixel_shuffle(rows, scale)).div_(255)
+    return sr
 
 
-def _whole(part: nn.Module, dtype: torch.dtype, features: Tensor) -> Tensor:
-    """Compute a part in `dtype`."""
-    with torch.autocast(features.device.type, dtype, enabled=dtype != torch.float32):
-        return part(features.to(dtype))
-
-
-def _by_bands(body: nn.Sequential, dtype: torch.dtype, features: Tensor) -> Tensor:
-    """As `_whole` for EDSR's body: one block after the other, each in bands of rows.
-
-    It needs two maps, and the small ones of a band. Whole maps are so large that the system would
-    clear new pages for each of them.
-    """
-    x = features.to(dtype, copy=True)
+def _body(body: nn.Sequential, on_block: Callable[[], None], x: Tensor) -> Tensor:
+    """EDSR's body, from the features in x, which are overwritten."""
     y = torch.empty_like(x)
-    band = max(1, _BAND_BYTES // x[:, :, :1].nbytes)
-    with torch.autocast(features.device.type, dtype, enabled=dtype != torch.float32):
-        for part in body:
-            for top in range(0, x.shape[2], band):
-                start = max(0, top - _BLOCK_REACH)
-                rows = part(x[:, :, start : top + band + _BLOCK_REACH])
-                y[:, :, top : top + band] = rows[:, :, top - start : top - start + band]
+    with torch.autocast(x.device.type, x.dtype, enabled=x.dtype != torch.float32):
+        for block in body[:-1]:
+            for seen, kept, place in _bands(x, _BLOCK_REACH):
+                residual = block.body(x[:, :, seen])[:, :, kept]
+                torch.add(x[:, :, place], residual, alpha=block.res_scale, out=y[:, :, place])
             x, y = y, x
-    return x
+            on_block()
+        for seen, kept, place in _bands(x, _BLOCK_REACH):
+            y[:, :, place] = body[-1](x[:, :, seen])[:, :, kept]
+    return y
+
+
+def _bands(features: Tensor, reach: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Cut a map into bands of rows, one for a GPU.
+
+    Yields:
+        The rows of the map that a part of the network sees, those of its answer that count, and
+        their place in the map.
+    """
+    height = features.shape[2]
+    on_cpu = features.device.type == "cpu"
+    band = max(1, _BAND_BYTES // features[:, :, :1].nbytes) if on_cpu else height
+    for top in range(0, height, band):
+        start = max(0, top - reach)
+        bottom = min(top + band, height)
+        yield slice(start, bottom + reach), slice(top - start, bottom - start), slice(top, bottom)

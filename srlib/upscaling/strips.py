@@ -84,13 +84,13 @@ def _strips(
     lr: Picture,
     model: EDSR,
     *,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[float, int], None] | None = None,
     **options,
 ) -> Iterator[np.ndarray]:
     """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
     starts = range(0, len(lr.rgb), _STRIP)
 
-    def progress(strip: int, done: int, tiles: int) -> None:
+    def progress(strip: int, done: float, tiles: int) -> None:
         if on_progress:
             on_progress(strip * tiles + done, len(starts) * tiles)
 

@@ -45,6 +45,7 @@ def by_tiles(
     out: np.ndarray,
     options: Options,
     rows: slice | None = None,
+    passes: int = 1,
 ) -> None:
     """Compute a picture tile by tile, by smaller tiles where memory runs out.
 
@@ -57,6 +58,7 @@ def by_tiles(
         out: The result, to be filled; `scale` times as high as `rows` and as wide as `rgb`.
         options: How the network is run.
         rows: The LR rows to compute, all if None; the network sees the others too.
+        passes: How often `render` calls the network.
 
     Raises:
         MemoryError: Even the smallest tile does not fit.
@@ -69,11 +71,13 @@ def by_tiles(
     side = tile_side(options.tile, model.config, device)
     places = deque(tiles(area, side))
     piece = to_tensor(rgb[tuple(_middle(span) for span in area)])[None]
-    network = network_for(model, options, (rows.stop - rows.start) * rgb.shape[1], piece)
-    done = 0
+    progress = _Progress(options.on_progress, model.config.n_resblocks * passes)
+    lr_pixels = (rows.stop - rows.start) * rgb.shape[1]
+    network = network_for(model, options, lr_pixels, piece, progress.on_block)
     with torch.inference_mode():
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
+            progress.begin_tile(len(places))
             try:
                 lr = to_tensor(padded(rgb, seen, options.padding))[None]
                 answer = render(network, lr.to(device, memory_format=torch.channels_last))
@@ -93,9 +97,41 @@ def by_tiles(
             place = places.popleft()
             below = slice(place[0].start - rows.start, place[0].stop - rows.start)
             out[_times((below, place[1]), scale)] = answer[_times(kept, scale)]
-            done += 1
-            if options.on_progress:
-                options.on_progress(done, done + len(places))
+            progress.end_tile()
+
+
+class _Progress:
+    """Counts tiles, and blocks of the network within a tile.
+
+    Args:
+        on_progress: As in Options.
+        blocks: Residual blocks that a tile needs.
+    """
+
+    def __init__(self, on_progress: Callable[[float, int], None] | None, blocks: int):
+        self._on_progress = on_progress
+        self._blocks = blocks
+        self._blocks_done = 0
+        self._tiles_done = 0
+        self._tiles = 0
+
+    def begin_tile(self, left: int) -> None:
+        """Begin a tile, or begin it again; so many are left with it."""
+        self._blocks_done = 0
+        self._tiles = self._tiles_done + left
+
+    def on_block(self) -> None:
+        """Count a block, unless it belongs to the trial of a precision, which is in no tile."""
+        self._blocks_done += 1
+        if self._on_progress and self._tiles and self._blocks_done < self._blocks:
+            done = self._tiles_done + self._blocks_done / self._blocks
+            self._on_progress(done, self._tiles)
+
+    def end_tile(self) -> None:
+        """Count a tile."""
+        self._tiles_done += 1
+        if self._on_progress:
+            self._on_progress(self._tiles_done, self._tiles)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -37,7 +37,7 @@ def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
     rgb = bleed(as_picture(image)).rgb
     scale = checked_model(model).config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
-    by_tiles(rgb, model, render, spread, Options(**options))
+    by_tiles(rgb, model, render, spread, Options(**options), passes=8)
     return spread
 
 

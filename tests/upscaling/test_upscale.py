@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
 from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
+from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.zoo.checkpoints import load_pretrained
 
 
@@ -267,7 +269,7 @@ def test_no_dark_fringe_around_what_is_cut_out(scale):
 def test_progress_and_cancel(photo):
     seen = []
     upscale(photo, tiny(2), tile=50, on_progress=lambda *p: seen.append(p))
-    assert seen == [(i, 6) for i in range(1, 7)]
+    assert seen == [(i / 2, 6) for i in range(1, 13)]  # after each of two blocks
 
     class Cancelled(Exception):
         pass
@@ -280,7 +282,17 @@ def test_progress_and_cancel(photo):
     seen.clear()
     with pytest.raises(Cancelled):
         upscale(photo, tiny(2), tile=50, on_progress=cancel)
-    assert seen == [1, 2]
+    assert seen == [0.5, 1, 1.5, 2]
+
+
+@pytest.mark.parametrize(
+    "passes, task", [(1, upscale), (8, partial(upscale, self_ensemble=True)), (8, uncertainty_map)]
+)
+def test_progress_goes_on_within_a_tile(photo, passes, task):
+    seen = []
+    task(photo, EDSR(EDSRConfig(2, 3, 4)), tile=50, on_progress=lambda *p: seen.append(p))
+    steps = 3 * passes
+    np.testing.assert_allclose(seen, [((i + 1) / steps, 6) for i in range(6 * steps)])
 
 
 @pytest.mark.parametrize("options", [{"scale": 0.5}, {"scale": 9}, {"tile": 0}])

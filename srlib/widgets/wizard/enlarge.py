@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srlib.images.picture import Picture, eight_bit, encode
 from srlib.images.resize import imresize
-from srlib.model.edsr import EDSR, ResBlock
+from srlib.model.edsr import EDSR
 from srlib.upscaling.cost import predict_cost
 from srlib.upscaling.enlarge import MAX_SCALE, large_size, upscale
 from srlib.upscaling.strips import upscale_to_tiff
@@ -59,11 +59,6 @@ class Order:
         return self.scale or self.longer_side / max(self.photograph.size)
 
     @property
-    def passes(self) -> int:
-        """How often the network runs."""
-        return 8 if self.best else 1
-
-    @property
     def network(self) -> str:
         """The name of the network, with the paper's "+" for self-ensemble."""
         return f"{self.model}+" if self.best else self.model
@@ -91,7 +86,8 @@ class Order:
     def seconds(self) -> float:
         """The forecast of its time on an idle machine."""
         config = zoo.find(self.model, self.model_scale).config
-        return self.passes * predict_cost(config, *self.photograph.size).seconds
+        passes = 8 if self.best else 1
+        return passes * predict_cost(config, *self.photograph.size).seconds
 
     @property
     def stem(self) -> str:
@@ -205,8 +201,10 @@ def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 
         batch: As in Enlargement.
     """
     model = order.load()
-    progress = Progress(model, order.passes, order.photograph.size, on_progress)
-    options = {"self_ensemble": order.best, "on_progress": progress.on_tile}
+    options = {
+        "self_ensemble": order.best,
+        "on_progress": lambda done, tiles: on_progress(done / tiles),
+    }
     picture = order.photograph.read()
     if not order.is_streamed:
         sr = upscale(picture, model, scale=order.factor, **options)
@@ -215,44 +213,3 @@ def enlarge(order: Order, on_progress: Callable[[float], None], *, batch: int = 
         path = Path(folder) / "large.tif"
         upscale_to_tiff(_without_notes(picture), path, model, **options)
         return Enlargement(order, batch, Scratch.of_file(path))
-
-
-class Progress:
-    """Turns finished blocks and tiles into a fraction.
-
-    Args:
-        model: The network, which gets hooks.
-        passes: How often it runs on each tile.
-        size: (height, width) of the image.
-        on_progress: As for `enlarge`.
-    """
-
-    def __init__(
-        self,
-        model: EDSR,
-        passes: int,
-        size: tuple[int, int],
-        on_progress: Callable[[float], None],
-    ):
-        for module in model.modules():
-            if isinstance(module, ResBlock):
-                module.register_forward_hook(self._on_block)
-        self._on_progress = on_progress
-        self._blocks_per_tile = model.config.n_resblocks * passes
-        self._blocks = 0
-        self._tiles = 0
-        # A first guess, until the first tile is done.
-        self._total = math.prod(math.ceil(side / 512) for side in size)
-
-    def _on_block(self, *_) -> None:
-        self._blocks += 1
-        # More blocks than expected where a tile was started again for lack of memory.
-        tiles = self._tiles + min(self._blocks / self._blocks_per_tile, 1)
-        self._on_progress(tiles / max(self._total, self._tiles + 1))
-
-    def on_tile(self, done: int, total: int) -> None:
-        """To be given to the function that enlarges."""
-        self._blocks = 0
-        self._tiles = done
-        self._total = total
-        self._on_progress(done / total)

@@ -16,7 +16,7 @@ from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.uncertainty import uncertainty_map
-from srlib.widgets.wizard.enlarge import Order, Progress
+from srlib.widgets.wizard.enlarge import Order
 
 PATCH = 160  # pixels of the photograph, the shorter side
 _HALO = 12  # pixels around the patch that the network sees too
@@ -92,8 +92,9 @@ def uncertainty(
     window = _window(rgb, shrink * rows, shrink * columns, center)
     lr, inner = window.with_halo(rgb, order.model_scale)
     model = order.load()
-    progress = Progress(model, 8, lr.shape[:2], on_progress)
-    spread = uncertainty_map(lr, model, on_progress=progress.on_tile)[inner]
+    spread = uncertainty_map(lr, model, on_progress=lambda done, tiles: on_progress(done / tiles))[
+        inner
+    ]
     unit = 255 / (8 * _MOST_SPREAD)
     levels = np.minimum(spread * unit, 255).astype(np.uint8)
     return window.part(rgb), _heat(levels, _MOST_SPREAD * unit)
