@@ -260,7 +260,7 @@ def beside_peers(names: list, peers: Path | None, weights: dict, file: Path, opt
         f"{size[1]} x {size[0]} pixels, from uint8 to uint8. The product of two matrices of {CEILING_SIDE} x "
         f"{CEILING_SIDE} reaches {most['float32']:.0f} billion multiply-accumulates a second here in float32, "
         f"{most['bfloat16']:.0f} in bfloat16. The share is that of the network as written, in the precision of "
-        "its body; srlib's folded tail does a third less. Levels are compared where no way sees the border.",
+        "its body; srlib's folded tail does a third less, so it may pass 100%. Differences are counted where no way sees the border.",
         "",
         "| | seconds | times the fastest peer's speed | share of the product's speed | MB | largest difference, levels |",
         "|---|---|---|---|---|---|",
@@ -372,7 +372,7 @@ def main() -> None:
         parts = {
             "EDSR-baseline x4 beside others": rows,
             "By size": by_size(weights, file, options),
-            "Whole and in tiles": by_tile(weights, options),
+            "Whole and in tiles, in float32": by_tile(weights, options),
         }
         if not options.quick:
             title = "A photograph of 3000 x 2000 pixels at x4, by strips into a TIFF"

@@ -24,7 +24,8 @@ MARGIN = 8
 SMALLEST_TILE = 16  # LR pixels; a smaller tile is nearly all halo and saves no memory
 _LARGEST_TILE = 512  # beyond, the halo costs little, and progress and Cancel get slow
 _PIECE = 48  # LR pixels a side of the piece on which 16 bits are tried
-# float32 maps and answers alive at the worst moment of a tile: measured, rounded up
+# float32 maps and answers alive at the worst moment of a tile, if it is computed whole as on a GPU:
+# measured, rounded up. In bands it takes half to four fifths of that.
 _MAPS_ALIVE = 5
 _ANSWERS_ALIVE = 4
 # Except for CUDA, an allocator that fails raises a plain RuntimeError, and oneDNN does not even

@@ -79,7 +79,7 @@ class Photograph:
         if height * width > MAX_PIXELS:
             raise ImageError(
                 f"{name} has {width} × {height} pixels; the wizard takes up to "
-                f"{MAX_PIXELS / 1e6:.0f} megapixels. Crop it first."
+                f"{MAX_PIXELS / 1e6:g} megapixels. Crop it first."
             )
         digest = hashlib.sha256(source).hexdigest()
         return cls(name, picture.size, digest, thumbnail(picture), content)
