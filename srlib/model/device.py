@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 
 import torch
+
+_timing = Lock()  # the number of threads is one for the whole process
 
 
 def best_device(device: str | torch.device = "auto") -> torch.device:
@@ -49,14 +52,15 @@ def best_seconds(
         The seconds by name.
     """
     best = dict.fromkeys(ways, math.inf)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for _ in range(5):
-            for name, compute in ways.items():
-                started = clock()
-                compute()
-                best[name] = min(best[name], clock() - started)
-    finally:
-        torch.set_num_threads(threads)
+    with _timing:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for _ in range(5):
+                for name, compute in ways.items():
+                    started = clock()
+                    compute()
+                    best[name] = min(best[name], clock() - started)
+        finally:
+            torch.set_num_threads(threads)
     return best

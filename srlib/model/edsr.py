@@ -141,6 +141,19 @@ class EDSR(nn.Module):
         return head + self.body(head)
 
 
+def is_plain(model: nn.Module) -> bool:
+    """Tell whether a network computes what EDSR does with its weights: no part was replaced."""
+    with torch.device("meta"):
+        plain = EDSR(model.config)
+    if _layers(model) != _layers(plain):
+        return False
+    return not any(callable(value) for part in model.modules() for value in vars(part).values())
+
+
+def _layers(model: nn.Module) -> list[tuple[type, str]]:
+    return [(type(part), part.extra_repr()) for part in model.modules()]
+
+
 def folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:
     """Fold the tail into one convolution, which is much cheaper.
 

@@ -15,6 +15,7 @@ _CHOICES = {
     "backbone": ("auto", *BACKBONES),
     "precision": ("auto", "float32", "bfloat16"),
     "optimizer": ("adam", "muon"),
+    "compile": (False, True),
 }
 
 
@@ -27,9 +28,9 @@ class TrainConfig:
         batch_size: Patches per step.
         steps_per_epoch: Steps between two validations. The state is saved after each of them.
         max_epochs: Number of epochs, unless training stops early.
-        learning_rate: The highest rate. It is reached after `warm_up_steps`, then falls along half
-            a cosine to zero at the last epoch.
-        warm_up_steps: Steps in which the learning rate grows linearly.
+        learning_rate: The rate at the top of half a cosine, which falls from the first step to
+            zero at the last.
+        warm_up_steps: Steps in which the rate grows linearly up to that cosine.
         max_grad_norm: Gradients longer than this are scaled down to it; 0 sets no limit.
         ema_decay: Decay of a moving average of the weights. The average is then the network that
             is validated and kept. 0 keeps no average.
@@ -86,9 +87,11 @@ class TrainConfig:
                 number = _number(name, value, whole=setting.type == "int", least=least)
                 object.__setattr__(self, name, number)
             elif name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}."
-                )
+                choices = ", ".join(map(str, _CHOICES[name]))
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}.")
+        if self.layers is not None:  # plain numbers, as last.pt can hold them
+            layers = {layer: _number(f"layers, {layer},", w) for layer, w in self.layers.items()}
+            object.__setattr__(self, "layers", layers)
         if self.ema_decay >= 1:
             raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")
 
@@ -103,13 +106,13 @@ def _number(name: str, value: Any, *, whole: bool = False, least: int = 0) -> in
 
 
 def transferred(model: EDSR, scale: int) -> EDSR:
-    """Build an EDSR for another scale with the head and the body of `model`.
+    """Build an EDSR for another scale with the head, the body and the mean shift of `model`.
 
     The paper trains x3 and x4 from x2 in this way (section 3.2 and figure 4). The new tail is
     random. To train it alone at first, freeze `head` and `body` by `requires_grad_(False)`.
     """
     config = model.config
     new = EDSR(EDSRConfig(scale, config.n_resblocks, config.n_feats, config.res_scale))
-    new.head.load_state_dict(model.head.state_dict())
-    new.body.load_state_dict(model.body.state_dict())
+    tail = {name: w for name, w in new.state_dict().items() if name.startswith("tail.")}
+    new.load_state_dict(model.state_dict() | tail)
     return new

@@ -212,7 +212,13 @@ class _Run:
     def resume(self) -> History:
         """Restore the last epoch, and rewrite the files, of which a kill may have left old ones."""
         history = self.restore()
+        self.started = time.monotonic() - history.epochs[-1].seconds
         self._publish(history)
+        if not self.folder.best.exists():
+            raise TrainingError(
+                f"{self.folder.best} is missing, with the best weights of this run: put it back, "
+                "or choose another run_dir."
+            )
         return history
 
     def train_epoch(self, history: History, on_event: OnEvent) -> Epoch | RollBack:
@@ -293,9 +299,7 @@ class _Run:
             optimizer.load_state_dict(stored)
         if self.config.ema_decay:
             self.validated.load_state_dict(state["average"])
-        history = state["history"]
-        self.started = time.monotonic() - history.epochs[-1].seconds
-        return history
+        return state["history"]
 
     def steps_done(self, history: History) -> int:
         return history.epochs[-1].epoch * self.config.steps_per_epoch

@@ -35,7 +35,8 @@ def choose_precision(model: EDSR, config: TrainConfig, device: torch.device) -> 
     if config.precision != "auto":
         return config.precision
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if fast else "float32"
     if device.type != "cpu" or config.max_epochs * config.steps_per_epoch <= SHORT:
         return "float32"
     seconds = trial(model.config.n_feats, device)

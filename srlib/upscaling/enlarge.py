@@ -68,8 +68,8 @@ def upscale(
 
     Raises:
         ValueError: `scale`, `width` or `height` is no number, or would enlarge by less than 1 or
-            more than 8; or an option is unknown.
-        TypeError: The model is no EDSR.
+            more than 8; or an option has a wrong value.
+        TypeError: The model is no EDSR, or an option is unknown.
         ImageError: The image is none.
         MemoryError: Even the smallest tile does not fit.
 

@@ -51,10 +51,10 @@ def upscale_folder(
             .bmp.
         self_ensemble: Average eight answers, as for `upscale`.
         executor: Makes the results on its workers, which see both folders under the same paths,
-            such as Dask's `Client.get_executor()`; each worker process reads the model once. None
-            computes one picture after the other here, since PyTorch uses all cores for one, and
-            reads and writes others meanwhile. Processes on one machine should share the cores, and
-            must not be forked from one that has used PyTorch:
+            such as Dask's `Client.get_executor()`, by a model without changes. None computes one
+            picture after the other here, since PyTorch uses all cores for one, and reads and writes
+            others meanwhile. Processes on one machine should share the cores, and must not be
+            forked from one that has used PyTorch:
             `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
         overwrite: Make all results again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
@@ -67,10 +67,10 @@ def upscale_folder(
         DataError: There are no pictures, the target cannot be written, or one folder lies in the
             other.
         ValueError: The scale or suffix is unknown.
-        TypeError: The model or scale is of another type.
+        TypeError: The model is no EDSR, or an option is unknown.
     """
     check_scale(scale)
-    padding = Options(**options).padding  # finds a typo in any option before the work begins
+    chosen = Options(**options)  # finds a typo in any option before the work begins
     if suffix not in RESULT_SUFFIXES:
         raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
     source_dir = Path(source_dir).expanduser()
@@ -81,7 +81,7 @@ def upscale_folder(
         network = checksum(checked_model(model).config, model.state_dict())
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
-    steps["padding"] = padding
+    steps |= {"padding": chosen.padding, "precision": chosen.precision}
     stop = None if executor else Event()
     job = _Upscaling(source_dir, target_dir, suffix, overwrite, model, options, steps, stop)
     listing = list_pictures(source_dir)
@@ -121,12 +121,12 @@ class _Upscaling(FolderJob):
 
     def make(self, source: Path, name: str, result: Path) -> None:
         picture = read_image(source)
-        if self.model is None:
-            model = chosen_model(source, size=picture.size, **self.options)
-        else:
-            model = _loaded(self.model) if isinstance(self.model, Path) else self.model
         with _one_at_a_time:
             self._go_on()
+            if self.model is None:
+                model = chosen_model(source, size=picture.size, **self.options)
+            else:
+                model = _loaded(self.model) if isinstance(self.model, Path) else self.model
             larger = upscale(picture, model, on_progress=self._go_on, **self.options)
         write_image(result, larger)
 

@@ -19,7 +19,8 @@ from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.enlarge import super_resolve
 from srlib.upscaling.precision import Options
 
-_STRIP = 512  # LR rows; at any scale they make whole rows of tiles. x4 of 6,000 columns: 150 MB
+_STRIP = TILE  # the least LR rows of a strip; at any scale they make whole rows of tiles
+_STRIP_BYTES = 400e6  # of the result; up to this, longer strips, which save time at their halos
 _BICUBIC_REACH = 3  # LR rows above and below a strip that bicubic needs
 
 
@@ -88,20 +89,22 @@ def _strips(
     **options,
 ) -> Iterator[np.ndarray]:
     """The enlarged picture from top to bottom: (rows, scale * W, channels)."""
-    starts = range(0, len(lr.rgb), _STRIP)
+    row_bytes = lr.rgb[:1].nbytes * model.config.scale**2
+    size = 2 * _STRIP if 2 * _STRIP * row_bytes <= _STRIP_BYTES else _STRIP
+    starts = range(0, len(lr.rgb), size)
 
     def progress(strip: int, done: float, tiles: int) -> None:
         if on_progress:
             on_progress(strip * tiles + done, len(starts) * tiles)
 
     for number, start in enumerate(starts):
-        rows = slice(start, min(start + _STRIP, len(lr.rgb)))
+        rows = slice(start, min(start + size, len(lr.rgb)))
         options["on_progress"] = partial(progress, number)
         rgb = super_resolve(lr.rgb, model, rows=rows, **options)
         layers = [to_gray(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
             layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))
-        yield np.dstack(layers)
+        yield layers[0] if len(layers) == 1 else np.dstack(layers)
 
 
 def _enlarged_rows(plane: np.ndarray, rows: slice, scale: int) -> np.ndarray:

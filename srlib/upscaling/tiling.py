@@ -71,9 +71,10 @@ def by_tiles(
     area = (rows, slice(0, rgb.shape[1]))
     side = tile_side(options.tile, model.config, device)
     places = deque(tiles(area, side))
-    piece = to_tensor(rgb[tuple(_middle(span) for span in area)])[None]
+    # By the whole picture, so that all its strips are computed alike.
+    piece = to_tensor(rgb[tuple(_middle(size) for size in rgb.shape[:2])])[None]
     progress = _Progress(options.on_progress, model.config.n_resblocks * passes)
-    lr_pixels = (rows.stop - rows.start) * rgb.shape[1]
+    lr_pixels = len(rgb) * rgb.shape[1]
     network = network_for(model, options, lr_pixels, piece, progress.on_block)
     with torch.inference_mode():
         while places:
@@ -102,16 +103,11 @@ def by_tiles(
 
 
 class _Progress:
-    """Counts tiles, and blocks of the network within a tile.
+    """Counts tiles, and within a tile the blocks of the network."""
 
-    Args:
-        on_progress: As in Options.
-        blocks: Residual blocks that a tile needs.
-    """
-
-    def __init__(self, on_progress: Callable[[float, int], None] | None, blocks: int):
+    def __init__(self, on_progress: Callable[[float, int], None] | None, blocks_of_a_tile: int):
         self._on_progress = on_progress
-        self._blocks = blocks
+        self._blocks = blocks_of_a_tile
         self._blocks_done = 0
         self._tiles_done = 0
         self._tiles = 0
@@ -141,9 +137,9 @@ def _out_of_memory(error: Exception) -> bool:
     return any(words in str(error) for words in _SHORT_OF_MEMORY)
 
 
-def _middle(span: slice) -> slice:
-    start = max(span.start, (span.start + span.stop - _PIECE) // 2)
-    return slice(start, min(span.stop, start + _PIECE))
+def _middle(size: int) -> slice:
+    start = max(0, (size - _PIECE) // 2)
+    return slice(start, start + _PIECE)
 
 
 def tiles(area: Window, side: int) -> list[Window]:

@@ -32,17 +32,12 @@ def uncertainty_map(image: AnyImage, model: EDSR, **options) -> np.ndarray:
     """
 
     def render(network: Network, lr: Tensor) -> np.ndarray:
-        return spread_of_eight(network, lr)[0].float().cpu().numpy()
+        weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
+        lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
+        return torch.stack(lumas).std(0, correction=0)[0].cpu().numpy()
 
     rgb = bleed(as_picture(image)).rgb
     scale = checked_model(model).config.scale
     spread = np.empty((len(rgb) * scale, rgb.shape[1] * scale), np.float32)
     by_tiles(rgb, model, render, spread, Options(**options), passes=8)
     return spread
-
-
-def spread_of_eight(network: Network, lr: Tensor) -> Tensor:
-    """Compute the deviation of the luma of the eight answers, clamped, in levels: (B, H, W)."""
-    weights = lr.new_tensor(LUMA_WEIGHTS.tolist()).view(3, 1, 1) * 255
-    lumas = [(answer.clamp(0, 1) * weights).sum(1) for answer in eight_answers(network, lr)]
-    return torch.stack(lumas).std(0, correction=0)

@@ -15,7 +15,7 @@ from srlib.files.download import DownloadError, fetch
 from srlib.files.progress import Progress
 from srlib.files.whole import write_whole
 from srlib.model.device import best_device
-from srlib.model.edsr import EDSR, SCALES, EDSRConfig
+from srlib.model.edsr import EDSR, SCALES, EDSRConfig, is_plain
 from srlib.zoo.passport import open_checkpoint
 from srlib.zoo.reader import WeightsError, checksum
 
@@ -195,7 +195,15 @@ def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     """Write a model as safetensors, with its config and a checksum, for `load_pretrained(path)`.
 
     The file appears whole or not at all. Returns the path.
+
+    Raises:
+        WeightsError: A part of the model was replaced, which the file could not hold.
     """
+    if not is_plain(model):
+        raise WeightsError(
+            f"{path} was not written: a part of the network was replaced, and a weights file holds "
+            "a plain EDSR only. Save it by torch.save(model, path), or undo the change."
+        )
     weights = {
         name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()
     }

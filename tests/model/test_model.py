@@ -193,3 +193,26 @@ def test_a_trial_leaves_the_threads_as_they_were():
     with pytest.raises(ZeroDivisionError):
         best_seconds({"a": lambda: 1 / 0})
     assert set(seen) == {1} and torch.get_num_threads() == threads
+
+
+def test_two_trials_at_once_leave_the_threads_as_they_were():
+    """The second would find the one thread of the first, and leave it behind for good."""
+    seen = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        trials = [
+            threading.Thread(target=best_seconds, args=({"a": lambda: time.sleep(0.02)},))
+            for _ in range(2)
+        ]
+        for trial in trials:
+            trial.start()
+            time.sleep(0.05)
+        for trial in trials:
+            trial.join()
+        after = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        after.start()
+        after.join()
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [3]

@@ -178,6 +178,28 @@ def test_a_run_of_before_a_setting_was_there_goes_on(tmp_path):
     assert same_weights(resumed, straight) and history.ended == "complete"
 
 
+def test_a_resume_without_the_best_weights_says_so_before_it_trains(tmp_path):
+    run(tmp_path, replace(CONFIG, max_epochs=1))
+    (tmp_path / "best.safetensors").unlink()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    state["history"]["epochs"][-1]["valid_loss"] = 9.0  # the best was an earlier one
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(TrainingError, match=r"best\.safetensors is missing, .* put it back"):
+        run(tmp_path, replace(CONFIG, max_epochs=1), resume=True)
+
+
+def test_weights_of_layers_in_any_kind_of_number_can_be_resumed(tmp_path):
+    config = replace(
+        CONFIG,
+        max_epochs=1,
+        perceptual=0.1,
+        backbone="vgg16-lite",
+        layers={"relu1_2": np.float64(1)},
+    )
+    run(tmp_path, config)
+    run(tmp_path, config, resume=True)
+
+
 def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):
     config = replace(CONFIG, max_epochs=1, perceptual=0.1)
     monkeypatch.setattr(

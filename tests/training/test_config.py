@@ -46,6 +46,9 @@ def test_numbers_of_other_types(settings, same):
         {"optimizer": None},
         {"precision": "fp16"},
         {"precision": ["float32"]},
+        {"layers": {"relu1_2": -1.0}},
+        {"layers": {"relu1_2": "much"}},
+        {"compile": "no"},
     ],
 )
 def test_refused_in_a_sentence(settings):

@@ -23,6 +23,7 @@ from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, upscale
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.tiling import MARGIN
+from srlib.zoo import WeightsError
 
 
 @pytest.fixture
@@ -120,11 +121,19 @@ def test_another_model_or_option_is_reported(small, tmp_path, model):
         (other, {}),
         (model, {"self_ensemble": True}),
         (model, {"padding": "wrap"}),
+        (model, {"precision": "bfloat16"}),
     ):
         report = upscale_folder(small, tmp_path / "large", changed, **options)
         assert len(report.failed) == 3 and "made with another" in report.failed["a.png"]
     assert tree(tmp_path / "large") == before
     assert len(upscale_folder(small, tmp_path / "large", model, tile=16).skipped) == 3
+
+
+def test_a_network_that_no_file_holds_is_not_sent_to_workers(small, tmp_path, model):
+    """They would compute another one, without a word."""
+    model.body[0].body[1] = torch.nn.LeakyReLU(0.9)
+    with pytest.raises(WeightsError, match="a part of the network was replaced"):
+        upscale_folder(small, tmp_path / "large", model, executor=ThreadPoolExecutor(1))
 
 
 def foreign_files(photo):
@@ -261,6 +270,7 @@ RUN = """
 import sys, torch
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.tiling import MARGIN
+from srlib.zoo import WeightsError
 from srlib.model.edsr import EDSR, EDSRConfig
 torch.manual_seed(0)
 upscale_folder(*sys.argv[1:], EDSR(EDSRConfig(2, 1, 4)), on_progress=lambda done, total: print(done, flush=True))

@@ -309,6 +309,14 @@ def test_bands_join_to_the_whole(photo, monkeypatch, rows, precision):
     assert off(sr, as_written(model, lr)) <= (1 if precision == "float32" else 10)
 
 
+def test_a_trial_leaves_the_random_numbers_of_the_caller():
+    module.trial.cache_clear()
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    module.trial(4, torch.device("cpu"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def with_dropout(model):
     model.tail.insert(0, nn.Dropout2d(0.5))
     model.body[0].body.append(nn.Dropout(0.5))

@@ -11,8 +11,9 @@ from PIL import Image
 
 from srlib.images import codecs
 from srlib.images.picture import ImageError, Picture, read_image, write_image
+from srlib.model import count_macs
 from srlib.model.edsr import EDSR, EDSRConfig
-from srlib.upscaling import strips
+from srlib.upscaling import precision, strips
 from srlib.upscaling.enlarge import upscale
 from srlib.upscaling.strips import upscale_to_tiff
 
@@ -21,7 +22,7 @@ TALL = 300  # LR rows: more than one strip of the tests
 
 @pytest.fixture(autouse=True)
 def low_strips(monkeypatch):
-    monkeypatch.setattr(strips, "_STRIP", 256)
+    monkeypatch.setattr(strips, "_STRIP_BYTES", 0)  # so that they have 256 rows
 
 
 def tiny(scale: int) -> EDSR:
@@ -89,6 +90,19 @@ def test_progress_cancel_and_what_is_left(tmp_path):
     with pytest.raises(Cancelled):
         upscale_to_tiff(picture("rgb"), tmp_path / "b.tif", tiny(2), tile=64, on_progress=cancel)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_all_strips_have_the_precision_of_upscale(tmp_path, monkeypatch):
+    """The last strip alone, 44 rows, would not be worth a trial."""
+    lr = picture("rgb")
+    model = tiny(2)
+    strip_macs = count_macs(model.config, 1, 1) * 44 * 40
+    monkeypatch.setattr(precision, "_WORTH_A_TRIAL", 2 * strip_macs)
+    monkeypatch.setattr(precision, "_bfloat16_pays", lambda n_feats: True)
+    chosen = []
+    upscale(lr, model, on_precision=chosen.append)
+    upscale_to_tiff(lr, tmp_path / "a.tif", model, on_precision=chosen.append)
+    assert chosen == ["bfloat16"] * 3
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):

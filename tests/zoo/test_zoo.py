@@ -125,6 +125,14 @@ def test_a_file_enlarges_by_its_own_scale(tmp_path, scale):
     assert load_pretrained("edsr-lite").config.scale == 4
 
 
+def test_a_replaced_part_is_not_saved_as_if_it_were_there(tmp_path):
+    model = EDSR(EDSRConfig(3, 2, 8))
+    model.body[0].body[1] = torch.nn.LeakyReLU(0.9)
+    with pytest.raises(WeightsError, match=r"own\.safetensors was not written: a part of the net"):
+        save_weights(model, tmp_path / "own.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_own_files_keep_their_config(tmp_path):
     model = EDSR(EDSRConfig(3, 2, 8, res_scale=0.1))
     path = save_weights(model, tmp_path / "own.safetensors")
