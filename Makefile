@@ -43,8 +43,6 @@ test: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --doctest-modules tests srlib
-	@rm -rf runs/nbval && mkdir -p runs/nbval && cp -r notebooks runs/nbval/ && ln -s ../../data runs/nbval/data
-	$(BIN)/python -m pytest -p no:playwright --nbval-lax --nbval-cell-timeout=1800 runs/nbval/notebooks/0*.ipynb
 
 # Not a part of the tests. A failure is kept in .hypothesis and tried first the next time.
 fuzz: .venv/test

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -236,17 +237,17 @@ def test_says_what_is_wrong_with_the_call(triple, change, error, says):
         diagnose(**({"sr": sr, "hr": hr, "lr": lr} | change))
 
 
+@cache
 def middles_of_set5(benchmarks, scale):
     """The middle of each picture: as telling as the whole of it, and many times faster."""
     folder = benchmarks / "Set5" / f"X{scale}"
     side = 120 // scale
+    middles = []
     for hr, lr, name in PairedImages(folder / "HR", folder / "LR", scale=scale):
         top, left = ((size - side) // 2 for size in lr.shape[:2])
-        yield (
-            hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale],
-            lr[top : top + side, left : left + side],
-            name,
-        )
+        large = hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
+        middles.append((large, lr[top : top + side, left : left + side], name))
+    return middles
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -12,7 +12,8 @@ import pytest
 from conftest import ROOT, SAMPLES
 from PIL import Image, ImageOps
 
-from srlib.data import Pair
+from srlib.data import Pair, ParameterError
+from srlib.errors import SRError
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -20,7 +21,7 @@ NAMES = [
     "00_image_wizard", "01_prepare_data", "02_download_model", "03_architecture",
     "04_fine_tune", "05_visual_evaluation", "06_metric_evaluation",
 ]  # fmt: skip
-# what makes the chain quick: few steps, and photographs of a fifth (the defaults are run by nbval)
+# What makes the chain quick: few steps, and photographs of a fifth (test_outputs.py has the defaults).
 QUICK = {"scale": 2, "steps_per_epoch": 4, "max_epochs": 2}
 
 
@@ -162,6 +163,9 @@ def test_the_results_of_the_chain(run_dir):
 def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
     """It makes LR itself, takes the embedded weights, and leaves out a file that is damaged."""
     photos = shutil.copytree(data_dir, tmp_path / "photos")
+    for file in sorted(photos.glob("*/*.png")):
+        if file.stem not in ("0001", "0002", "0801", "0802", "0806"):
+            file.unlink()
     whole = (photos / "DIV2K_valid_HR" / "0801.png").read_bytes()
     (photos / "DIV2K_valid_HR" / "0800.png").write_bytes(whole[: len(whole) // 2])
     target = tmp_path / "out.ipynb"
@@ -182,16 +186,8 @@ def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path)
             ImageOps.invert(photo.reduce(2)).save(own)
         if file.stem in ("0001", "0802"):  # damaged: the other photographs keep their partners
             own.write_bytes(own.read_bytes()[:1000])
-    names = {"In": [], "scale": 2, "blur": 0, "run_dir": tmp_path / "run", "data_dir": photos}
-    for cell in cells(NOTEBOOKS[4], "code"):
-        if "parameters" in cell.metadata.get("tags", []):
-            defaults = {}
-            exec(cell.source, defaults)
-            names = defaults | names
-        else:
-            exec(cell.source, names)
-        if cell.id == "pairs-load":
-            break
+    given = {"scale": 2, "blur": 0, "run_dir": str(tmp_path / "run"), "data_dir": str(photos)}
+    names = run_here(NOTEBOOKS[4], given, until="pairs-load")
     for part in ("train", "test"):
         clean, soft = names[part].values()
         assert {"0001", "0802", "icon"}.isdisjoint(p.name for p in clean) and len(clean) > 2
@@ -200,14 +196,45 @@ def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path)
             assert abs(255.0 - own.lr - made.lr).mean() < 4
 
 
+def run_here(path, given, until=""):
+    """Run the cells in this process, with papermill's own cell after the parameters; no kernel starts.
+
+    Returns the notebook's names. An error has the code that ran as `cells`.
+    """
+    injected = "\n".join(["# Parameters", *(f"{name} = {v!r}" for name, v in given.items()), ""])
+    names = {"In": []}
+    for cell in cells(path, "code"):
+        parameters = "parameters" in cell.metadata.get("tags", [])
+        for source in [cell.source, injected] if parameters else [cell.source]:
+            names["In"].append(source)
+            try:
+                exec(source, names)
+            except Exception as error:
+                error.cells = names["In"]
+                raise
+        if cell.id == until:
+            break
+    return names
+
+
+WRONG = {"scale": 5, "scalle": 2}
+
+
 @pytest.mark.parametrize("number", range(1, 7))
-def test_a_wrong_parameter_is_told_at_once(number, tmp_path):
+def test_a_wrong_parameter_is_told_at_once(number, tmp_path, monkeypatch):
+    monkeypatch.chdir(NOTEBOOKS[number].parent)
+    with pytest.raises(ParameterError, match=r"(?s)scalle.*scale:"):
+        run_here(NOTEBOOKS[number], {"run_dir": str(tmp_path)} | WRONG)
+
+
+def test_a_wrong_parameter_ends_a_run_of_papermill(tmp_path):
+    parameters = {"run_dir": str(tmp_path)} | WRONG
     with pytest.raises(papermill.PapermillExecutionError) as caught:
         papermill.execute_notebook(
-            str(NOTEBOOKS[number]),
+            str(NOTEBOOKS[1]),
             str(tmp_path / "out.ipynb"),
-            {"run_dir": str(tmp_path), "scale": 5, "scalle": 2},
-            cwd=NOTEBOOKS[number].parent,
+            parameters,
+            cwd=NOTEBOOKS[1].parent,
             kernel_name="python3",
             progress_bar=False,
             store_widget_state=False,
@@ -218,13 +245,12 @@ def test_a_wrong_parameter_is_told_at_once(number, tmp_path):
 @pytest.mark.parametrize("name", ["checkpoint", "benchmark_dir"])
 def test_lesson_06_tells_a_wrong_test_set_or_network_before_it_measures(name, data_dir, tmp_path):
     (tmp_path / "empty").mkdir()
-    target = tmp_path / "out.ipynb"
     given = {"data_dir": str(data_dir), "run_dir": str(tmp_path), "scale": 2}
-    with pytest.raises(papermill.PapermillExecutionError) as caught:
-        execute(NOTEBOOKS[6], target, **given, **{name: str(tmp_path / "empty")})
-    assert "empty" in caught.value.evalue
-    done = [cell for cell in cells(target, "code") if cell.execution_count]
-    assert "psnr" not in "".join(cell.source for cell in done if "import" not in cell.source)
+    with pytest.raises(SRError, match="empty") as caught:
+        run_here(NOTEBOOKS[6], given | {name: str(tmp_path / "empty")})
+    done = caught.value.cells
+    assert len(done) > 2
+    assert "psnr" not in "".join(source for source in done if "import" not in source)
 
 
 def test_lesson_04_crops_no_more_than_a_photograph_has():
@@ -239,24 +265,12 @@ def test_lesson_04_crops_no_more_than_a_photograph_has():
 def test_an_empty_data_folder_gets_a_sentence(tmp_path):
     for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         (tmp_path / name).mkdir()
-    with pytest.raises(papermill.PapermillExecutionError) as caught:
-        execute(
-            NOTEBOOKS[1],
-            tmp_path / "out.ipynb",
-            run_dir=str(tmp_path / "run"),
-            data_dir=str(tmp_path),
-            **QUICK,
-        )
-    assert "no pictures in" in caught.value.evalue.lower()
+    given = {"run_dir": str(tmp_path / "run"), "data_dir": str(tmp_path), "scale": 2}
+    with pytest.raises(SRError, match=r"(?i)no pictures in"):
+        run_here(NOTEBOOKS[1], given)
 
 
 def test_lesson_04_without_a_task_says_how_to_get_one(data_dir, tmp_path):
-    with pytest.raises(papermill.PapermillExecutionError) as caught:
-        execute(
-            NOTEBOOKS[4],
-            tmp_path / "out.ipynb",
-            run_dir=str(tmp_path),
-            data_dir=str(data_dir),
-            **QUICK | {"blur": 0},
-        )
-    assert "no LR folder" in caught.value.evalue and "blur above 0" in caught.value.evalue
+    given = {"run_dir": str(tmp_path), "data_dir": str(data_dir), "scale": 2, "blur": 0}
+    with pytest.raises(SRError, match=r"(?s)no LR folder.*blur above 0"):
+        run_here(NOTEBOOKS[4], given)

@@ -126,6 +126,11 @@ def test_no_line_of_srlib_is_wider_than_a_page():
             assert len(line) <= 100, f"{file.relative_to(ROOT)}:{number}"
 
 
+def is_packed(assignment: ast.Assign) -> bool:
+    """Whether it is one of several values to several names, as in `a, b = 1, []`."""
+    return all(isinstance(side, ast.Tuple) for side in (assignment.targets[0], assignment.value))
+
+
 def is_swap(assignment: ast.Assign) -> bool:
     """Whether names only change places, as in `a, b = b, a`."""
     names = {ast.unparse(target) for target in assignment.targets[0].elts}
@@ -134,17 +139,17 @@ def is_swap(assignment: ast.Assign) -> bool:
 
 def test_one_name_one_line():
     """No `a, b = 1, []`, and no name that says nothing."""
+    faults = []
     for folder in ("srlib", "tools", "speed", "app", "tests"):
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
-                place = f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
-                    packed = isinstance(node.targets[0], ast.Tuple)
-                    assert not packed or is_swap(node), f"{place}: one name a line"
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    assert node.id not in VAGUE, f"{place}: call {node.id} by what it holds"
-                if isinstance(node, ast.arg):
-                    assert node.arg not in VAGUE, f"{place}: call {node.arg} by what it holds"
+                stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                name = node.id if stored else getattr(node, "arg", "")
+                if name in VAGUE and not isinstance(node, ast.keyword):
+                    faults.append(f"{file}:{node.lineno}: call {name} by what it holds")
+                if isinstance(node, ast.Assign) and is_packed(node) and not is_swap(node):
+                    faults.append(f"{file}:{node.lineno}: one name a line")
+    assert not faults, "\n".join(faults)
 
 
 def test_notebooks_and_readme_import_from_rooms_only():

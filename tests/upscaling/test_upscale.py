@@ -59,7 +59,7 @@ def test_tiled_and_folded_equals_the_network_as_written(scale, height, width, ti
     )  # the rounding to uint8, and a thousandth of a grey level
 
 
-@given(st.integers(1, 500), st.integers(1, 200), st.integers(1, 200), st.integers(0, 40))
+@given(st.integers(1, 200), st.integers(1, 120), st.integers(1, 80), st.integers(0, 40))
 def test_tiles_cover_every_pixel_once(size, width, tile, halo):
     covered = np.zeros((size, width), int)
     for place in tiles((slice(0, size), slice(0, width)), tile):

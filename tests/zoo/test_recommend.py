@@ -61,12 +61,16 @@ def test_the_better_network_is_chosen(tmp_path, scale):
         hr = crop(path.name, scale)
         for name, content in files(imresize(hr, 1 / scale)):
             (tmp_path / name).write_bytes(content)
-            lr = decoded(content)
-            if lr.tobytes() not in measured:
-                whole = hr[-lr.shape[0] * scale :, -lr.shape[1] * scale :]
-                scores = [psnr(upscale(lr, model), whole, scale=scale) for model in (plain, photo)]
-                measured[lr.tobytes()] = scores[1] - scores[0]
-            gain = measured[lr.tobytes()]
+            kind = name.split("-cropped")[0]  # a few pixels less at the border change nothing
+            if kind == name:
+                lr = decoded(content)
+                if lr.tobytes() not in measured:
+                    scores = [psnr(upscale(lr, m), hr, scale=scale) for m in (plain, photo)]
+                    measured[lr.tobytes()] = scores[1] - scores[0]
+                measured[path.name, kind.partition(".")[0]] = measured[lr.tobytes()]
+                gain = measured[lr.tobytes()]
+            else:
+                gain = measured[path.name, kind]
             answer = recommend_checkpoint(tmp_path / name, scale)
             right.append((answer.name == "edsr-lite-photo") == (gain > 0))
             assert right[-1] or abs(gain) < 0.5, (path.name, name, answer.reason, gain)

@@ -1,6 +1,8 @@
 import hashlib
 import json
 from dataclasses import replace
+from functools import partial
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from srlib.data import PairedImages
 from srlib.files.download import DownloadError
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
-from srlib.metrics import PROTOCOLS, evaluate, summarise
+from srlib.metrics import PROTOCOLS
 from srlib.model.cost import count_parameters
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import upscale
@@ -62,10 +64,12 @@ def test_embedded_weights_reach_the_card_s_figures_on_set5(benchmarks, scale, ba
         benchmarks / "Set5" / f"X{scale}" / "LR",
         scale=scale,
     )
-    table = evaluate(
-        {"bicubic": lambda lr: upscale(lr, model)}, pairs, scale=scale, protocol="benchmark-y"
-    )
-    assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
+    assert mean_psnr(model, pairs) >= bar
+
+
+def mean_psnr(model, pairs):
+    psnr = partial(PROTOCOLS["benchmark-y"].psnr, scale=model.config.scale)
+    return fmean(psnr(upscale(lr, model), hr) for hr, lr, _ in pairs)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +87,7 @@ def test_our_edsr_baseline_reaches_the_card_s_figures(benchmarks, name, scale, b
     model = load_pretrained("edsr-baseline-srlib", scale)
     folder = benchmarks / name / f"X{scale}"
     pairs = PairedImages(folder / "HR", folder / "LR", scale=scale)
-    table = evaluate(
-        {"bicubic": lambda lr: upscale(lr, model)}, pairs, scale=scale, protocol="benchmark-y"
-    )
-    assert summarise(table)["mean"]["bicubic", "psnr"] >= bar
+    assert mean_psnr(model, pairs) >= bar
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
