@@ -142,16 +142,28 @@ class EDSR(nn.Module):
 
 
 def is_plain(model: nn.Module) -> bool:
-    """Tell whether a network computes what EDSR does with its weights: no part was replaced."""
+    """Tell whether a network computes what EDSR does with its weights and no part was replaced.
+
+    Hooks are another matter, see `has_hooks`.
+    """
     with torch.device("meta"):
         plain = EDSR(model.config)
-    if _layers(model) != _layers(plain):
+    if _layers(model) != _layers(plain) or model.state_dict().keys() != plain.state_dict().keys():
         return False
-    return not any(callable(value) for part in model.modules() for value in vars(part).values())
+    values = (item for part in model.modules() for item in vars(part).items())
+    return not any(callable(value) for name, value in values if name != "_compiled_call_impl")
 
 
-def _layers(model: nn.Module) -> list[tuple[type, str]]:
-    return [(type(part), part.extra_repr()) for part in model.modules()]
+def _layers(model: nn.Module) -> list[tuple]:
+    return [
+        (type(part), part.extra_repr(), getattr(part, "res_scale", None))
+        for part in model.modules()
+    ]
+
+
+def has_hooks(model: nn.Module) -> bool:
+    """Tell whether somebody listens to a part of the network, or changes what it gives."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 
 
 def folded_tail(model: EDSR) -> tuple[Tensor, Tensor]:

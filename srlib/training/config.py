@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
@@ -89,8 +90,12 @@ class TrainConfig:
             elif name in _CHOICES and value not in _CHOICES[name]:
                 choices = ", ".join(map(str, _CHOICES[name]))
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}.")
-        if self.layers is not None:  # plain numbers, as last.pt can hold them
-            layers = {layer: _number(f"layers, {layer},", w) for layer, w in self.layers.items()}
+        # Plain values, as last.pt can hold them.
+        object.__setattr__(self, "compile", bool(self.compile))
+        if self.layers is not None:
+            if not isinstance(self.layers, Mapping):
+                raise ValueError(f"layers must be weights by name, not {self.layers!r}.")
+            layers = {layer: _number(f"layers[{layer!r}]", w) for layer, w in self.layers.items()}
             object.__setattr__(self, "layers", layers)
         if self.ema_decay >= 1:
             raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")
@@ -113,6 +118,6 @@ def transferred(model: EDSR, scale: int) -> EDSR:
     """
     config = model.config
     new = EDSR(EDSRConfig(scale, config.n_resblocks, config.n_feats, config.res_scale))
-    tail = {name: w for name, w in new.state_dict().items() if name.startswith("tail.")}
-    new.load_state_dict(model.state_dict() | tail)
+    kept = {name: w for name, w in model.state_dict().items() if not name.startswith("tail.")}
+    new.load_state_dict(new.state_dict() | kept)
     return new

@@ -19,7 +19,7 @@ from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS
 from srlib.model.device import best_device
-from srlib.model.edsr import EDSR, TAIL_REACH
+from srlib.model.edsr import EDSR, TAIL_REACH, is_plain
 from srlib.training.checks import TrainingError
 from srlib.training.checks import check_pairs as compare_pairs
 from srlib.training.config import TrainConfig
@@ -104,6 +104,11 @@ def fine_tune(
         raise ValueError(
             f"patch_size counts HR pixels and must be at least {least} at x{scale}, "
             f"not {config.patch_size}."
+        )
+    if not is_plain(model):
+        raise ValueError(
+            "A part of the model was replaced, and best.safetensors holds a plain EDSR only: undo "
+            "the change."
         )
     folder = RunFolder(run_dir)
     chosen_device = best_device(device)

@@ -74,7 +74,7 @@ class RunFolder:
             history = History.from_dict(state["history"])
         except (WeightsError, LookupError, TypeError) as error:
             raise TrainingError(
-                f"{self.last} is damaged, of another version, or cannot be read ({error}). {go_on}"
+                f"{self.last} cannot be read: it is damaged, or of another version. {go_on}"
             ) from error
         changes = [
             f"{name} {shorten(str(stored[name]), 90)} -> {shorten(str(value), 90)}"

@@ -15,7 +15,7 @@ from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
-from srlib.model.edsr import EDSR
+from srlib.model.edsr import EDSR, has_hooks, is_plain
 from srlib.upscaling.choice import checked_model, chosen_model
 from srlib.upscaling.enlarge import check_scale, upscale
 from srlib.upscaling.precision import Options
@@ -51,10 +51,10 @@ def upscale_folder(
             .bmp.
         self_ensemble: Average eight answers, as for `upscale`.
         executor: Makes the results on its workers, which see both folders under the same paths,
-            such as Dask's `Client.get_executor()`, by a model without changes. None computes one
-            picture after the other here, since PyTorch uses all cores for one, and reads and writes
-            others meanwhile. Processes on one machine should share the cores, and must not be
-            forked from one that has used PyTorch:
+            such as Dask's `Client.get_executor()`. None computes one picture after the other here,
+            since PyTorch uses all cores for one, and reads and writes others meanwhile. Processes
+            on one machine should share the cores, and must not be forked from one that has used
+            PyTorch:
             `ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (cores // 2,))`.
         overwrite: Make all results again, and replace any files of their names.
         on_progress: Called after each picture; may raise to cancel.
@@ -66,7 +66,8 @@ def upscale_folder(
     Raises:
         DataError: There are no pictures, the target cannot be written, or one folder lies in the
             other.
-        ValueError: The scale or suffix is unknown.
+        ValueError: The scale, the suffix or an option has a wrong value, or workers would have to
+            compute a network that is more than its weights.
         TypeError: The model is no EDSR, or an option is unknown.
     """
     check_scale(scale)
@@ -79,6 +80,11 @@ def upscale_folder(
     network = f"recommended by srlib {__version__}"
     if model is not None:
         network = checksum(checked_model(model).config, model.state_dict())
+        if executor and (has_hooks(model) or not is_plain(model)):
+            raise ValueError(
+                "Workers get the weights of a network only, and this one has hooks or a part that "
+                "was replaced: leave out executor."
+            )
         scale = scale or model.config.scale
     steps = {"model": network, "scale": scale or 4, "self_ensemble": self_ensemble}
     steps |= {"padding": chosen.padding, "precision": chosen.precision}

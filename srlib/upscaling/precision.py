@@ -17,7 +17,15 @@ from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import count_macs
 from srlib.model.device import best_device, best_seconds
-from srlib.model.edsr import EDSR, TAIL_REACH, EDSRConfig, ResBlock, folded_tail, is_plain
+from srlib.model.edsr import (
+    EDSR,
+    TAIL_REACH,
+    EDSRConfig,
+    ResBlock,
+    folded_tail,
+    has_hooks,
+    is_plain,
+)
 
 # (B, 3, H, W) in [0, 1] to (B, 3, scale * H, scale * W), as EDSR.forward
 Network = Callable[[Tensor], Tensor]
@@ -44,8 +52,8 @@ class Options:
         padding: The pixels beyond the border: "symmetric" mirrors the picture, "wrap" repeats it,
             for textures that tile.
         on_progress: Called with (tiles done, tiles in all) after each block of the network, with
-            fractions of a tile; after each tile only if the network was changed. It may raise to
-            cancel.
+            fractions of a tile; after each tile only if the network was changed or has hooks. A
+            tile that begins again for lack of memory lowers the share. It may raise to cancel.
         on_precision: Called with the name of the precision that was chosen, before the first tile.
 
     Raises:
@@ -135,14 +143,14 @@ def network_for(
         lr_pixels: Pixels of the picture.
         piece: A piece of the picture, (1, 3, H, W). With precision "auto" 16 bits must agree with
             float32 on it, or float32 is taken.
-        on_block: Called after each residual block.
+        on_block: Called after each residual block, unless the network is computed as written.
     """
     device = best_device(options.device)
     model = _ready(model, device)
     precision = choose_precision(model.config, options, lr_pixels)
     exact: Network = model
     network = exact
-    if is_plain(model) and not _has_hooks(model):
+    if is_plain(model) and not has_hooks(model):
         with torch.inference_mode():
             run = partial(_by_folded_tail, model, folded_tail(model), on_block)
         exact = network = partial(run, torch.float32)
@@ -185,10 +193,6 @@ def _ready(model: EDSR, device: torch.device) -> EDSR:
     return twin.to(device, torch.float32).to(memory_format=torch.channels_last).eval()
 
 
-def _has_hooks(model: nn.Module) -> bool:
-    return any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
-
-
 def _by_folded_tail(
     model: EDSR,
     tail: tuple[Tensor, Tensor],
@@ -219,13 +223,15 @@ def _by_folded_tail(
 def _body(body: nn.Sequential, on_block: Callable[[], None], x: Tensor) -> Tensor:
     """EDSR's body, from the features in x, which are overwritten."""
     y = torch.empty_like(x)
-    with torch.autocast(x.device.type, x.dtype, enabled=x.dtype != torch.float32):
-        for block in body[:-1]:
+    low = partial(torch.autocast, x.device.type, x.dtype, enabled=x.dtype != torch.float32)
+    for block in body[:-1]:
+        with low():
             for seen, kept, place in _bands(x, _BLOCK_REACH):
                 residual = block.body(x[:, :, seen])[:, :, kept]
                 torch.add(x[:, :, place], residual, alpha=block.res_scale, out=y[:, :, place])
-            x, y = y, x
-            on_block()
+        x, y = y, x
+        on_block()
+    with low():
         for seen, kept, place in _bands(x, _BLOCK_REACH):
             y[:, :, place] = body[-1](x[:, :, seen])[:, :, kept]
     return y

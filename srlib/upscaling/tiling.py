@@ -118,7 +118,7 @@ class _Progress:
         self._tiles = self._tiles_done + left
 
     def on_block(self) -> None:
-        """Count a block, unless it belongs to the trial of a precision, which is in no tile."""
+        """Count a block, and report it unless it belongs to the trial of a precision."""
         self._blocks_done += 1
         if self._on_progress and self._tiles and self._blocks_done < self._blocks:
             done = self._tiles_done + self._blocks_done / self._blocks

@@ -48,6 +48,7 @@ def test_numbers_of_other_types(settings, same):
         {"precision": ["float32"]},
         {"layers": {"relu1_2": -1.0}},
         {"layers": {"relu1_2": "much"}},
+        {"layers": ["relu1_2"]},
         {"compile": "no"},
     ],
 )

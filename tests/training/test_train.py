@@ -282,14 +282,16 @@ def test_a_frozen_body_stays(tmp_path):
     assert same_weights(trained.body, start.body) and not same_weights(trained.tail, start.tail)
 
 
-def test_x4_begins_with_head_and_body_of_x2():
-    small = make_model(2)
+@pytest.mark.parametrize("scale, other", [(2, 4), (4, 2), (4, 3)])
+def test_another_scale_begins_with_head_and_body(scale, other):
+    small = make_model(scale)
     small.sub_mean.bias.data.zero_()  # as in weights of super-image
-    large = transferred(small, 4)
-    assert large.config == EDSRConfig(4, 1, 8)
+    large = transferred(small, other)
+    assert large.config == EDSRConfig(other, 1, 8)
     assert same_weights(large.head, small.head) and same_weights(large.body, small.body)
     lr = torch.rand(1, 3, 6, 7)
-    assert torch.equal(large.features(lr), small.features(lr)) and large(lr).shape == (1, 3, 24, 28)
+    assert torch.equal(large.features(lr), small.features(lr))
+    assert large(lr).shape == (1, 3, 6 * other, 7 * other)
     large.head[0].bias.data += 1
     assert not same_weights(large.head, small.head)  # a copy, not the same tensors
 

@@ -23,7 +23,6 @@ from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, upscale
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.tiling import MARGIN
-from srlib.zoo import WeightsError
 
 
 @pytest.fixture
@@ -131,9 +130,14 @@ def test_another_model_or_option_is_reported(small, tmp_path, model):
 
 def test_a_network_that_no_file_holds_is_not_sent_to_workers(small, tmp_path, model):
     """They would compute another one, without a word."""
-    model.body[0].body[1] = torch.nn.LeakyReLU(0.9)
-    with pytest.raises(WeightsError, match="a part of the network was replaced"):
-        upscale_folder(small, tmp_path / "large", model, executor=ThreadPoolExecutor(1))
+    executor = ThreadPoolExecutor(1)
+    hook = model.head.register_forward_hook(lambda module, inputs, answer: answer / 3)
+    with pytest.raises(ValueError, match=r"has hooks .*: leave out executor"):
+        upscale_folder(small, tmp_path / "large", model, executor=executor)
+    hook.remove()
+    model.body[0].res_scale = 0.5
+    with pytest.raises(ValueError, match=r"a part that was replaced: leave out executor"):
+        upscale_folder(small, tmp_path / "large", model, executor=executor)
 
 
 def foreign_files(photo):
@@ -270,7 +274,6 @@ RUN = """
 import sys, torch
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.tiling import MARGIN
-from srlib.zoo import WeightsError
 from srlib.model.edsr import EDSR, EDSRConfig
 torch.manual_seed(0)
 upscale_folder(*sys.argv[1:], EDSR(EDSRConfig(2, 1, 4)), on_progress=lambda done, total: print(done, flush=True))

@@ -10,6 +10,7 @@ import torch
 from mirror_server import mirror_server
 from official import official_state_dict
 from safetensors.torch import load_file
+from torch.nn.utils import prune
 
 from srlib.data import PairedImages
 from srlib.files.download import DownloadError
@@ -127,11 +128,19 @@ def test_a_file_enlarges_by_its_own_scale(tmp_path, scale):
 
 
 def test_a_replaced_part_is_not_saved_as_if_it_were_there(tmp_path):
-    model = EDSR(EDSRConfig(3, 2, 8))
-    model.body[0].body[1] = torch.nn.LeakyReLU(0.9)
-    with pytest.raises(WeightsError, match=r"own\.safetensors was not written: a part of the net"):
-        save_weights(model, tmp_path / "own.safetensors")
+    for change in (
+        lambda model: model.body[0].body.__setitem__(1, torch.nn.LeakyReLU(0.9)),
+        lambda model: prune.random_unstructured(model.head[0], "weight", 0.5),
+        lambda model: setattr(model.body[0], "res_scale", 0.5),
+    ):
+        model = EDSR(EDSRConfig(3, 2, 8))
+        change(model)
+        with pytest.raises(WeightsError, match=r"own\.safetensors was not written: a part of th"):
+            save_weights(model, tmp_path / "own.safetensors")
     assert not list(tmp_path.iterdir())
+    model = EDSR(EDSRConfig(3, 2, 8))
+    model.compile()  # the same network
+    save_weights(model, tmp_path / "own.safetensors")
 
 
 def test_own_files_keep_their_config(tmp_path):
