@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,7 +168,9 @@ def main() -> None:
     help=f"{', '.join(FORMATS)}.  [default: that of --output, or png]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-@click.option("-q", "--quiet", is_flag=True, help="Show errors only, as without a terminal.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Show errors and warnings only, as without a terminal."
+)
 @_as_json
 @_with_sentences
 def enlarge(
@@ -186,8 +188,6 @@ def enlarge(
         raise click.UsageError("Give one of --scale, --width and --height.")
     if kind and suffix in FORMATS and suffix[0] != kind[0]:  # jpg and jpeg are one
         raise click.UsageError(f"--output is a .{suffix}, and --format is {kind}: leave out one.")
-    if to_stdout and (len(pictures) > 1 or os.path.isdir(pictures[0])):
-        raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
     if to_stdout and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The picture goes to standard output: use a pipe, or --output FILE.")
     network = _network_of_file(model)
@@ -205,9 +205,11 @@ def enlarge(
         records = []
         for picture in pictures:
             try:
-                jobs += _jobs(picture, size, place, kind)
+                jobs += [job for job in _jobs(picture, size, place, kind) if job not in jobs]
             except SRError as error:  # such as a folder without pictures
                 records.append(run.failure(picture, str(error)))
+        if to_stdout and len(jobs) > 1:
+            raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
         records += [run.attempt(job, jobs) for job in jobs]
         if to_stdout and "error" not in records[0]:
             sys.stdout.buffer.write(jobs[0].target.read_bytes())
@@ -248,7 +250,7 @@ def _jobs(
     ending = f"_{'x' if name == 'scale' else name[0]}{value:g}"
     path = Path(os.path.expanduser(picture))
     if os.path.isdir(path):  # unlike Path.is_dir, this takes names of any length
-        folder = place or Path(f"{path.resolve()}{ending}")
+        folder = place or Path(f"{os.path.abspath(path)}{ending}")
         if folder.resolve().is_relative_to(path.resolve()):
             raise click.UsageError(
                 f"{folder} lies in {path}: the next run would take results for pictures."
@@ -286,7 +288,7 @@ class _Run:
         size: ("scale", factor), ("width", pixels) or ("height", pixels).
         model: A network, the name of one, or None for the best for each picture.
         overwrite: Replace files that are there.
-        silent: Show errors only.
+        silent: Show errors and warnings only.
     """
 
     size: tuple[str, float]
@@ -455,6 +457,8 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
     The pictures of the folders SR and HR belong together by their names. All are cropped to a
     multiple of the scale.
     """
+    import pandas as pd
+
     from srlib.data import Pair, PairedImages
     from srlib.images import crop_to_multiple, read_image
     from srlib.metrics import evaluate, summarise
@@ -469,16 +473,21 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
 
     table = evaluate({"sr": lambda image: image}, pairs(), scale=scale, protocol=protocol)
     values = table.pivot(index="image", columns="metric", values="value")
-    values.loc["mean"] = summarise(table, baseline="sr")["mean"]["sr"]
-    if as_json:  # which knows no infinity
-        finite = values.map(lambda value: value if math.isfinite(value) else None)
-        images = {name: row.to_dict() for name, row in finite.astype(object).iterrows()}
-        means = images.pop("mean")
-        _print_json({"protocol": protocol, "scale": scale, "mean": means, "images": images})
+    means = summarise(table, baseline="sr")["mean"]["sr"]
+    if as_json:
+        images = {name: _finite(row) for name, row in values.iterrows()}
+        record = {"protocol": protocol, "scale": scale, "mean": _finite(means), "images": images}
+        _print_json(record)
     else:
+        values = pd.concat([values, means.to_frame("mean").T])
         formats = {"psnr": "{:.2f}".format, "ssim": "{:.4f}".format}
         click.echo(f"{protocol}, scale {scale}")
         click.echo(values.rename_axis(None).rename_axis(None, axis=1).to_string(formatters=formats))
+
+
+def _finite(scores: Mapping) -> dict[str, float | None]:
+    """The scores for JSON, which knows no infinity."""
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
 
 @main.command()

@@ -109,7 +109,7 @@ def download_div2k(
                 on_progress(before + archive_done, total)
 
         path = root / archive.name
-        with lock(root / archive.folder):  # a second process waits, then finds the folder complete
+        with lock(path.with_suffix("")):  # a second process waits, then finds the folder complete
             is_new = not _is_unpacked(archive, root)
             if is_new:
                 fetch(

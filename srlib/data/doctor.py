@@ -172,8 +172,8 @@ def check_dataset(
     """Examine a folder of HR and LR images, and report its faults.
 
     HR and LR files are told apart by folders whose names have the word HR or LR. Partners are found
-    as in `PairedImages`. Without LR files, all are HR. Every file is decoded once, on all cores.
-    Faults are reported and not raised, even a missing folder.
+    as in `PairedImages`. Without LR files, all are HR. Every file is decoded on all cores, and a
+    few once more. Faults are reported and not raised, even a missing folder.
 
     Args:
         root: The folder above the HR and LR folders.
@@ -321,7 +321,7 @@ def _downscalers(root: Path, folders: dict[Path, _Pairs], scale: int) -> dict[st
     for folder in folders.values():
         pairs = [(lr, hr) for lr, hr in folder if not (lr.deep or hr.deep)]
         for lr, hr in pairs[:: max(1, -(-len(pairs) // _SAMPLE))]:
-            lr_image, hr_image = (read_image(root / fact.path).array for fact in (lr, hr))
+            lr_image, hr_image = (read_image(root / fact.path).rgb for fact in (lr, hr))
             lr_image = lr_image[: hr.height // scale, : hr.width // scale]
             name = identify_downscaler(lr_image, hr_image, scale=scale)
             # the JPEG has a finding of its own

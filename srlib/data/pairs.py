@@ -239,6 +239,8 @@ def _images_in(folder: Path, besides: Path | None = None) -> list[Path]:
     if besides and folder.resolve() in besides.resolve().parents:
         inner = besides.resolve()
         files = [file for file in files if inner not in (folder / file).resolve().parents]
+    if not files:
+        raise DataError(f"There are no pictures in {folder} but those in {besides}.")
     by_name: dict[Path, Path] = {}
     for file in files:
         other = by_name.setdefault(file.with_suffix(""), file)

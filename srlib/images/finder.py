@@ -70,14 +70,15 @@ def list_pictures(folder: str | os.PathLike) -> Listing:
             subfolders.clear()
             continue
         entered.add(real)
+        names = set(files)
         for name in [*subfolders, *files]:
             path = current / name
             if reason := _reason_to_pass(path):
                 pass_over(path, reason)
-            elif path.suffix.lower() in SUFFIXES and name in files:
+            elif path.suffix.lower() in SUFFIXES and name in names:
                 pictures.append(path.relative_to(folder))
             else:
-                others += name in files
+                others += name in names
         subfolders[:] = [name for name in subfolders if not _reason_to_pass(current / name)]
         # Links come last, so that a picture is found under its real folder, if that is here.
         subfolders.sort(key=lambda name: ((current / name).is_symlink(), name))

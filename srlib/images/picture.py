@@ -233,6 +233,8 @@ def from_pil(image: Image.Image, *, name: str | None = None) -> Picture:
     if image.mode in ("CMYK", "LAB"):
         image = _to_srgb(image, image.info.get("icc_profile"))
         metadata["icc_profile"] = None
+    if image.mode == "La":
+        image = image.convert("LA")
     alpha = "A" if image.has_transparency_data else ""
     colour = "L" if image.mode in ("L", "LA", "1") else "RGB"
     samples = np.asarray(image.convert(colour + alpha))
@@ -338,7 +340,7 @@ def encode(picture: Picture, kind: str = "PNG") -> bytes:
 
     Kept in all formats for which Pillow can write it: the profile, EXIF, XMP and the resolution
     (dpi). 16 bits are kept in PNG and TIFF; other formats get 8. Transparency is kept but in JPEG,
-    BMP and PPM, where the picture is laid on white.
+    BMP and PPM, where the picture is laid on white, and in GIF, where a pixel is seen or not.
 
     Not kept: orientation, since the pixels have been turned; the sizes in EXIF and XMP; a profile
     of CMYK or Lab; a PNG's gamma and text; embedded thumbnails; IPTC, comments, further frames,

@@ -115,8 +115,8 @@ def psnr(
 
     Raises:
         TypeError: An image is no NumPy array, or has integers other than uint8.
-        ValueError: The shapes differ, are no gray or RGB images, or floats are not in 0 to 255;
-            or nothing is left inside the border.
+        ValueError: The shapes differ, are no gray or RGB images, or floats end at 1 or below; or
+            nothing is left inside the border.
 
     Example:
         >>> hr = np.full((8, 8, 3), 100, np.uint8)
@@ -254,6 +254,7 @@ def check_uint8(**images: np.ndarray) -> None:
     for name, image in images.items():
         check_shape(name, image)
         if image.dtype != np.uint8:
-            raise TypeError(
-                f"{name} has {image.dtype} values, not uint8: clamp them to 0..255 and round first."
-            )
+            cure = "take copies of 8 bits"
+            if not np.issubdtype(image.dtype, np.integer):
+                cure = "clamp them to 0..255 and round first"
+            raise TypeError(f"{name} has {image.dtype} values, not uint8: {cure}.")

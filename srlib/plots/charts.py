@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from srlib.metrics.verdict import tail_size
-from srlib.plots.figures import STYLES, finish, label, new_figure
+from srlib.plots.figures import STYLES, finish, label, new_figure, styles
 
 if TYPE_CHECKING:
     from srlib.training.history import History
@@ -40,7 +40,7 @@ def distributions(table: pd.DataFrame, *, width: float = 10) -> Figure:
     alt = f"Distributions of PSNR and SSIM over {len(wide['psnr'])} images. Median PSNR: {medians}."
     figure, axes = new_figure(width, 3.4, 1, 2, alt=alt)
     for axis, (metric, unit) in zip(axes.flat, _UNITS.items(), strict=True):
-        for method, (colour, line, marker) in zip(methods, STYLES, strict=False):
+        for method, (colour, line, marker) in zip(methods, styles(), strict=False):
             values = wide[metric][method].dropna().sort_values().to_numpy()
             share = np.arange(1, len(values) + 1) / max(1, len(values)) * 100
             top = slice(-tail_size(len(values)), None)
@@ -67,7 +67,7 @@ def gains(table: pd.DataFrame, *, width: float = 10) -> Figure:
     height = 3.2 if many else 0.6 + 0.32 * len(gain) * max(1, count / 2)
     figure, ((axis,),) = new_figure(width, height, alt=alt)
     places = np.arange(len(gain))
-    for number, (method, (colour, line, _)) in enumerate(zip(gain, STYLES[1:], strict=False)):
+    for number, (method, (colour, line, _)) in enumerate(zip(gain, styles(1), strict=False)):
         name = label(method)
         if many:
             axis.plot(np.sort(gain[method]), places, color=colour, ls=line, label=name)
@@ -93,7 +93,7 @@ def agreement(table: pd.DataFrame) -> Figure:
     numbers = ", ".join(f"{method} {rank:.2f}" for method, rank in ranks.items())
     alt = f"SSIM against PSNR. Rank correlation over the images: {numbers}."
     figure, ((axis,),) = new_figure(5, 3, alt=alt)
-    for (method, rank), (colour, _, marker) in zip(ranks.items(), STYLES, strict=False):
+    for (method, rank), (colour, _, marker) in zip(ranks.items(), styles(), strict=False):
         name = f"{label(method)}, rank correlation {rank:.2f}"
         axis.plot(psnr[method], ssim[method], marker, color=colour, ms=5, alpha=0.8, label=name)
     finish(axis, xlabel=_UNITS["psnr"], ylabel=_UNITS["ssim"])
@@ -111,7 +111,7 @@ def gain_by_texture(table: pd.DataFrame, texture: pd.Series) -> Figure:
     numbers = ", ".join(f"{method} {value:.2f}" for method, value in related.items())
     alt = f"PSNR gained over bicubic against {texture.name}. Correlation: {numbers}."
     figure, ((axis,),) = new_figure(6, 3, alt=alt)
-    for (method, value), (colour, _, marker) in zip(related.items(), STYLES[1:], strict=False):
+    for (method, value), (colour, _, marker) in zip(related.items(), styles(1), strict=False):
         name = f"{label(method)}, correlation {value:.2f}"
         axis.plot(x, gain[method], marker, color=colour, ms=5, label=name)
     axis.axhline(0, color="black", lw=0.8)
@@ -179,9 +179,9 @@ def curves(
     """
     alt = f"{title or ylabel} over {xlabel}, for {', '.join(lines)}."
     figure, ((axis,),) = new_figure(width, 0.45 * width, alt=alt)
-    styles = iter(STYLES)
+    look_of = styles()
     for method, (x, y) in lines.items():
-        colour, line, marker = ("black", "-", "") if method == "HR" else next(styles)
+        colour, line, marker = ("black", "-", "") if method == "HR" else next(look_of)
         look = {"color": colour, "ls": line, "lw": 1.4, "ms": 4}
         axis.plot(x, y, marker=marker if len(x) <= _MANY else "", label=label(method), **look)
     for name, x in (marks or {}).items():
@@ -206,7 +206,7 @@ def training_curves(
     best = "; ".join(f"{name} is best at epoch {h.best.epoch}" for name, h in histories.items())
     alt = f"Loss and validation PSNR by epoch: {best}."
     figure, ((left, right),) = new_figure(width, 3.6, 1, 2, alt=alt)
-    for (name, history), (colour, line, marker) in zip(histories.items(), STYLES[1:], strict=False):
+    for (name, history), (colour, line, marker) in zip(histories.items(), styles(1), strict=False):
         name = label(name)
         epochs = [e.epoch for e in history.epochs]
         losses = [e.train_loss for e in history.epochs[1:]]

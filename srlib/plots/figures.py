@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,11 @@ STYLES = [
     ("#009e73", "-.", "D"),
     ("#56b4e9", "-", "v"),
 ]
+
+
+def styles(first: int = 0) -> Iterator[tuple[str, str, str]]:
+    """Yield STYLES from the first on, and again after the last, for any number of methods."""
+    return islice(cycle(STYLES), first, None)
 
 
 class TextFigure(Figure):

@@ -83,7 +83,7 @@ def close_up(
         top: Top edge of the square.
         size: Side of the square.
         name: Name of the photograph, for the titles.
-        overview: Begin with the whole HR image and the square in it.
+        overview: Begin with the whole of the last picture, and the square in it.
         columns: Panels side by side; all of them if None.
     """
     hr = pictures["HR"]

@@ -185,6 +185,26 @@ def test_a_folder_without_pictures_does_not_cost_the_others(pictures, monkeypatc
     assert made["width"] == 96 and "empty" in done.stderr
 
 
+def test_a_picture_that_is_named_twice_is_made_once(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    done = call("clean.png", "*.png", "--scale", 2, "--json")
+    assert done.exit_code == 0 and len(json.loads(done.stdout)) == 1
+
+
+def test_a_pattern_for_several_pictures_does_not_fit_standard_output(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    done = call("*.*", "--output", "-")
+    assert done.exit_code == 2 and "takes one picture" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_the_results_of_a_linked_folder_are_beside_the_link(pictures, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "mine").symlink_to(pictures)
+    assert call(tmp_path / "links" / "mine", "--scale", 2).exit_code == 0
+    assert len(list((tmp_path / "links" / "mine_x2").iterdir())) == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
 def test_a_link_to_nothing_is_an_error_of_its_own(pictures, monkeypatch):
     monkeypatch.chdir(pictures)
@@ -435,6 +455,26 @@ def test_evaluate_leaves_infinity_out_of_json(pictures, tmp_path):
     done = call("evaluate", pictures, tmp_path / "hr", "--json")
     assert json.loads(done.stdout)["images"]["same"] == {"psnr": None, "ssim": 1.0}
     assert "inf" in call("evaluate", pictures, tmp_path / "hr").stdout
+
+
+def test_evaluate_keeps_a_picture_called_mean(pictures, tmp_path):
+    for folder, level in ((pictures, 90), (tmp_path / "hr", 91)):
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), (90, 90, 90)).save(folder / "clean.png")
+        Image.new("RGB", (40, 40), (level,) * 3).save(folder / "mean.png")
+    (pictures / "web.jpg").unlink()
+    done = call("evaluate", pictures, tmp_path / "hr")
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["clean", "mean", "mean"]
+    record = json.loads(call("evaluate", pictures, tmp_path / "hr", "--json").stdout)
+    assert record["images"].keys() == {"clean", "mean"}
+    assert record["images"]["clean"]["psnr"] is None and record["images"]["mean"]["psnr"] > 48
+
+
+def test_evaluate_says_where_there_are_no_pictures(tmp_path):
+    (tmp_path / "sr" / "hr").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "sr" / "hr" / "a.png")
+    done = call("evaluate", tmp_path / "sr", tmp_path / "sr" / "hr")
+    assert done.exit_code == 1 and "no pictures in" in done.stderr
 
 
 def test_models_lists_every_checkpoint():

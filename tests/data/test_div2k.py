@@ -161,6 +161,9 @@ def test_what_every_mirror_said(web, tmp_path):
         words in line for words, line in zip(answers, lines, strict=True)
     )
     assert tree(tmp_path) == {}
+    with pytest.raises(DownloadError):
+        download_div2k(tmp_path, tracks=["bicubic_X4"], mirrors=[f"{web.url}/gone"], patience=FAST)
+    assert list(tmp_path.iterdir()) == []  # an empty LR folder would hide one's own
 
 
 KILLED = """

@@ -161,6 +161,11 @@ def test_sixteen_bit_specialities(photo):
         0,
     ]
     assert read_image(tiff16(stored, extrasamples=["unspecified"])).alpha is None
+    gray = io.BytesIO()
+    both = np.dstack([half // 512, half // 256]).astype(np.uint8)
+    tifffile.imwrite(gray, both, photometric="minisblack", extrasamples=["assocalpha"])
+    assert read_image(gray).rgb[0, 0].tolist() == [127] * 3  # of 8 bits, 64 of 128
+    assert read_image(gray).alpha[0, 0] == 128
     key = png16(deep, chunk(b"tRNS", struct.pack(">3H", *deep[5, 7])))
     assert np.array_equal(read_image(key).alpha == 0, (deep == deep[5, 7]).all(2))
 

@@ -221,7 +221,12 @@ def test_gray(triple):
     ("change", "error", "says"),
     [
         ({"lr": np.zeros((20, 9, 3), np.uint8)}, ValueError, "are they one picture"),
-        ({"hr": np.zeros((144, 200, 3))}, TypeError, "HR has float64 values, not uint8"),
+        ({"hr": np.zeros((144, 200, 3))}, TypeError, "HR has float64 values, not uint8: clamp"),
+        (
+            {"hr": np.zeros((144, 200, 3), np.uint16)},
+            TypeError,
+            "HR has uint16 .* copies of 8 bits",
+        ),
         ({"sr": np.zeros((144, 200, 4))}, ValueError, r"SR has the shape \(144, 200, 4\)"),
         (
             {"lr": np.zeros((36, 50, 1), np.uint8)},

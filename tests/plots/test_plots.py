@@ -66,6 +66,16 @@ def test_gains_of_many_images_are_curves():
     assert not axis.patches
 
 
+def test_more_methods_than_styles_are_all_drawn():
+    names = ["bicubic", *"abcdef"]
+    table = table_of({name: [20.0 + place, 22.0] for place, name in enumerate(names)})
+    (axis,) = plots.gains(table).axes
+    assert len(axis.patches) == 2 * 6
+    lines = {name: ([0, 1], [0, 1]) for name in names}
+    (axis,) = plots.curves(lines, xlabel="x", ylabel="y").axes
+    assert len(axis.lines) == 7
+
+
 def many():
     """A hundred images: bicubic scores 20 to 30 dB, ours cos(i) more."""
     images = np.arange(100)
