@@ -188,7 +188,7 @@ def load_pretrained(
         raise WeightsError(
             f"{passport.file} enlarges by {model.config.scale}, and scale {scale} was asked for."
         )
-    return model.to(best_device(device), memory_format=torch.channels_last)
+    return model.to(best_device(device))
 
 
 def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
