@@ -203,8 +203,9 @@ def test_weights_of_layers_in_any_kind_of_number_can_be_resumed(tmp_path):
         layers={"relu1_2": np.float64(1)},
         compile=np.False_,
     )
-    run(tmp_path, config)
-    run(tmp_path, config, resume=True)
+    _, history = run(tmp_path, config)
+    _, again = run(tmp_path, config, resume=True)
+    assert again.epochs == history.epochs
 
 
 def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatch):

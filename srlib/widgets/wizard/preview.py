@@ -92,11 +92,9 @@ def uncertainty(
     window = _window(rgb, shrink * rows, shrink * columns, center)
     lr, inner = window.with_halo(rgb, order.model_scale)
     model = order.load()
-    spread = uncertainty_map(lr, model, on_progress=lambda done, tiles: on_progress(done / tiles))[
-        inner
-    ]
+    spread = uncertainty_map(lr, model, on_progress=lambda done, tiles: on_progress(done / tiles))
     unit = 255 / (8 * _MOST_SPREAD)
-    levels = np.minimum(spread * unit, 255).astype(np.uint8)
+    levels = np.minimum(spread[inner] * unit, 255).astype(np.uint8)
     return window.part(rgb), _heat(levels, _MOST_SPREAD * unit)
 
 
