@@ -3,9 +3,9 @@
     python tools/train_bundled.py PHOTOS OUT --scale 4 --steps 8000 --start x2.safetensors
 
 PHOTOS has the folders train/ and valid/. The same command again goes on where the last one
-stopped; OUT/run/history.csv has a line for each validation. The result is OUT/model.safetensors,
-the moving average of the weights. With --photo, each photograph occurs as four JPEGs of quality 50
-to 95, some of them blurred, noisy or sharpened.
+stopped; OUT/run/history.csv has a line for each validation. OUT/model.safetensors is the moving
+average of the weights. With --photo, each photograph occurs as four JPEGs of quality 50 to 95, some
+of them blurred, noisy or sharpened.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from srlib.data import Pair, PairedImages
+from srlib.data import Pair, PairedImages, detailed_half
 from srlib.images import Degradation, jpeg_round_trip
 from srlib.model import EDSR, EDSRConfig
 from srlib.training import TrainConfig, fine_tune, transferred
@@ -25,6 +25,7 @@ from srlib.zoo import load_pretrained, save_weights
 SHAPES = {"edsr-lite": (8, 32), "edsr-baseline": (16, 64)}
 EVERY = 500  # steps between two validations, after each of which the state is saved
 VARIANTS = 4
+TILE = 48  # LR pixels per side
 
 
 def main():
@@ -57,8 +58,9 @@ def main():
     )
     torch.manual_seed(args.seed)
     model = first_weights(args.start, EDSRConfig(args.scale, *SHAPES[args.model]))
-    train_pairs = read_pairs(args.photos / "train", config.patch_size, args.scale, args.photo)
-    valid_pairs = read_pairs(args.photos / "valid", config.patch_size, args.scale, args.photo)
+    folders = args.photos / "train", args.photos / "valid"
+    pairs, valid_pairs = (read_pairs(folder, args.scale, args.photo) for folder in folders)
+    train_pairs = detailed_half(pairs, scale=args.scale, side=TILE)
     watched = valid_pairs[:: VARIANTS if args.photo else 1][:12]
     run = {"run_dir": args.out / "run", "resume": True}
     best, history = fine_tune(model, train_pairs, watched, config, **run)
@@ -76,10 +78,8 @@ def first_weights(start: Path | None, config: EDSRConfig) -> EDSR:
     return model
 
 
-def read_pairs(folder: Path, smallest: int, scale: int, photo: bool) -> list[Pair]:
-    """All pairs of a folder whose HR image is at least `smallest` pixels wide and high."""
-    every = PairedImages(folder, None, scale=scale)
-    pairs = [pair for pair in every if min(pair.hr.shape[:2]) >= smallest]
+def read_pairs(folder: Path, scale: int, photo: bool) -> list[Pair]:
+    pairs = list(PairedImages(folder, None, scale=scale))
     if not photo:
         return pairs
     copies = [(hr, f"{name} {copy}") for hr, _, name in pairs for copy in range(VARIANTS)]

@@ -9,7 +9,7 @@ from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
 from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import Pair, PairedImages, same_photos
+from srlib.data.pairs import Pair, PairedImages, detailed_half, same_photos
 from srlib.data.parameters import (
     ParameterError,
     at_least_0,
@@ -37,6 +37,7 @@ __all__ = [
     "check_parameters",
     "create_low_res_images_recursive",
     "data_folder",
+    "detailed_half",
     "download_div2k",
     "existing_path",
     "find_benchmarks",

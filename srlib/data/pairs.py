@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -189,6 +190,39 @@ def same_photos(inputs: Mapping[str, Iterable[Pair]]) -> dict[str, list[Pair]]:
     by_name = {source: {pair.name: pair for pair in pairs} for source, pairs in inputs.items()}
     names = sorted(set.intersection(*map(set, by_name.values())))
     return {source: [pairs[name] for name in names] for source, pairs in by_name.items()}
+
+
+def detailed_half(pairs: Iterable[Pair], *, scale: int, side: int) -> list[Pair]:
+    """Cut pairs into tiles, and keep the half of them that bicubic restores worst.
+
+    Smooth skies and walls fill much of large photographs, and teach a network little.
+
+    Args:
+        pairs: The pairs. Those smaller than a tile are left out.
+        scale: HR pixels per LR pixel, in each direction.
+        side: The side of a tile in LR pixels. Neighbours overlap by half of it.
+
+    Returns:
+        The tiles, the one with the largest error first, named after the photograph, row and column.
+
+    Example:
+        >>> hr = np.zeros((32, 64, 3), np.uint8)
+        >>> hr[::2, 32:] = 255
+        >>> half = detailed_half([Pair(hr, imresize(hr, 1 / 2), "a")], scale=2, side=16)
+        >>> [tile.name for tile in half]
+        ['a 0 16', 'a 0 8']
+    """
+    tiles = []
+    for hr, lr, name in pairs:
+        bicubic = imresize(rgb_pixels(lr, name), scale)
+        error = np.abs(bicubic - rgb_pixels(hr, name).astype(float))
+        rows, columns = (range(0, size - side + 1, max(1, side // 2)) for size in lr.shape[:2])
+        for y, x in product(rows, columns):
+            part = np.s_[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
+            tile = Pair(hr[part], lr[y : y + side, x : x + side], f"{name} {y} {x}")
+            tiles.append((error[part].mean(), tile))
+    tiles.sort(key=lambda tile: tile[0], reverse=True)
+    return [tile for _, tile in tiles[: (len(tiles) + 1) // 2]]
 
 
 def size_fault(hr: tuple[int, int], lr: tuple[int, int], scale: int) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from srlib.data.lr_folders import create_low_res_images_recursive
 from srlib.data.pairing import find_lr_dir
-from srlib.data.pairs import PairedImages, same_photos, size_fault
+from srlib.data.pairs import Pair, PairedImages, detailed_half, same_photos, size_fault
 from srlib.data.pixel_cache import memory_map
 from srlib.errors import DataError
 from srlib.images.degrade import Degradation
@@ -255,3 +255,20 @@ def test_a_name_that_is_no_text_can_be_written_to_a_table(tmp_path, photo):
     pairs = PairedImages(tmp_path / "HR", None, scale=4)
     assert len({name.encode() for name in pairs.names}) == 2
     assert [pair.name for pair in pairs] == pairs.names
+
+
+def test_the_detailed_half_is_the_half_with_the_detail(rng):
+    """Noise fills the right third of one photograph, and all of a gray one; the rest is flat."""
+    wide = np.full((64, 192, 3), 90, np.uint8)
+    wide[:, 128:] = rng.integers(0, 256, (64, 64, 3))
+    gray = rng.integers(0, 256, (64, 64), np.uint8)
+    pairs = [Pair(hr, imresize(hr, 1 / 2), name) for hr, name in ((wide, "wide"), (gray, "gray"))]
+    pairs.append(Pair(wide[:, :30], pairs[0].lr[:, :15], "small"))
+    half = detailed_half(pairs, scale=2, side=32)
+    # five tiles of "wide", at 0, 16, 32, 48 and 64, and one of "gray"
+    assert sorted(tile.name for tile in half) == ["gray 0 0", "wide 0 48", "wide 0 64"]
+    for tile in half:
+        assert tile.lr.shape[:2] == (32, 32) and tile.hr.shape[:2] == (64, 64)
+    (right,) = (tile for tile in half if tile.name == "wide 0 64")
+    assert np.array_equal(right.hr, wide[:, 128:])
+    assert np.array_equal(right.lr, pairs[0].lr[:, 64:])

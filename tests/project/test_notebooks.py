@@ -22,7 +22,7 @@ NAMES = [
     "04_fine_tune", "05_visual_evaluation", "06_metric_evaluation",
 ]  # fmt: skip
 # What makes the chain quick: few steps, and photographs of a fifth (test_outputs.py has the defaults).
-QUICK = {"scale": 2, "steps_per_epoch": 4, "max_epochs": 2}
+QUICK = {"scale": 3, "steps_per_epoch": 4, "max_epochs": 2}
 
 
 def cells(notebook, kind):
@@ -130,16 +130,16 @@ def test_chain(path, run_dir, data_dir):
     execute(path, run_dir / path.name, run_dir=str(run_dir), data_dir=str(data_dir), **QUICK)
     written = {
         "01": [
-            "data/DIV2K_train_LR/X2/0001.png",
-            "data/DIV2K_valid_LR/X2/0801.png",
+            "data/DIV2K_train_LR/X3/0001.png",
+            "data/DIV2K_valid_LR/X3/0801.png",
             "01_report.json",
         ],
-        "02": ["pretrained_x2.safetensors", "02_model.json"],
+        "02": ["pretrained_x3.safetensors", "02_model.json"],
         "03": ["03_architecture.json"],
         "04": [
-            "fine_tuned_x2.safetensors",
-            "control_x2.safetensors",
-            "specialist_x2.safetensors",
+            "fine_tuned_x3.safetensors",
+            "control_x3.safetensors",
+            "specialist_x3.safetensors",
             "04_history.json",
             "04_task.json",
         ],

@@ -18,6 +18,7 @@ def tool(monkeypatch, request):
     import train_bundled
 
     monkeypatch.setattr(train_bundled, "EVERY", 2)
+    monkeypatch.setattr(train_bundled, "TILE", 16)
     monkeypatch.setattr(train_bundled, "SHAPES", {"edsr-lite": (1, 8)})
     return train_bundled
 
@@ -76,11 +77,11 @@ def test_weights_of_another_network_are_refused(tool, tmp_path):
 
 def test_pairs(tool, photos):
     """Four variants of each photograph are all different, and the same at each call."""
-    plain = tool.read_pairs(photos / "train", 32, 2, photo=False)
-    assert [pair.name for pair in plain] == ["0", "1"]
+    plain = tool.read_pairs(photos / "train", 2, photo=False)
+    assert [pair.name for pair in plain] == ["0", "1", "small"]
     assert np.array_equal(plain[0].lr, imresize(plain[0].hr, 1 / 2))
-    degraded, again = (tool.read_pairs(photos / "train", 32, 2, photo=True) for _ in range(2))
-    assert len(degraded) == 8 and len({pair.lr.tobytes() for pair in degraded}) == 8
+    degraded, again = (tool.read_pairs(photos / "train", 2, photo=True) for _ in range(2))
+    assert len(degraded) == 12 and len({pair.lr.tobytes() for pair in degraded}) == 12
     assert all(np.array_equal(a.lr, b.lr) for a, b in zip(degraded, again, strict=True))
 
 
