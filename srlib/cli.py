@@ -129,13 +129,13 @@ class _EnlargeByDefault(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    """Enlarge photographs by a neural network.
+    """Enlarge photographs with a neural network.
 
     A PICTURE is a file, a folder, a pattern such as "*.jpg", or - for standard input. The result
     of photo.jpg is photo_x4.png beside it; those of the folder photos are in photos_x4. Nothing is
     overwritten without --overwrite.
 
-    The exit code is 0 if all went well, 1 if something failed, and 2 for a wrong call.
+    The exit code is 0 if all went well, 1 if something failed, and 2 for a usage error.
     """
 
 

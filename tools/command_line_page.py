@@ -19,15 +19,15 @@ image-wizard photo.jpg                       # writes photo_x4.png and says whic
 image-wizard --scale 2 --format jpg photos   # a folder, into photos_x2; run it again: it goes on
 image-wizard --width 3840 "trip/*.jpg" --output large
 curl … | image-wizard - | display            # standard input and output
-image-wizard *.jpg --json > results.json     # for scripts; where no terminal is, only errors show
+image-wizard *.jpg --json > results.json     # for scripts; without a terminal, only errors are shown
 ```
 
-After `make course` the command is `.venv/bin/image-wizard`. Give a file that has the name of a command as `./check`.
+After `make course` the command is `.venv/bin/image-wizard`. If a file has the same name as a command, write `./check`.
 
 From Real-ESRGAN, upscayl-ncnn or waifu2x: `-i -o -s -n -f -h` mean the same here (a `-n` of waifu2x, its level of
 noise, is not needed: the network is chosen by the noise). `-t`, `-g` and `-j` are not needed either: tiles, device and
-threads follow from the machine. `-m`, `-r`, `-z`, `--outscale`, `--size` and `--ext` are answered with the name of
-ours. A folder given by `-o` is made, and no file is replaced unasked.
+threads follow from the machine. `-m`, `-r`, `-z`, `--outscale`, `--size` and `--ext` end in a message that names our
+equivalent. A folder given by `-o` is made, and no file is replaced unasked.
 
 This page is made from the commands' own help by `tools/command_line_page.py`.
 """
