@@ -5,6 +5,7 @@ Before a command runs, only click is imported, so that `--help` does not wait fo
 
 from __future__ import annotations
 
+import errno
 import functools
 import glob
 import json
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srlib import SRError, __version__
+from srlib.errors import printable
 
 if TYPE_CHECKING:
     from srlib.files import Progress
@@ -31,6 +33,7 @@ FORMATS = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp")
 MAX_SCALE = 8
 PROTOCOLS = ("benchmark-y", "benchmark-y-matlab", "div2k-rgb", "rgb", "skimage-rgb")
 _BAR = 30  # characters
+_LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}  # pixels a side
 _CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 _HELP = ["-h", "--help"]
 _HABITS = {  # options of Real-ESRGAN and its relatives, besides those with our letters
@@ -41,7 +44,6 @@ _HABITS = {  # options of Real-ESRGAN and its relatives, besides those with our 
     "the machine decides on tiles, device and threads, so leave it out": "-t -g -j --tile",
 }
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_shown = click.format_filename  # prints any name of a file
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _with_scale = click.option(
@@ -55,7 +57,7 @@ def _with_sentences(command: Callable) -> Callable:
     @functools.wraps(command)
     def run(**arguments):
         def show(message: Warning | str, *_, **__) -> None:
-            click.echo(f"Warning: {message}", err=True)
+            click.echo(f"Warning: {printable(message)}", err=True)
 
         try:
             with warnings.catch_warnings():
@@ -64,7 +66,7 @@ def _with_sentences(command: Callable) -> Callable:
         except BrokenPipeError:  # `| head` has read enough; click ends quietly
             raise
         except (SRError, OSError, ValueError, TypeError, MemoryError, ImportError) as error:
-            raise click.ClickException(_sentence(error)) from error
+            raise click.ClickException(printable(_sentence(error))) from error
 
     return run
 
@@ -75,7 +77,7 @@ def _sentence(error: Exception | str) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"This needs the package {error.name}: pip install 'srlib[course]'."
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{_shown(error.filename)}: {error.strerror}."
+        return f"{printable(error.filename)}: {error.strerror}."
     if isinstance(error, MemoryError):
         return text or "The result does not fit into the free memory; --format tif needs less."
     known = isinstance(error, str | SRError | ValueError | TypeError | OSError) and text
@@ -244,7 +246,8 @@ def _jobs(
     picture: str, size: tuple[str, float], place: Path | None, kind: str | None
 ) -> Iterator[_Job]:
     """The pictures of one argument, and the files to write."""
-    from srlib.images import find_images
+    from srlib.images.finder import list_pictures
+    from srlib.images.picture import SUFFIXES
 
     name, value = size
     ending = f"_{'x' if name == 'scale' else name[0]}{value:g}"
@@ -253,9 +256,15 @@ def _jobs(
         folder = place or Path(f"{os.path.abspath(path)}{ending}")
         if folder.resolve().is_relative_to(path.resolve()):
             raise click.UsageError(
-                f"{folder} lies in {path}: the next run would take results for pictures."
+                f"{printable(folder)} lies in {printable(path)}: the next run would take results for pictures."
             )
-        for file in find_images(path):
+        listing = list_pictures(path)
+        unread = [
+            left for left, reason in listing.passed_over.items()
+            if reason == "unreadable folder"
+            or (reason == "broken link, pipe or device" and left.suffix.lower() in SUFFIXES)
+        ]  # fmt: skip
+        for file in [*listing.pictures, *unread]:  # each of the latter will fail with its name
             target = (folder / file).with_suffix(f".{kind or 'png'}")
             yield _Job(path / file, target, in_folder=True)
         return
@@ -278,6 +287,19 @@ def _frames(path: Path) -> int:
             return image.n_frames if image.format in ("GIF", "PNG", "TIFF", "WEBP") else 1
     except Exception:  # read_image reads more than Pillow does
         return 1
+
+
+def _check_target(target: Path, longest: int) -> None:
+    """Refuse what would fail after the work: a folder without access, a side beyond the format's."""
+    suffix = target.suffix.lower()
+    if longest > _LONGEST.get(suffix, longest):
+        raise ValueError(
+            f"{target} would have {longest} pixels a side, and {suffix} ends at "
+            f"{_LONGEST[suffix]}: choose --format png or tif."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
 
 
 @dataclass(frozen=True)
@@ -307,7 +329,7 @@ class _Run:
                     "by one, with --output."
                 )
             if job.in_folder and job.target.exists() and not self.overwrite:
-                self.say(f"{_shown(job.target)} is there already.")
+                self.say(f"{printable(job.target)} is there already.")
                 return record | {"kept": True}
             return record | self.enlarge(job)
         except Exception as error:  # one picture's trouble must not cost the others
@@ -318,7 +340,7 @@ class _Run:
 
     def failure(self, picture: str | Path, text: str) -> dict[str, Any]:
         """Print an error; its record."""
-        click.echo(f"{'' if self.silent else _CLEAR}Error: {_shown(text)}", err=True)
+        click.echo(f"{'' if self.silent else _CLEAR}Error: {printable(text)}", err=True)
         return {"picture": str(picture), "error": text}
 
     def enlarge(self, job: _Job) -> dict[str, Any]:
@@ -338,11 +360,11 @@ class _Run:
         name, value = self.size
         height, width = picture.size
         factor = value / {"scale": 1, "width": width, "height": height}[name]
+        _check_target(job.target, round(factor * max(height, width)))
         chosen, network, reason = self.choose(job.source, factor, picture.size)
-        self.say(f"{_shown(job.source)}: {reason}")
+        self.say(f"{printable(job.source)}: {reason}")
         draw = self.progress(job.source.name)
         draw(0, 1)
-        job.target.parent.mkdir(parents=True, exist_ok=True)
         precisions = []
         options = {"on_progress": draw, "on_precision": precisions.append}
         if job.target.suffix.lower() in (".tif", ".tiff") and factor == network.config.scale:
@@ -354,7 +376,7 @@ class _Run:
             write_image(job.target, larger)
             height, width = larger.size
         precision = precisions[-1]
-        self.say(f"  → {_shown(job.target)}, {width} x {height} pixels, in {precision}")
+        self.say(f"  → {printable(job.target)}, {width} x {height} pixels, in {precision}")
         record = {"width": width, "height": height, "model": chosen, "reason": reason}
         return record | {"precision": precision}
 
@@ -390,7 +412,7 @@ class _Run:
             share = done / total if total else 0
             bar = "━" * round(_BAR * share)
             if not self.silent:
-                line = f"{_CLEAR}{_shown(label)} {bar:·<{_BAR}} {share:4.0%}"
+                line = f"{_CLEAR}{printable(label)} {bar:·<{_BAR}} {share:4.0%}"
                 click.echo(line, err=True, nl=False)
 
         return draw
@@ -550,4 +572,4 @@ def export(file: Path, model: str, scale: int | None, overwrite: bool) -> None:
     network = load_pretrained(model, scale)
     file.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(network, file, overwrite=overwrite)
-    click.echo(f"{_shown(file)}, {file.stat().st_size / 1e6:.1f} MB")
+    click.echo(f"{printable(file)}, {file.stat().st_size / 1e6:.1f} MB")

@@ -1,9 +1,5 @@
 """DIV2K, LR folders, pairs, patches, and the data doctor (lesson 01)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from srlib.data.benchmarks import find_benchmarks
 from srlib.data.div2k import download_div2k
 from srlib.data.doctor import DatasetReport, check_dataset
@@ -21,10 +17,8 @@ from srlib.data.parameters import (
     output_folder,
     photo_in,
 )
+from srlib.data.patches import PairedPatches
 from srlib.data.pixel_cache import memory_map
-
-if TYPE_CHECKING:
-    from srlib.data.patches import PairedPatches
 
 __all__ = [
     "DatasetReport",
@@ -49,11 +43,3 @@ __all__ = [
     "photo_in",
     "same_photos",
 ]
-
-
-def __getattr__(name: str) -> Any:  # PairedPatches alone needs PyTorch, which takes long to load
-    if name != "PairedPatches":
-        raise AttributeError(f"module 'srlib.data' has no attribute {name!r}")
-    from srlib.data.patches import PairedPatches
-
-    return PairedPatches

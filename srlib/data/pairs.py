@@ -50,11 +50,6 @@ class PairedImages(Sequence[Pair]):
     the row or column that covers only a part of HR.
 
     Attributes:
-        hr_dir: The folder of HR images.
-        lr_dir: The folder of LR images, or None if they are made.
-        scale: HR pixels per LR pixel, in each direction.
-        make_lr: The function that makes LR images, or None.
-        as_rgb: Gray images get three equal channels.
         names: The names of the pairs, sorted: the paths of the HR files without suffix, printable.
         files: The HR file and the LR file (or None) of each pair.
 

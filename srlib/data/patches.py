@@ -1,16 +1,19 @@
-"""Batches of random patches, cut from pairs."""
+"""Batches of random patches, cut from pairs. PyTorch is imported only when they are prepared."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from srlib.data.pairs import Pair, rgb_pixels
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class PairedPatches:
@@ -52,6 +55,8 @@ class PairedPatches:
         Raises:
             ValueError: There are no pairs, or one does not fit the scale or the patch size.
         """
+        import torch
+
         if patch_size % scale:
             raise ValueError(
                 f"patch_size counts HR pixels, and {patch_size} is not a multiple of the scale, "
@@ -116,8 +121,7 @@ class PairedPatches:
         Each one is a slice: of a mapped file, no more pages are read than it covers.
         """
         size = self._lr_size * scale
-        shape = (len(places), size, size, 3)
-        patches = torch.empty(shape, dtype=torch.uint8, device=images[0].device)
+        patches = images[0].new_empty(len(places), size, size, 3)
         for patch, (index, top, left, orientation) in zip(patches, places, strict=True):
             y = top * scale
             x = left * scale
@@ -127,6 +131,8 @@ class PairedPatches:
 
 
 def _tensor(image: np.ndarray) -> Tensor:
+    import torch
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(image))
@@ -147,5 +153,5 @@ def _fingerprint(names: list[str], sizes: np.ndarray, *sides: list[np.ndarray]) 
 
 def _oriented(image: Tensor, orientation: int) -> Tensor:
     """An (H, W, 3) image after 0 to 3 quarter turns, and from 4 on also mirrored."""
-    turned = torch.rot90(image, orientation % 4) if orientation % 4 else image
+    turned = image.rot90(orientation % 4) if orientation % 4 else image
     return turned.flip(1) if orientation >= 4 else turned

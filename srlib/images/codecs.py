@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ExifTags import IFD
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 
-from srlib.images.metadata import as_stored
+from srlib.images.metadata import as_stored, profile_of_rgb
 
 if TYPE_CHECKING:
     from srlib.images.picture import Picture
@@ -88,7 +88,7 @@ def write_tiff(
 ) -> None:
     """Write samples, (H, W, C), as a TIFF with the dtype, channels and metadata of `like`.
 
-    Gray with alpha becomes RGBA.
+    Gray with alpha becomes RGBA, and loses a profile of gray.
 
     With a size, (height, width), data are tiles instead, row by row: (TILE, TILE, C), or less at
     the right and lower edges. The file is then compressed without loss, and a BigTIFF if it may
@@ -118,7 +118,7 @@ def write_tiff(
             photometric="minisblack" if is_gray else "rgb",
             planarconfig="contig",
             extrasamples=() if like.alpha is None else ("unassalpha",),
-            iccprofile=like.icc_profile,
+            iccprofile=like.icc_profile if is_gray else profile_of_rgb(like.icc_profile),
             extratags=list(_extra_tags(file, like, exif, big)),
             metadata=None,
             software=False,

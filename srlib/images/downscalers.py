@@ -129,13 +129,17 @@ def _luma_dct(image: np.ndarray) -> np.ndarray:
     """The DCT of luma, (blocks, 8, 8), without blocks that hide the steps by a clipped value."""
     from scipy.fft import dctn  # slow to import
 
-    rows, columns = (size // 8 for size in image.shape[:2])
-    channels = image.shape[2] if image.ndim == 3 else 1
-    whole = image[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, channels)
-    blocks = whole.swapaxes(1, 2).reshape(rows * columns, 8, 8, channels)
+    blocks = blocks_of(np.atleast_3d(image))
     clipped = ((blocks == 0) | (blocks == 255)).any((1, 2, 3))
-    weights = LUMA_WEIGHTS if channels == 3 else np.ones(1)
+    weights = LUMA_WEIGHTS if blocks.shape[3] == 3 else np.ones(1)
     return dctn(blocks[~clipped] @ weights - 128, axes=(1, 2), norm="ortho")
+
+
+def blocks_of(values: np.ndarray) -> np.ndarray:
+    """Cut the whole 8 by 8 blocks of an array, (H, W, ...): (blocks, 8, 8, ...)."""
+    rows, columns = (size // 8 for size in values.shape[:2])
+    whole = values[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, *values.shape[2:])
+    return whole.swapaxes(1, 2).reshape(-1, 8, 8, *values.shape[2:])
 
 
 @cache

@@ -58,3 +58,8 @@ def metadata_of(image: Image.Image) -> tuple[int, dict[str, Any]]:
 def as_stored(value: Any) -> Any:
     """An EXIF value, with text as bytes, since Pillow writes a question mark for each umlaut."""
     return value.encode("latin-1") if isinstance(value, str) else value
+
+
+def profile_of_rgb(profile: bytes | None) -> bytes | None:
+    """Return the colour profile for a file of RGB, or None if it is one of gray."""
+    return None if profile and profile[16:20] == b"GRAY" else profile

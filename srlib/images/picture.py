@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from srlib.errors import ImageError
 from srlib.files.whole import open_regular, write_whole
 from srlib.images.codecs import deep_samples, encode_png, has_deep_pixels, to_depth, write_tiff
-from srlib.images.metadata import metadata_of
+from srlib.images.metadata import metadata_of, profile_of_rgb
 from srlib.images.plug_ins import jxl_size, load_plug_in, plug_in_for
 
 # The formats that are read, by Pillow's names, with their suffixes. Pillow knows more, such as EPS,
@@ -50,6 +50,8 @@ _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # by EXIF orientation, 
 _MIRRORED = (2, 4, 5, 7)
 _WITHOUT_ALPHA = ("JPEG", "BMP", "PPM")
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
+_SUBFILE_TYPE = 254  # of a TIFF; its lowest bit marks a preview
+_DNG = 50706
 _JPEG_SEGMENT = 65_000  # bytes of EXIF or XMP that a JPEG can hold
 
 # Some programs keep whole workflows in a PNG, and Pillow refuses text that unpacks to more than
@@ -99,6 +101,9 @@ class Picture:
         return self.rgb.shape[:2]
 
 
+AnyImage = Image.Image | np.ndarray | Picture | str | os.PathLike
+
+
 def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
     """Read the first picture in a file or binary stream, upright.
 
@@ -123,24 +128,20 @@ def read_image(source: str | os.PathLike | BinaryIO) -> Picture:
         >>> read_image(io.BytesIO(encode(from_array(red)))).size
         (2, 4)
     """
-    if not isinstance(source, str | os.PathLike) and not hasattr(source, "seek"):
+    if not (isinstance(source, str | os.PathLike) or hasattr(source, "read")):
         is_content = isinstance(source, bytes | bytearray | memoryview)
         hint = "; io.BytesIO makes a stream of it" if is_content else ""
         raise ImageError(
             "A picture is read from a path or a binary stream, "
             f"not from {type(source).__name__}{hint}."
         )
-    name = _name_of(source)
+    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    name = Path(path).name if isinstance(path, str | os.PathLike) else "The upload"
     with _decoder_errors(name):
         if hasattr(source, "seek"):
             return _decode(source, name)
         with open_regular(source) as stream:
             return _decode(stream, name)
-
-
-def _name_of(source: str | os.PathLike | BinaryIO) -> str:
-    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    return Path(path).name if isinstance(path, str | os.PathLike) else "The upload"
 
 
 def _decode(stream: BinaryIO, name: str) -> Picture:
@@ -159,10 +160,32 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         stream.seek(0)
     image = Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN])
     check_size(image.width, image.height)
+    if image.format == "TIFF" and (image.tag_v2.get(_SUBFILE_TYPE, 0) & 1 or _DNG in image.tag_v2):
+        raise ImageError(
+            f"{name} is a camera's raw file, of which only the preview could be read: develop it "
+            "to TIFF or JPEG first."
+        )
+    _scale_transparency(image)
     if has_deep_pixels(image):
         samples = deep_samples(image, stream)
         return _picture(samples, *metadata_of(image))
     return from_pil(image, name=name)
+
+
+def _scale_transparency(image: Image.Image) -> None:
+    """Scale the transparent level of a PNG of 2 or 4 bits as Pillow scales its pixels, to 255."""
+    bits = {"L;2": 2, "L;4": 4}.get(str(image.tile[0].args) if image.tile else "")
+    if image.format == "PNG" and bits and "transparency" in image.info:
+        image.info["transparency"] *= 255 // (2**bits - 1)
+
+
+def as_picture(image: AnyImage) -> Picture:
+    """Make a Picture of a PIL image, an array or a file. Raises ImageError for anything else."""
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, np.ndarray):
+        return from_array(image)
+    return from_pil(image) if isinstance(image, Image.Image) else read_image(image)
 
 
 @contextmanager
@@ -384,7 +407,10 @@ def _encoded(picture: Picture, kind: str) -> bytes:
 
 def _save_options(picture: Picture, kind: str) -> dict[str, Any]:
     """Quality and metadata as Pillow's encoders take them."""
-    options: dict[str, Any] = {"icc_profile": picture.icc_profile}
+    profile = picture.icc_profile
+    options: dict[str, Any] = {
+        "icc_profile": profile_of_rgb(profile) if kind == "WEBP" else profile
+    }
     for name in ("exif", "xmp", "dpi"):
         value = getattr(picture, name)
         if value and not (kind == "JPEG" and len(value) > _JPEG_SEGMENT):

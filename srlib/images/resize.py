@@ -15,17 +15,7 @@ _BLOCK = 8  # output rows at a time; 6 to 16 measured alike
 _EXACT_IN_FLOAT32 = (1 / 2, 1 / 3, 1 / 4)
 
 
-def _replicate(index: np.ndarray, size: int) -> np.ndarray:
-    return index.clip(0, size - 1)
-
-
-def _symmetric(index: np.ndarray, size: int) -> np.ndarray:
-    turn = index % (2 * size)
-    return np.minimum(turn, 2 * size - 1 - turn)
-
-
-# name -> function of (index, size): the pixel that stands in for one outside the image
-BORDERS = {"symmetric": _symmetric, "replicate": _replicate}
+BORDERS = {"symmetric": "symmetric", "replicate": "edge", "wrap": "wrap"}  # and numpy.pad's names
 
 
 def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> np.ndarray:
@@ -39,7 +29,7 @@ def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> n
         scale: Any positive factor; 1/4 shrinks by four.
         border: The pixels beyond the edge: "symmetric" mirrors the image (MATLAB since about 2016),
             "replicate" repeats the edge pixel (older MATLAB, which made the widely shared Set5 and
-            Set14). Only the outermost pixels depend on it.
+            Set14), and "wrap" goes on at the other side. Only the outermost pixels depend on it.
 
     Returns:
         The same dtype, (ceil(H * scale), ceil(W * scale), ...).
@@ -56,7 +46,7 @@ def imresize(image: np.ndarray, scale: float, *, border: str = "symmetric") -> n
         kind = getattr(image, "dtype", type(image).__name__)
         raise TypeError(f"imresize takes uint8 and uint16 arrays, not {kind}.")
     if border not in BORDERS:
-        raise ValueError(f'border is "symmetric" or "replicate", not {border!r}.')
+        raise ValueError(f"border is one of {', '.join(BORDERS)}, not {border!r}.")
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"The scale is a positive number, not {scale}.")
     return bicubic(image, scale, border)
@@ -85,6 +75,8 @@ def _resize_rows(image: np.ndarray, scale: float, border: str) -> np.ndarray:
     exact = image.dtype == np.uint8 and scale in _EXACT_IN_FLOAT32
     precision = image.dtype if is_float else np.float32 if exact else np.float64
     source, weights = taps(math.ceil(size * scale), scale)
+    beyond = max(0, -source.min(), source.max() + 1 - size)
+    places = np.pad(np.arange(size), beyond, BORDERS[border])  # of the pixels that stand in
     columns = image.reshape(size, -1)
     out = np.empty((len(source), columns.shape[1]), image.dtype)
     for start in range(0, len(source), _BLOCK):
@@ -92,7 +84,7 @@ def _resize_rows(image: np.ndarray, scale: float, border: str) -> np.ndarray:
         low = source[start, 0]
         high = source[rows][-1, -1] + 1
         inside = low >= 0 and high <= size
-        seen = columns[low:high] if inside else columns[BORDERS[border](np.arange(low, high), size)]
+        seen = columns[low:high] if inside else columns[places[low + beyond : high + beyond]]
         matrix = np.zeros((len(source[rows]), high - low), precision)
         np.put_along_axis(matrix, source[rows] - low, weights[rows], axis=1)
         values = matrix @ seen.astype(precision)

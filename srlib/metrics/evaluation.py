@@ -18,7 +18,7 @@ import pandas as pd
 
 from srlib.errors import SRError
 from srlib.files.whole import need_folder, open_regular, writing
-from srlib.metrics.protocols import Protocol, find_protocol
+from srlib.metrics.protocols import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
     from srlib.data import Pair
@@ -70,7 +70,9 @@ def evaluate(
         >>> list(table["metric"])
         ['psnr', 'ssim']
     """
-    rules = find_protocol(protocol)
+    rules = protocol if isinstance(protocol, Protocol) else PROTOCOLS.get(protocol)
+    if rules is None:
+        raise ValueError(f"protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
     metrics = {
         "psnr": lambda sr, hr, lr: rules.psnr(sr, hr, scale=scale),
         "ssim": lambda sr, hr, lr: rules.ssim(sr, hr, scale=scale),

@@ -72,19 +72,6 @@ _NAMED = (
 PROTOCOLS = {protocol.name: protocol for protocol in _NAMED}
 
 
-def find_protocol(protocol: str | Protocol) -> Protocol:
-    """Return the protocol of a name in PROTOCOLS; a `Protocol` of your own is returned as it is.
-
-    Raises:
-        ValueError: The name is unknown; the message lists the names.
-    """
-    if isinstance(protocol, Protocol):
-        return protocol
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}.")
-    return PROTOCOLS[protocol]
-
-
 def luma(rgb: np.ndarray) -> np.ndarray:
     """Y of BT.601, as MATLAB's rgb2ycbcr computes it.
 

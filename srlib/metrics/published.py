@@ -27,15 +27,9 @@ class Published:
     source: str
 
 
-def _read(file: Path) -> dict[tuple[str, str, int], Published]:
-    cells = {}
-    for method, set_name, scale, *cell in pd.read_csv(file).itertuples(index=False):
-        cells[method, set_name, scale] = Published(*cell)
-    return cells
-
-
+_TABLE = pd.read_csv(Path(__file__).with_name("published.csv"))
 # By method, set and scale, such as PUBLISHED["edsr-baseline", "Set5", 4].
-PUBLISHED = _read(Path(__file__).with_name("published.csv"))
+PUBLISHED = {row[:3]: Published(*row[3:]) for row in _TABLE.itertuples(index=False)}
 
 
 def protocol_sheet(

@@ -34,7 +34,7 @@ def distributions(table: pd.DataFrame, *, width: float = 10) -> Figure:
 
     Stars mark the top 5 %. Pictures that are restored exactly are left out.
     """
-    methods = _methods(table)
+    methods = table["method"].unique()
     wide = {metric: _wide(table, metric) for metric in _UNITS}
     medians = ", ".join(f"{method} {wide['psnr'][method].median():.2f} dB" for method in methods)
     alt = f"Distributions of PSNR and SSIM over {len(wide['psnr'])} images. Median PSNR: {medians}."
@@ -89,7 +89,7 @@ def agreement(table: pd.DataFrame) -> Figure:
     """PSNR against SSIM, a point for each image and method, with their rank correlation."""
     psnr = _wide(table, "psnr")
     ssim = _wide(table, "ssim")
-    ranks = {m: psnr[m].corr(ssim[m], method="spearman") for m in _methods(table)}
+    ranks = {m: psnr[m].corr(ssim[m], method="spearman") for m in table["method"].unique()}
     numbers = ", ".join(f"{method} {rank:.2f}" for method, rank in ranks.items())
     alt = f"SSIM against PSNR. Rank correlation over the images: {numbers}."
     figure, ((axis,),) = new_figure(5, 3, alt=alt)
@@ -252,15 +252,11 @@ def _annotate(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
         taken.append(box)
 
 
-def _methods(table: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(table["method"]))
-
-
 def _wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The finite values of a metric, images by methods; NaN elsewhere."""
     rows = table[table["metric"] == metric]
     wide = rows.pivot(index="image", columns="method", values="value")
-    return wide.reindex(columns=_methods(table)).replace([np.inf, -np.inf], np.nan)
+    return wide.reindex(columns=table["method"].unique()).replace([np.inf, -np.inf], np.nan)
 
 
 def _gain(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,9 +6,7 @@ import logging
 import os
 from functools import lru_cache
 
-import numpy as np
-
-from srlib.images.picture import Picture
+from srlib.images.picture import AnyImage
 from srlib.model.edsr import EDSR, SCALES, EDSRConfig
 from srlib.upscaling.cost import predict_cost
 from srlib.zoo.checkpoints import find, load_pretrained
@@ -16,12 +14,12 @@ from srlib.zoo.recommend import Recommendation, recommend_checkpoint
 
 _FINER = {"edsr-lite": "edsr-baseline-srlib"}  # by the small network for the same pictures
 _PATIENCE = 10.0  # seconds
-_loaded = lru_cache(maxsize=4)(load_pretrained)  # read once for a folder of pictures
+loaded = lru_cache(maxsize=4)(load_pretrained)  # read once for a folder of pictures
 _logger = logging.getLogger(__name__)
 
 
 def choose_checkpoint(
-    picture: Picture | np.ndarray | str | os.PathLike | Recommendation,
+    picture: AnyImage | Recommendation,
     scale: int,
     size: tuple[int, int],
     *,
@@ -43,6 +41,7 @@ def choose_checkpoint(
         The name of the network, and why.
 
     Example:
+        >>> import numpy as np
         >>> gray = np.full((64, 64, 3), 128, np.uint8)
         >>> choose_checkpoint(gray, 2, gray.shape[:2]).name
         'edsr-baseline-srlib'
@@ -61,17 +60,12 @@ def choose_checkpoint(
     return Recommendation(suitable.name, f"{suitable.reason}; {too_slow}")
 
 
-def chosen_model(
-    picture: Picture | np.ndarray | str | os.PathLike,
-    scale: float | None,
-    size: tuple[int, int],
-    **options,
-) -> EDSR:
+def chosen_model(picture: AnyImage, scale: float | None, size: tuple[int, int], **options) -> EDSR:
     """Load the chosen network of the smallest scale that is enough; for no scale, that of x4."""
     model_scale = next((s for s in SCALES if s >= (scale or 4)), 4)
     choice = choose_checkpoint(picture, model_scale, size, **options)
     _logger.info("x%d by %s", model_scale, choice)
-    return _loaded(choice.name, model_scale)
+    return loaded(choice.name, model_scale)
 
 
 def checked_model(model: EDSR) -> EDSR:

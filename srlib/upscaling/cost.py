@@ -51,7 +51,9 @@ def predict_cost(config: EDSRConfig, height: int, width: int, **options) -> Cost
     windows = [with_halo(place, halo, (height, width))[0] for place in places]
     pixels = [math.prod(span.stop - span.start for span in window) for window in windows]
     macs = sum(pixels) * _macs(config)
-    seconds = _AROUND * macs * _seconds_per_mac(config.n_feats, device, precision)
+    timed = trial(config.n_feats, device)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    seconds = _AROUND * macs * timed.get(precision, timed["float32"]) / threads
     memory = tile_memory(config, max(pixels)) + 3 * config.scale**2 * height * width
     return Cost(seconds, memory, precision)
 
@@ -62,9 +64,3 @@ def _macs(config: EDSRConfig) -> int:
     body = 9 * n_feats**2 * (2 * config.n_resblocks + 1)
     tail = (2 * TAIL_REACH + 1) ** 2 * n_feats * 3 * config.scale**2
     return 9 * 3 * n_feats + body + tail
-
-
-def _seconds_per_mac(n_feats: int, device: torch.device, precision: str) -> float:
-    seconds = trial(n_feats, device)
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
-    return seconds.get(precision, seconds["float32"]) / threads

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,14 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images.alpha import bleed, resample
-from srlib.images.picture import (
-    Picture,
-    from_array,
-    from_pil,
-    read_image,
-    to_gray,
-    to_pil,
-)
+from srlib.images.picture import AnyImage, as_picture, to_gray, to_pil
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR
@@ -29,7 +22,6 @@ from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles
 
 MAX_SCALE = 8
-AnyImage = Image.Image | np.ndarray | Picture | str | os.PathLike
 
 
 def upscale(
@@ -85,17 +77,17 @@ def upscale(
     scale = _factor(picture.size, scale, width, height)
     options["self_ensemble"] = self_ensemble
     if model is None:
-        recognised = from_pil(image) if isinstance(image, Image.Image) else image
-        model = chosen_model(recognised, scale, picture.size, **options)
+        model = chosen_model(image, scale, picture.size, **options)
     rgb = super_resolve(picture.rgb, checked_model(model), **options)
     if picture.mode == "L":
         rgb = np.repeat(to_gray(rgb)[..., None], 3, axis=2)
-    alpha = None if picture.alpha is None else imresize(picture.alpha, model.config.scale)
+    resize = partial(imresize, border=options.get("padding", "symmetric"))
+    alpha = None if picture.alpha is None else resize(picture.alpha, model.config.scale)
     larger = replace(picture, rgb=rgb, alpha=alpha)
     if scale not in (None, model.config.scale):
         rows, columns = large_size(picture.size, model.config.scale, scale)
         ratio = scale / model.config.scale
-        larger = resample(larger, lambda values: imresize(values, ratio)[:rows, :columns])
+        larger = resample(larger, lambda values: resize(values, ratio)[:rows, :columns])
     if isinstance(image, Image.Image):
         return to_pil(larger)
     if isinstance(image, np.ndarray):
@@ -169,12 +161,3 @@ def large_size(size: tuple[int, int], model_scale: int, scale: float | None) -> 
     """
     height, width = (math.ceil(round(side * (scale or model_scale), 6)) for side in size)
     return height, width
-
-
-def as_picture(image: AnyImage) -> Picture:
-    """Make a Picture of anything that `upscale` takes. Raises ImageError for anything else."""
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, np.ndarray):
-        return from_array(image)
-    return from_pil(image) if isinstance(image, Image.Image) else read_image(image)

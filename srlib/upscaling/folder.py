@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock
 
@@ -16,10 +15,10 @@ from srlib.files.progress import Progress
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
 from srlib.model.edsr import EDSR, has_hooks, is_plain
-from srlib.upscaling.choice import checked_model, chosen_model
+from srlib.upscaling.choice import checked_model, chosen_model, loaded
 from srlib.upscaling.enlarge import check_scale, upscale
 from srlib.upscaling.precision import Options
-from srlib.zoo.checkpoints import load_pretrained, save_weights
+from srlib.zoo.checkpoints import save_weights
 from srlib.zoo.reader import checksum
 
 
@@ -132,16 +131,10 @@ class _Upscaling(FolderJob):
             if self.model is None:
                 model = chosen_model(source, size=picture.size, **self.options)
             else:
-                model = _loaded(self.model) if isinstance(self.model, Path) else self.model
+                model = loaded(self.model) if isinstance(self.model, Path) else self.model
             larger = upscale(picture, model, on_progress=self._go_on, **self.options)
         write_image(result, larger)
 
     def _go_on(self, *_: float) -> None:
         if self.stop and self.stop.is_set():
             raise SRError("The run was stopped.")
-
-
-@lru_cache(maxsize=1)
-def _loaded(path: Path) -> EDSR:
-    """Once in each worker process and run: a path in a scratch folder never comes back."""
-    return load_pretrained(path)

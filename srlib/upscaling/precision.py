@@ -109,10 +109,10 @@ def trial(n_feats: int, device: torch.device) -> dict[str, float]:
     on_cpu = device.type == "cpu"
     macs = 18 * n_feats**2  # for a pixel
     side = max(24, math.isqrt(int((150e6 if on_cpu else 5e9) / macs)))  # a GPU has to be filled
-    features = torch.zeros(1, n_feats, side, side, device=device)
+    features = torch.zeros(1, n_feats, side, side, dtype=torch.float32, device=device)
     features = features.to(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-        block = ResBlock(n_feats, 1.0).to(device)
+        block = ResBlock(n_feats, 1.0).to(device, torch.float32)
     half = torch.bfloat16 if on_cpu else torch.float16
 
     def compute(dtype: torch.dtype) -> None:

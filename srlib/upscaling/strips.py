@@ -103,12 +103,14 @@ def _strips(
         rgb = super_resolve(lr.rgb, model, rows=rows, **options)
         layers = [to_gray(rgb)[..., None] if lr.mode == "L" else rgb]
         if lr.alpha is not None:
-            layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale))
+            border = options.get("padding", "symmetric")
+            layers.append(_enlarged_rows(lr.alpha, rows, model.config.scale, border))
         yield layers[0] if len(layers) == 1 else np.dstack(layers)
 
 
-def _enlarged_rows(plane: np.ndarray, rows: slice, scale: int) -> np.ndarray:
-    """These rows of `imresize(plane, scale)`."""
-    start = max(0, rows.start - _BICUBIC_REACH)
-    enlarged = imresize(plane[start : rows.stop + _BICUBIC_REACH], scale)
-    return enlarged[(rows.start - start) * scale : (rows.stop - start) * scale]
+def _enlarged_rows(plane: np.ndarray, rows: slice, scale: int, border: str) -> np.ndarray:
+    """These rows of `imresize(plane, scale, border=border)`."""
+    beyond = _BICUBIC_REACH
+    padded = np.pad(plane, ((beyond, beyond), (0, 0)), border)  # borders have numpy.pad's names
+    enlarged = imresize(padded[rows.start : rows.stop + 2 * beyond], scale, border=border)
+    return enlarged[beyond * scale : -beyond * scale]

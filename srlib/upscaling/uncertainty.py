@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from srlib.images.alpha import bleed
-from srlib.images.picture import LUMA_WEIGHTS
+from srlib.images.picture import LUMA_WEIGHTS, AnyImage, as_picture
 from srlib.model.edsr import EDSR
 from srlib.upscaling.choice import checked_model
-from srlib.upscaling.enlarge import AnyImage, as_picture
 from srlib.upscaling.ensemble import eight_answers
 from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles

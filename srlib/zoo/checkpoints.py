@@ -61,7 +61,7 @@ class Checkpoint:
         return folder / self.file
 
     def on_disk(self) -> bool:
-        return self.path.exists()
+        return os.path.exists(self.path)  # no error where a folder may not be entered
 
 
 def _embedded(name: str, config: EDSRConfig, title: str) -> list[Checkpoint]:

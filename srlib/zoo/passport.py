@@ -9,7 +9,7 @@ from textwrap import shorten
 import torch
 
 from srlib.errors import printable
-from srlib.files.download import sha256_of
+from srlib.files.whole import hash_of
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
 from srlib.zoo.layouts import SHIFTS, assemble, to_official
 from srlib.zoo.reader import read_weights, tensors_sha256
@@ -136,7 +136,7 @@ def open_checkpoint(
         config=config,
         res_scale_from=source,
         parameters=sum(value.numel() for key, value in weights.items() if key not in SHIFTS),
-        sha256=sha256_of(stored.path),
+        sha256=hash_of(stored.path),
         tensors_sha256=tensors_sha256(weights),
         problems=(problem,) if problem else (),
     )

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from srlib.images.downscalers import jpeg_quality
-from srlib.images.picture import Picture, eight_bit, from_array, read_image
+from srlib.images.downscalers import blocks_of, jpeg_quality
+from srlib.images.picture import LUMA_WEIGHTS, AnyImage, as_picture, eight_bit
 
 # The figures were measured on crops of the sample photographs and of 28 others, see MODEL_CARD.md.
 # JPEG quality below which -photo has the higher PSNR, by scale, where neighbours differ by 7.5.
@@ -39,9 +39,7 @@ class Recommendation(NamedTuple):
         return f"{self.name}, because {self.reason}."
 
 
-def recommend_checkpoint(
-    picture: Picture | np.ndarray | str | os.PathLike, scale: int
-) -> Recommendation:
+def recommend_checkpoint(picture: AnyImage, scale: int) -> Recommendation:
     """Recommend "edsr-lite" for a clean picture, and "edsr-lite-photo" for JPEG, WebP or noise.
 
     A JPEG file states its quality. In other pictures, such as a JPEG saved again as PNG, blocks
@@ -64,28 +62,20 @@ def recommend_checkpoint(
     return recommend_checkpoints(picture, [scale])[scale]
 
 
-def recommend_checkpoints(
-    picture: Picture | np.ndarray | str | os.PathLike, scales: Iterable[int]
-) -> dict[int, Recommendation]:
+def recommend_checkpoints(picture: AnyImage, scales: Iterable[int]) -> dict[int, Recommendation]:
     """Recommend as `recommend_checkpoint` does, for each of several scales; decode a file once."""
     scales = list(scales)
     for scale in scales:
         if scale not in _CROSSOVER:
             raise ValueError(f"The checkpoints enlarge by 2, 3 or 4, not by {scale}.")
-    stated = None
-    if isinstance(picture, str | os.PathLike):
-        path = picture
-        picture = read_image(path)
-        stated = _stated_quality(path)
-    elif isinstance(picture, np.ndarray):
-        picture = from_array(picture)
-    windows = _windows(eight_bit(picture).rgb)
+    windows = _windows(eight_bit(as_picture(picture)).rgb)
+    stated = _stated_quality(picture) if isinstance(picture, str | os.PathLike) else None
     return {scale: _recommendation(windows, stated, scale) for scale in scales}
 
 
 def _recommendation(windows: list[np.ndarray], stated: int | None, scale: int) -> Recommendation:
     """Recommend by parts of a picture, and the quality that its file states."""
-    lumas = [window @ np.array([0.299, 0.587, 0.114]) for window in windows]
+    lumas = [window @ LUMA_WEIGHTS for window in windows]
     crossover = _CROSSOVER[scale] - _PER_OCTAVE * (np.log2(2 * _detail(lumas) + 1) - 4)
     if stated is None:
         trace = _trace_of_compression(windows, lumas, crossover)
@@ -165,7 +155,7 @@ def _large_coefficients(lumas: list[np.ndarray]) -> tuple[np.ndarray, float]:
     counts = np.zeros((8, 8))
     shares = np.ones((8, 8))
     for row, column in np.ndindex(8, 8):
-        blocks = np.concatenate([_blocks(luma[row:, column:]) for luma in lumas])
+        blocks = np.concatenate([blocks_of(luma[row:, column:]) for luma in lumas])
         large = np.abs(_DCT @ blocks @ _DCT.T)[:, _HIGH] > 1
         counts[row, column] = large.sum()
         shares[row, column] = large.mean() if large.size else 1
@@ -173,17 +163,10 @@ def _large_coefficients(lumas: list[np.ndarray]) -> tuple[np.ndarray, float]:
     return (shares, count) if count >= _FEWEST else (np.ones((8, 8)), _FEWEST)
 
 
-def _blocks(values: np.ndarray) -> np.ndarray:
-    """Cut the whole 8 by 8 blocks of an (H, W) array, (blocks, 8, 8)."""
-    rows, columns = (size // 8 for size in values.shape)
-    whole = values[: rows * 8, : columns * 8]
-    return whole.reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8)
-
-
 def _is_noisy(windows: list[np.ndarray]) -> bool:
     """Measure noise in red minus green, since fine texture has hardly any colour."""
     colours = [(window[..., 0] - window[..., 1].astype(float)) / np.sqrt(2) for window in windows]
     # Second derivatives in both directions leave noise alone (Immerkaer 1996).
     laplacians = [np.diff(np.diff(colour, 2, axis=0), 2, axis=1) / 6 for colour in colours]
-    deviations = np.concatenate([_blocks(values) for values in laplacians]).std(axis=(1, 2))
+    deviations = np.concatenate([blocks_of(values) for values in laplacians]).std(axis=(1, 2))
     return deviations.size > 0 and np.quantile(deviations, 0.1) > _NOISE

@@ -509,3 +509,49 @@ def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pandas", None)
     done = call("check", tmp_path)
     assert done.exit_code == 1 and "pandas" in done.stderr and "srlib[course]" in done.stderr
+
+
+def test_what_a_folder_could_not_give_is_an_error_with_its_name(pictures, monkeypatch):
+    (pictures / "gone.jpg").symlink_to(pictures / "nowhere.jpg")
+    (pictures / "locked").mkdir()
+    scandir = os.scandir
+
+    def locked(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    done = call(pictures, "--scale", 2, "--model", "edsr-lite")
+    assert done.exit_code == 1
+    assert "gone.jpg" in done.stderr and "locked" in done.stderr
+    made = sorted(file.name for file in pictures.with_name("photos_x2").iterdir())
+    assert made == ["clean.png", "web.png"]
+
+
+def test_a_name_cannot_steer_the_terminal(pictures):
+    steering = "\r\x1b[Ka\x1b]0;owned\x07\x1b[31m"
+    picture = (pictures / "clean.png").rename(pictures / f"{steering}.png")
+    once = [call(picture, "--scale", 2, "--model", "edsr-lite") for _ in range(2)]
+    assert [done.exit_code for done in once] == [0, 1]
+    folder = call(pictures, "--output", pictures / steering)
+    assert folder.exit_code == 2
+    for done in (once[1], folder):
+        assert "\\x1b]0;owned" in done.stderr
+        assert all(sign >= " " or sign == "\n" for sign in done.stderr)
+
+
+@pytest.mark.parametrize("ending", ["webp", "jpg"])
+def test_a_side_beyond_the_format_is_refused_before_the_work(tmp_path, monkeypatch, ending):
+    picture = tmp_path / "wide.png"
+    Image.new("L", (9000, 2)).save(picture)
+    monkeypatch.setattr("srlib.upscaling.upscale", None)
+    done = call(picture, "--scale", 8, "--format", ending)
+    assert done.exit_code == 1 and "72000 pixels a side" in done.stderr and "png" in done.stderr
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_the_work(pictures, monkeypatch):
+    monkeypatch.setattr("srlib.upscaling.upscale", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    done = call(pictures / "clean.png")
+    assert done.exit_code == 1 and f"{pictures}: Permission denied" in done.stderr

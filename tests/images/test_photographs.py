@@ -2,15 +2,17 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from photo_files import camera_exif, deep_of, profile, saved, tiff16
+from photo_files import camera_exif, chunk, deep_of, profile, saved, tiff16
 from PIL import Image, PngImagePlugin
 
 from srlib.images import picture as images
@@ -362,3 +364,50 @@ def test_a_png_with_long_text_is_read(packed):
     stream = io.BytesIO()
     Image.new("RGB", (4, 4)).save(stream, "PNG", pnginfo=text)
     assert read_image(io.BytesIO(stream.getvalue())).size == (4, 4)
+
+
+@pytest.mark.parametrize("tag", [(254, "I", 1, 1), (50706, "B", 4, (1, 4, 0, 0))])
+def test_a_cameras_raw_file_is_not_taken_for_its_preview(tmp_path, photo, tag):
+    """As in NEF and DNG: the first page is a preview, and a sub-directory holds the photograph."""
+    file = tmp_path / "DSC_0001.nef"
+    with tifffile.TiffWriter(file) as tiff:
+        kind = {"subfiletype": 1} if tag[0] == 254 else {"extratags": [(*tag, True)]}
+        tiff.write(photo[:12, :16], subifds=1, photometric="rgb", metadata=None, **kind)
+        tiff.write(photo, photometric="rgb", metadata=None)
+    with pytest.raises(ImageError, match=r"DSC_0001.nef is a camera's raw file.*develop"):
+        read_image(file)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_level_of_few_bits(bits):
+    """A PNG by the book: two gray pixels, of the lowest level and of the highest, which is clear."""
+    highest = 2**bits - 1
+    row = bytes([highest << (8 - 2 * bits)]) if bits < 8 else bytes([0, highest])
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 1, bits, 0, 0, 0, 0)),
+        (b"tRNS", struct.pack(">H", highest)),
+        (b"IDAT", zlib.compress(b"\0" + row)),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+    picture = read_image(io.BytesIO(png))
+    assert picture.rgb[0, :, 0].tolist() == [0, 255]
+    assert picture.alpha.tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg"])
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_gray_profile_goes_into_gray_files_only(tmp_path, photo, ending, clear):
+    """The profile's colour space is in its bytes 16 to 20, and must be that of the pixels."""
+    profile = bytes(16) + b"GRAY" + bytes(108)
+    gray = np.repeat(photo[..., :1], 3, axis=2)
+    alpha = photo[..., 1].copy() if clear else None
+    file = write_image(tmp_path / f"gray.{ending}", Picture(gray, alpha, "L", profile))
+    with Image.open(file) as stored:
+        is_gray = stored.mode in ("L", "LA")
+        assert stored.info.get("icc_profile") == (profile if is_gray else None)
+
+
+def test_a_picture_of_pillow_is_no_file_to_read(photo):
+    with pytest.raises(ImageError, match=r"path or a binary stream, not from Image"):
+        read_image(Image.fromarray(photo))

@@ -185,7 +185,7 @@ def test_non_contiguous_is_like_contiguous(photo):
         ([[1]], 0.5, {}, TypeError, "list"),
         (np.zeros((8, 8), np.uint8), 0, {}, ValueError, "positive"),
         (np.zeros((8, 8), np.uint8), float("nan"), {}, ValueError, "positive"),
-        (np.zeros((8, 8), np.uint8), 0.5, {"border": "wrap"}, ValueError, "replicate"),
+        (np.zeros((8, 8), np.uint8), 0.5, {"border": "zero"}, ValueError, "replicate"),
     ],
 )
 def test_says_what_is_wrong(image, scale, options, error, says):

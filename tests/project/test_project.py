@@ -27,8 +27,8 @@ ROOMS = [
     "widgets",
 ]
 VAGUE = {"of", "more", "told", "said", "way", "near", "some"}  # they say nothing of what they hold
-MOST_LINES = 9646
-MOST_LINES_OF_CLI = 553
+MOST_LINES = 9582
+MOST_LINES_OF_CLI = 575
 
 
 def names_of(requirements: list[str]) -> set[str]:

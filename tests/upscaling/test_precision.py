@@ -515,3 +515,11 @@ def test_rows_are_those_of_the_whole(photo):
     part = super_resolve(photo, model, rows=slice(20, 45))
     differ = whole[60:135].astype(int) - part
     assert abs(differ).max() <= 1 and (differ != 0).mean() < 1e-4
+
+
+def test_the_trial_is_one_of_float32_whatever_the_default():
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert module.trial.__wrapped__(8, torch.device("cpu")).keys() >= {"float32"}
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -176,3 +176,11 @@ def test_two_at_once_are_not_in_each_others_way(tmp_path):
     target = tmp_path / "a.tif"
     upscale_to_tiff(picture("rgb"), target, tiny(2), overwrite=True, on_progress=another)
     assert read_image(target).mode == "RGB" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("padding", ["symmetric", "wrap"])
+def test_alpha_of_strips_is_that_of_the_whole(padding, tmp_path):
+    lr = picture("rgb alpha")
+    model = tiny(2)
+    there = read_image(upscale_to_tiff(lr, tmp_path / "a.tif", model, padding=padding))
+    assert np.array_equal(there.alpha, upscale(lr, model, padding=padding).alpha)

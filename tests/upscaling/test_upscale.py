@@ -1,3 +1,4 @@
+import io
 import itertools
 import math
 import os
@@ -15,11 +16,20 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
-from srlib.images.picture import ImageError, Picture, read_image, write_image
+from srlib.images.picture import (
+    ImageError,
+    Picture,
+    as_picture,
+    encode,
+    from_array,
+    read_image,
+    write_image,
+)
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
+from srlib.upscaling.strips import upscale_to_tiff
 from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
 from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.zoo.checkpoints import load_pretrained
@@ -452,3 +462,22 @@ def test_a_process_that_really_runs_out_of_memory():
         [sys.executable, "-c", SHORT], capture_output=True, text=True, env=environment
     )
     assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_texture_with_alpha_tiles_at_any_factor(photo, scale):
+    model = load_pretrained("edsr-lite", 2)
+    texture = np.dstack([photo[:20, :31], photo[20:40, :31, 0]])
+    options = {"scale": scale, "padding": "wrap"}
+    rolled = upscale(np.roll(texture, (7, 11), (0, 1)), model, **options)
+    there = np.roll(rolled, (-7 * scale, -11 * scale), (0, 1))
+    assert np.abs(there.astype(int) - upscale(texture, model, **options)).max() <= 1
+
+
+def test_without_a_model_any_kind_of_picture_gives_the_same(photo, tmp_path):
+    stream = io.BytesIO(encode(from_array(photo)))
+    kinds = [photo, Image.fromarray(photo), from_array(photo), stream]
+    answers = [as_picture(upscale(kind, scale=2)).rgb for kind in kinds]
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)
+    stream.seek(0)
+    assert upscale_to_tiff(stream, tmp_path / "large.tif").exists()

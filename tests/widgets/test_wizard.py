@@ -1,11 +1,13 @@
 """The wizard without a browser: from photographs to results and files, the queue, and what is refused."""
 
 import base64
+import gc
 import io
 import os
 import struct
 import sys
 import threading
+import weakref
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -736,3 +738,37 @@ def test_the_forecast_is_that_of_predict_cost(ready):
     (order,) = ready.orders()
     cost = predict_cost(zoo.find("edsr-lite", 2).config, 12, 16)
     assert order.seconds == pytest.approx(8 * cost.seconds)
+
+
+def test_the_page_may_be_behind_the_kernel(ready, tmp_path, monkeypatch):
+    """Between two messages another photograph is chosen, or none is left: a sentence, and an answer."""
+    made_by(ready, scale=2)
+    ready.open(write_image(tmp_path / "dog.png", LR[::-1].copy()))
+    sent = []
+    monkeypatch.setattr(ready._page, "send", lambda message, buffers=(): sent.append(message))
+    assert ready.result is None
+
+    def say(**message):
+        ready._page._act(None, message, [])
+        assert sent[-1] == {"heard": True}
+
+    for what in ("one", "all"):
+        say(type="download", ticket=what, start=0, what=what)
+        assert "no result yet" in ready._page.problem
+    say(type="pick", index=7)
+    for _ in range(3):
+        say(type="remove")
+    say(type="pick", index=0)
+    assert not ready.photographs and all(set(message) == {"heard"} for message in sent)
+
+
+def test_a_removed_photograph_leaves_the_disk(models):
+    wizard = ImageWizard()
+    photograph = Photograph.open(encoded(Image.fromarray(LR), "PNG"), "cat.png")
+    advice(photograph, 2)
+    wizard.take([photograph])
+    content = weakref.ref(photograph.content)
+    wizard.remove()
+    del photograph
+    gc.collect()
+    assert content() is None

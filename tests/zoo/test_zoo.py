@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
@@ -14,6 +15,7 @@ from torch.nn.utils import prune
 
 from srlib.data import PairedImages
 from srlib.files.download import DownloadError
+from srlib.files.whole import hash_of
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
@@ -172,7 +174,7 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(
         zoo,
         "CHECKPOINTS",
-        (without_network(checkpoint, zoo.fetch.__globals__["sha256_of"](checkpoint.path)),),
+        (without_network(checkpoint, hash_of(checkpoint.path)),),
     )
     assert load_pretrained("edsr-baseline", 2).config == EDSRConfig(2)
     monkeypatch.setattr(zoo, "CHECKPOINTS", (without_network(checkpoint, "0" * 64),))
@@ -326,3 +328,11 @@ def test_stored_config_is_json(tmp_path):
         assert len(stated.pop("checksum")) == 64
         assert stated == {"scale": 2, "n_resblocks": 1, "n_feats": 4, "res_scale": 1.0}
         assert file.get_tensor("head.0.weight").dtype == np.float32
+
+
+def test_a_cache_that_may_not_be_entered_holds_nothing(monkeypatch):
+    def refused(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert not any(checkpoint.on_disk() for checkpoint in CHECKPOINTS)

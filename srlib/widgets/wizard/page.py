@@ -93,9 +93,11 @@ class Page(anywidget.AnyWidget):
 
     def _act(self, _, message: dict, buffers: list[memoryview]) -> None:
         arguments = dict(message)
-        if action := self._actions.get(arguments.pop("type", None)):
-            action(*buffers, **arguments)
-        self.send({"heard": True})  # the page warns about a kernel that does not answer
+        try:
+            if action := self._actions.get(arguments.pop("type", None)):
+                action(*buffers, **arguments)
+        finally:
+            self.send({"heard": True})  # the page warns about a kernel that does not answer
 
     def add_problem(self, sentence: str) -> None:
         """Add a sentence about the files that were chosen last."""

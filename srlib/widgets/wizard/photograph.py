@@ -8,7 +8,7 @@ import io
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,6 +96,16 @@ class Photograph:
             return read_image(self.content)
         return decode(self.name, self.content.read())
 
+    @cached_property
+    def recommendations(self) -> dict[int, Recommendation]:
+        """The recommendations for all scales, since the page asks for each of them."""
+        if isinstance(self.content, Path):
+            return recommend_checkpoints(self.content, SCALES)
+        with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
+            file.write(self.content.read())
+            file.flush()
+            return recommend_checkpoints(file.name, SCALES)
+
 
 class Advice(NamedTuple):
     """The name of the network for a photograph, and the fault that it removes; "" for none."""
@@ -106,22 +116,11 @@ class Advice(NamedTuple):
 
 def advice(photograph: Photograph, scale: int, *, self_ensemble: bool = False) -> Advice:
     """Choose a network by the traces of compression and noise in a photograph, and by the time."""
-    suitable = _recommendations(photograph)[scale]
+    suitable = photograph.recommendations[scale]
     name, reason = choose_checkpoint(suitable, scale, photograph.size, self_ensemble=self_ensemble)
     if not name.endswith("-photo"):
         return Advice(name, "")
     return Advice(name, "Noise" if "is noisy" in reason else "Compression marks")
-
-
-@lru_cache(maxsize=128)
-def _recommendations(photograph: Photograph) -> dict[int, Recommendation]:
-    """The recommendations for all scales, since the page asks for each of them."""
-    if isinstance(photograph.content, Path):
-        return recommend_checkpoints(photograph.content, SCALES)
-    with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
-        file.write(photograph.content.read())
-        file.flush()
-        return recommend_checkpoints(file.name, SCALES)
 
 
 def thumbnail(picture: Picture) -> str:

@@ -150,11 +150,13 @@ class ImageWizard(Visit):
 
     def _on_pick(self, index: int) -> None:
         self._page.clear_problems()
-        self.look_at(index)
+        if index < len(self.photographs):
+            self.look_at(index)
 
     def _on_remove(self) -> None:
         self._page.clear_problems()
-        self.remove()
+        if self.photographs:
+            self.remove()
         if not self.photographs:
             self._land()
 
@@ -199,6 +201,8 @@ class ImageWizard(Visit):
     def _look_where_unsure(self, say: Callable[[float], None]) -> str:
         subject = self._stage.subject
         order, _ = subject
+        if order is None:
+            raise ValueError("choose a photograph first.")
         part = self._stage.in_view(self._shape)
         with machine_slot(lambda: say(0), lambda: None):
             looked_at, drawn = uncertainty(order, self._rgb(order.photograph), part, say)
@@ -249,6 +253,8 @@ class ImageWizard(Visit):
         self, what: str = "", kind: str = "PNG", metadata: bool = True
     ) -> tuple[str, Scratch]:
         """The name and the content of a download: of the result on show, or a zip of its batch."""
+        if self.result is None:  # the page may be behind: another photograph has been chosen
+            raise ValueError("this choice has no result yet; press Enlarge.")
         if what == "all":
             name = "enlarged.zip"
             content = zip_of(self.batch, kind, metadata=metadata)
