@@ -256,7 +256,8 @@ def _jobs(
         folder = place or Path(f"{os.path.abspath(path)}{ending}")
         if folder.resolve().is_relative_to(path.resolve()):
             raise click.UsageError(
-                f"{printable(folder)} lies in {printable(path)}: the next run would take results for pictures."
+                f"{printable(folder)} lies in {printable(path)}: the next run would take results "
+                "for pictures."
             )
         listing = list_pictures(path)
         unread = [
@@ -290,7 +291,7 @@ def _frames(path: Path) -> int:
 
 
 def _check_target(target: Path, longest: int) -> None:
-    """Refuse what would fail after the work: a folder without access, a side beyond the format's."""
+    """Refuse what would fail after the work: a locked folder, or a side too long for the format."""
     suffix = target.suffix.lower()
     if longest > _LONGEST.get(suffix, longest):
         raise ValueError(

@@ -28,7 +28,7 @@ ROOMS = [
 ]
 VAGUE = {"of", "more", "told", "said", "way", "near", "some"}  # they say nothing of what they hold
 MOST_LINES = 9582
-MOST_LINES_OF_CLI = 575
+MOST_LINES_OF_CLI = 576
 
 
 def names_of(requirements: list[str]) -> set[str]:
