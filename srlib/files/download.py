@@ -298,6 +298,11 @@ def fetch(
     raise DownloadError("\n  ".join(answers))
 
 
+def sha256_of(path: str | os.PathLike) -> str:
+    """The SHA-256 of a regular file in hex."""
+    return hash_of(path, "sha256")
+
+
 def _is_there(target: Path, hashes: dict[str, str]) -> bool:
     try:
         return all(hash_of(target, name) == value for name, value in hashes.items())

@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss
 
-from srlib.files.download import DownloadError, fetch
-from srlib.files.whole import hash_of
+from srlib.files.download import DownloadError, fetch, sha256_of
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
@@ -65,7 +64,7 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         if backbone == "auto":
             path = vgg19_path()
-            intact = path.exists() and hash_of(path) == VGG19_SHA256
+            intact = path.exists() and sha256_of(path) == VGG19_SHA256
             backbone = "vgg19" if intact else "vgg16-lite"
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be auto, vgg16-lite or vgg19, not {backbone!r}.")

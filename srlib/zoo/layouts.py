@@ -12,6 +12,7 @@ from srlib.model.edsr import EDSR, RGB_MEAN, EDSRConfig, config_from_state_dict
 
 Weights = dict[str, Tensor]
 
+PLAIN = {"dtype": torch.float32, "device": "cpu"}  # whatever the caller's defaults are
 SHIFTS = ("sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias")
 _FIRST_CONVOLUTIONS = ("head.0.weight", "conv_first.weight")  # official, BasicSR
 _BASICSR = {
@@ -41,7 +42,7 @@ def to_official(found: Weights, res_scale: float | None = None) -> tuple[str | N
     if "head.0.weight" not in found:
         return None, found
     bias = found.get("sub_mean.bias")
-    unit_bias = -torch.tensor(RGB_MEAN)
+    unit_bias = -torch.tensor(RGB_MEAN, **PLAIN)
     if bias is not None and bias.shape == (3,) and torch.allclose(bias, unit_bias, atol=1e-3):
         return "EDSR-PyTorch, trained on RGB in [0, 1]", _with_biases_for_255(found)
     official = "EDSR-PyTorch (also torchSR and srlib)"
@@ -78,8 +79,8 @@ def _official_names(found: Weights) -> Weights:
 
 def _mean_shift(size: float) -> Weights:
     """Make the tensors of both mean shifts; size 0 makes shifts that do nothing."""
-    eye = torch.eye(3).view(3, 3, 1, 1)
-    mean = size * 255 * torch.tensor(RGB_MEAN)
+    eye = torch.eye(3, **PLAIN).view(3, 3, 1, 1)
+    mean = size * 255 * torch.tensor(RGB_MEAN, **PLAIN)
     return dict(zip(SHIFTS, (eye, -mean, eye.clone(), mean), strict=True))
 
 
@@ -94,7 +95,7 @@ def _colour_error(weights: Weights, res_scale: float | None) -> float:
         model = assemble(weights, config_from_state_dict(weights, res_scale=res_scale))
     except (ValueError, RuntimeError, IndexError, ZeroDivisionError):  # the passport says why
         return float("inf")
-    colours = torch.tensor([[0.5, 0.5, 0.5], [0.9, 0.6, 0.3], [0.1, 0.25, 0.4]])
+    colours = torch.tensor([[0.5, 0.5, 0.5], [0.9, 0.6, 0.3], [0.1, 0.25, 0.4]], **PLAIN)
     with torch.inference_mode():
         sr = model(colours.view(3, 3, 1, 1).expand(-1, -1, 16, 16))
     middle = sr.shape[-1] // 2

@@ -9,9 +9,9 @@ from textwrap import shorten
 import torch
 
 from srlib.errors import printable
-from srlib.files.whole import hash_of
+from srlib.files.download import sha256_of
 from srlib.model.edsr import EDSR, EDSRConfig, config_from_state_dict
-from srlib.zoo.layouts import SHIFTS, assemble, to_official
+from srlib.zoo.layouts import PLAIN, SHIFTS, assemble, to_official
 from srlib.zoo.reader import read_weights, tensors_sha256
 
 _LONGEST = 400  # letters of PyTorch's answer to weights that do not fit
@@ -122,7 +122,8 @@ def open_checkpoint(
     except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
         problem = shorten(str(error), _LONGEST)
     if model:
-        extremes = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)).round()
+        generator = torch.Generator("cpu").manual_seed(0)
+        extremes = torch.rand(4, 3, 8, 8, generator=generator, **PLAIN).round()
         with torch.inference_mode():
             answer = model(extremes)
         if not answer.isfinite().all():
@@ -136,7 +137,7 @@ def open_checkpoint(
         config=config,
         res_scale_from=source,
         parameters=sum(value.numel() for key, value in weights.items() if key not in SHIFTS),
-        sha256=hash_of(stored.path),
+        sha256=sha256_of(stored.path),
         tensors_sha256=tensors_sha256(weights),
         problems=(problem,) if problem else (),
     )

@@ -7,8 +7,7 @@ from skimage.metrics import structural_similarity
 from torch.nn.functional import conv2d, max_pool2d, relu
 from torchvision.models import VGG19_Weights, vgg19
 
-from srlib.files.download import DownloadError
-from srlib.files.whole import hash_of
+from srlib.files.download import DownloadError, sha256_of
 from srlib.images.tensors import to_tensor
 from srlib.training import losses
 from srlib.training.losses import PerceptualLoss, SRLoss, ssim_loss
@@ -67,7 +66,7 @@ def test_vgg19_is_torchvisions(batch, tmp_path, monkeypatch):
     assert (
         PerceptualLoss("auto").backbone == "vgg16-lite"
     )  # a file of another hash is not taken for it
-    monkeypatch.setattr(losses, "VGG19_SHA256", hash_of(losses.vgg19_path()))
+    monkeypatch.setattr(losses, "VGG19_SHA256", sha256_of(losses.vgg19_path()))
     loss = PerceptualLoss("auto", {"relu2_2": 0.5, "relu5_4": 2.0})
     assert loss.backbone == "vgg19"
     mean, std = (

@@ -386,3 +386,27 @@ def test_files_that_want_to_run_code_are_told_apart_from_damaged_ones(tmp_path):
         (tmp_path / "cut.pth").write_bytes(whole.read_bytes()[:length])
         with pytest.raises(WeightsError, match="damaged or no weights file"):
             inspect_checkpoint(tmp_path / "cut.pth")
+
+
+@pytest.mark.parametrize("make", ["basicsr", "official", "without shift", "mean bias of one"])
+@pytest.mark.parametrize("default", [{"dtype": torch.float64}, {"device": "meta"}], ids=str)
+def test_weights_load_whatever_the_defaults_for_new_tensors(tmp_path, make, default):
+    """ "meta" stands for a GPU: what is made there by default cannot meet weights on the CPU."""
+    w = official_state_dict(2, BLOCKS, FEATS)
+    one = {name: value / 255 if name.endswith("mean.bias") else value for name, value in w.items()}
+    made = {
+        "basicsr": basicsr_state_dict(2),
+        "official": w,
+        "without shift": without_shift(w),
+        "mean bias of one": one,
+    }
+    torch.save(made[make], tmp_path / "a.pth")
+    before = load_pretrained(tmp_path / "a.pth").state_dict()
+    try:
+        torch.set_default_dtype(default.get("dtype", torch.float32))
+        torch.set_default_device(default.get("device"))
+        model = load_pretrained(tmp_path / "a.pth")
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())

@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 from torch.nn.utils import prune
 
 from srlib.data import PairedImages
-from srlib.files.download import DownloadError
-from srlib.files.whole import hash_of
+from srlib.files.download import DownloadError, sha256_of
 from srlib.images.degrade import jpeg_round_trip
 from srlib.images.resize import imresize
 from srlib.metrics import PROTOCOLS
@@ -174,7 +173,7 @@ def test_an_official_checkpoint_is_taken_from_the_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(
         zoo,
         "CHECKPOINTS",
-        (without_network(checkpoint, hash_of(checkpoint.path)),),
+        (without_network(checkpoint, sha256_of(checkpoint.path)),),
     )
     assert load_pretrained("edsr-baseline", 2).config == EDSRConfig(2)
     monkeypatch.setattr(zoo, "CHECKPOINTS", (without_network(checkpoint, "0" * 64),))
