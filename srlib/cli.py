@@ -190,11 +190,15 @@ def enlarge(
         raise click.UsageError("Give one of --scale, --width and --height.")
     if kind and suffix in FORMATS and suffix[0] != kind[0]:  # jpg and jpeg are one
         raise click.UsageError(f"--output is a .{suffix}, and --format is {kind}: leave out one.")
-    if to_stdout and (as_json or sys.stdout.isatty()):
+    if scale is not None and math.isnan(scale):
+        raise click.UsageError("--scale is a number from 1 to 8.")
+    if "-" in pictures and sys.stdin is None:
+        raise click.UsageError("There is no standard input.")
+    if to_stdout and (as_json or sys.stdout is None or sys.stdout.isatty()):
         raise click.UsageError("The picture goes to standard output: use a pipe, or --output FILE.")
     network = _network_of_file(model)
     [size] = given or [("scale", network.config.scale if network else 4)]
-    run = _Run(size, network or model, overwrite, quiet or not sys.stderr.isatty())
+    run = _Run(size, network or model, overwrite, quiet or not (sys.stderr and sys.stderr.isatty()))
     with tempfile.TemporaryDirectory() as scratch:
         if to_stdout:
             output = f"{scratch}/standard output.{kind or 'png'}"
@@ -213,7 +217,7 @@ def enlarge(
         if to_stdout and len(jobs) > 1:
             raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
         records += [run.attempt(job, jobs) for job in jobs]
-        if to_stdout and "error" not in records[0]:
+        if to_stdout and "error" not in records[-1]:
             sys.stdout.buffer.write(jobs[0].target.read_bytes())
     if as_json:
         _print_json(records)
@@ -478,7 +482,7 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
     """Measure PSNR and SSIM of a folder of enlarged pictures.
 
     The pictures of the folders SR and HR belong together by their names. All are cropped to a
-    multiple of the scale.
+    multiple of the scale. The exit code is 1 if one could not be measured; it is left out.
     """
     import pandas as pd
 
@@ -486,15 +490,24 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
     from srlib.images import crop_to_multiple, read_image
     from srlib.metrics import evaluate, summarise
 
+    failed = []
+
     def pairs() -> Iterator[Pair]:
         paired = PairedImages(hr, sr, scale=scale)
         for name, files in zip(paired.names, paired.files, strict=True):
-            whole, large = (crop_to_multiple(read_image(file).array, scale) for file in files)
-            if whole.shape != large.shape:
-                raise ValueError(f"{files[1]} and {files[0]} differ in size, or one is gray.")
-            yield Pair(whole, large, name)
+            try:
+                whole, large = (crop_to_multiple(read_image(file).array, scale) for file in files)
+                if whole.shape != large.shape:
+                    raise ValueError(f"{files[1]} and {files[0]} differ in size, or one is gray.")
+            except (SRError, ValueError) as error:  # one picture's trouble must not cost the others
+                failed.append(name)
+                click.echo(f"Error: {printable(_sentence(error))}", err=True)
+            else:
+                yield Pair(whole, large, name)
 
     table = evaluate({"sr": lambda image: image}, pairs(), scale=scale, protocol=protocol)
+    if table.empty:
+        sys.exit(1)
     values = table.pivot(index="image", columns="metric", values="value")
     means = summarise(table, baseline="sr")["mean"]["sr"]
     if as_json:
@@ -506,6 +519,7 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
         formats = {"psnr": "{:.2f}".format, "ssim": "{:.4f}".format}
         click.echo(f"{protocol}, scale {scale}")
         click.echo(values.rename_axis(None).rename_axis(None, axis=1).to_string(formatters=formats))
+    sys.exit(bool(failed))
 
 
 def _finite(scores: Mapping) -> dict[str, float | None]:
@@ -571,6 +585,7 @@ def export(file: Path, model: str, scale: int | None, overwrite: bool) -> None:
     from srlib.zoo import export_onnx, load_pretrained
 
     network = load_pretrained(model, scale)
+    file = Path(os.path.expanduser(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(network, file, overwrite=overwrite)
     click.echo(f"{printable(file)}, {file.stat().st_size / 1e6:.1f} MB")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from srlib.data.pairing import find_lr_dir
 from srlib.data.pairs import PairedImages
 from srlib.errors import DataError
+from srlib.files.whole import as_path
 
 SETS = ("Set5", "Set14", "B100", "Urban100", "DIV2K")
 
@@ -26,7 +26,7 @@ def find_benchmarks(root: str | os.PathLike, *, scale: int) -> dict[str, PairedI
     Raises:
         DataError: There is no set, or the LR images of a set are missing or do not pair.
     """
-    root = Path(root).expanduser()
+    root = as_path(root)
     found = {}
     for name in SETS:
         places = [f"{name}/X{scale}/HR", f"{name}/HR", f"{name}/GTmod12", f"{name}/original"]

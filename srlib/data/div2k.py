@@ -11,7 +11,15 @@ from pathlib import Path, PurePosixPath
 
 from srlib.files.download import PATIENCE, DownloadError, Patience, fetch
 from srlib.files.progress import Progress
-from srlib.files.whole import hash_of, lock, need_folder, need_room, scratch_folder, writing
+from srlib.files.whole import (
+    as_path,
+    hash_of,
+    lock,
+    need_folder,
+    need_room,
+    scratch_folder,
+    writing,
+)
 
 MIRRORS = ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "http://data.vision.ee.ethz.ch/cvl/DIV2K/")
 _IMAGE_NUMBERS = {"train": range(1, 801), "valid": range(801, 901)}
@@ -96,7 +104,7 @@ def download_div2k(
         ValueError: The subset or a track is unknown.
     """
     archives = _select(subset, tracks)
-    root = Path(root).expanduser()
+    root = as_path(root)
     need_folder(root, DownloadError)
     missing = [archive for archive in archives if not _is_unpacked(archive, root)]
     total = sum(archive.size for archive in missing)

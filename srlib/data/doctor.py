@@ -23,6 +23,7 @@ from srlib.data.pairing import Pairing, pair_files, split_of, split_sides
 from srlib.data.pairs import size_fault
 from srlib.errors import DataError, printable
 from srlib.files.progress import Progress
+from srlib.files.whole import as_path
 from srlib.images.downscalers import identify_downscaler, jpeg_quality
 from srlib.images.finder import list_pictures
 from srlib.images.picture import ImageError, read_image
@@ -192,7 +193,7 @@ def check_dataset(
     """
     if int(scale) != scale or scale < 2:
         raise ValueError(f"The scale of a data set is a whole number from 2, not {scale}.")
-    root = Path(root).expanduser()
+    root = as_path(root)
     found: list[_Finding] = []
     files: list[Path] = []
     try:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
+from srlib.files.whole import as_path
 from srlib.images.degrade import Degradation
 from srlib.images.finder import list_pictures
 from srlib.images.picture import read_image, write_image
@@ -73,8 +74,8 @@ def create_low_res_images_recursive(
             f"The degradation is for scale {degradation.scale}, and scale {scale} is asked for; "
             "use one of them."
         )
-    source_dir = Path(source_dir).expanduser()
-    target_dir = Path(target_dir).expanduser()
+    source_dir = as_path(source_dir)
+    target_dir = as_path(target_dir)
     job = _LowRes(source_dir, target_dir, ".png", overwrite, degradation, seed)
     listing = list_pictures(source_dir)
     if executor:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from srlib.errors import DataError
+from srlib.files.whole import as_path
 
 _HR_WORDS = {"hr", "gt", "hq"}
 _LR_WORDS = {"lr", "lq", "lrbi", "lrbic"}
@@ -91,7 +92,7 @@ def find_lr_dir(hr_dir: str | os.PathLike, *, scale: int) -> Path:
     Raises:
         DataError: There is no LR folder, or more than one.
     """
-    hr_dir = Path(os.path.abspath(Path(hr_dir).expanduser()))
+    hr_dir = Path(os.path.abspath(as_path(hr_dir)))
     wanted = _kept_words(hr_dir.name, scale)
     found = _lr_folders(hr_dir.parent, wanted, scale)
     if not found and _kept_words(hr_dir.parent.name, scale) == wanted:

@@ -13,6 +13,7 @@ import numpy as np
 
 from srlib.data.pairing import pair_files
 from srlib.errors import DataError, printable
+from srlib.files.whole import as_path
 from srlib.images.degrade import Degradation
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
@@ -89,8 +90,8 @@ class PairedImages(Sequence[Pair]):
                 "LR images are read from lr_dir or made by make_lr, not both: pass lr_dir=None, or "
                 "no make_lr."
             )
-        self.hr_dir = Path(hr_dir).expanduser()
-        self.lr_dir = Path(lr_dir).expanduser() if lr_dir is not None else None
+        self.hr_dir = as_path(hr_dir)
+        self.lr_dir = as_path(lr_dir) if lr_dir is not None else None
         self.scale = scale
         self.make_lr = make_lr
         self.as_rgb = as_rgb

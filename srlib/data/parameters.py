@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from srlib.errors import SRError
-from srlib.files.whole import need_folder, need_short_name
+from srlib.files.whole import as_path, need_folder, need_short_name
 from srlib.images.codecs import is_deep
 from srlib.images.finder import find_images
 from srlib.images.picture import ImageError, read_image
@@ -185,7 +185,7 @@ def _located(value: object) -> Path:
     in_repository = text.replace("../", "")
     if in_repository in _DEFAULTS and Path.cwd().name not in ("notebooks", "solutions"):
         return _ROOT / in_repository
-    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it takes any ~name
+    return as_path(text)
 
 
 def _set_by_papermill(given: Mapping) -> list[str]:

@@ -32,6 +32,11 @@ class FileNameError(SRError, OSError, ValueError):
     """A file cannot have this name."""
 
 
+def as_path(path: str | os.PathLike) -> Path:
+    """The path, with the home folder for ~. Unlike Path.expanduser, it takes any ~name."""
+    return Path(os.path.expanduser(path))
+
+
 def write_whole(path: Path, content: bytes | memoryview, *, to_disk: bool = False) -> Path:
     """Write a file so that its name shows the old content or the new one, and never a part.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srlib.errors import DataError
+from srlib.files.whole import as_path
 from srlib.images.picture import SUFFIXES
 
 # Folders that systems and archives make: NAS thumbnails, waste baskets, macOS in a zip.
@@ -47,7 +48,7 @@ def list_pictures(folder: str | os.PathLike) -> Listing:
     Raises:
         DataError: There is no such folder, or no picture in it.
     """
-    folder = Path(folder).expanduser()
+    folder = as_path(folder)
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
     pictures: list[Path] = []

@@ -80,12 +80,14 @@ def _checked_scale(sr: np.ndarray, hr: np.ndarray, lr: np.ndarray) -> int:
     if not np.isfinite(sr).all():
         raise ValueError("SR has values that are not finite (NaN or infinity).")
     check_uint8(HR=hr, LR=lr)
-    scale = round(hr.shape[0] / lr.shape[0])
+    scale = round(hr.shape[0] / max(1, lr.shape[0]))
     if scale < 1 or lr.shape != (hr.shape[0] // scale, hr.shape[1] // scale, *hr.shape[2:]):
         raise ValueError(
             f"An LR image {lr.shape} is not an HR image {hr.shape} shrunk by {scale}; "
             "are they one picture?"
         )
+    if min(hr.shape[:2]) <= 4 * scale:
+        raise ValueError(f"More than {4 * scale} pixels a side are needed, and HR is {hr.shape}.")
     return scale
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from srlib.errors import SRError
-from srlib.files.whole import need_folder, open_regular, writing
+from srlib.files.whole import as_path, need_folder, open_regular, writing
 from srlib.metrics.protocols import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def evaluate(
         "ssim": lambda sr, hr, lr: rules.ssim(sr, hr, scale=scale),
     }
     metrics |= extra or {}
-    path = Path(progress_file).expanduser() if progress_file else None
+    path = as_path(progress_file) if progress_file else None
     known = _read_records(path) if path else {}
     names = set()
     rows = []
@@ -111,7 +111,8 @@ def _measure(
     try:
         values = {metric: float(measure(sr, hr, lr)) for metric, measure in metrics.items()}
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}, as {method} makes it: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}, as {method} makes it: {error}") from error
     return {"values": values, "seconds": seconds}
 
 
@@ -168,7 +169,7 @@ def _checksum(text: bytes) -> bytes:
 
 def _digest(pair: Pair, settings: list) -> str:
     """A fingerprint of the settings and of the pixels of both images."""
-    digest = hashlib.blake2b(json.dumps(settings).encode(), digest_size=8)
+    digest = hashlib.blake2b(json.dumps(settings, default=np.generic.item).encode(), digest_size=8)
     for image in pair[:2]:
         digest.update(repr(image.shape).encode())
         digest.update(np.ascontiguousarray(image))

@@ -46,7 +46,7 @@ class Protocol:
 
     def border(self, scale: int) -> int:
         """The number of HR pixels dropped per side."""
-        return self.border_per_scale * scale + self.border_extra
+        return self.border_per_scale * int(scale) + self.border_extra
 
     def psnr(self, sr: np.ndarray, hr: np.ndarray, *, scale: int) -> float:
         """PSNR in dB of two uint8 images by this protocol, see `psnr`."""

@@ -59,6 +59,8 @@ def protocol_sheet(
         psnrs = {rules: rules.psnr(sr, hr, scale=scale) for rules in needed}
         ssims = {name: rules.ssim(sr, hr, scale=scale) for name, rules in PROTOCOLS.items()}
         scores.append(psnrs | ssims)
+    if not scores:
+        raise ValueError("There are no pairs to measure.")
     # A picture that is restored exactly has an infinite PSNR, and is left out.
     mean = pd.DataFrame(scores).replace(math.inf, math.nan).mean()
     reference = published.psnr if published else mean[start]

@@ -6,6 +6,7 @@ of the authors' own program, EDSR-PyTorch, so that their checkpoints load strict
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -50,6 +51,9 @@ class EDSRConfig:
                 f"{self} is not an EDSR: scale is 2, 3 or 4, there is at least one block and one "
                 "feature, and res_scale is finite."
             )
+        for name in ("scale", "n_resblocks", "n_feats"):  # plain, as files hold them
+            object.__setattr__(self, name, int(getattr(self, name)))
+        object.__setattr__(self, "res_scale", float(self.res_scale))
 
 
 def conv3x3(n_in: int, n_out: int) -> nn.Conv2d:
@@ -139,6 +143,17 @@ class EDSR(nn.Module):
         """Compute the features, (B, n_feats, H, W), that the tail turns into pixels."""
         head = self.head(self.sub_mean(lr * 255))
         return head + self.body(head)
+
+
+def checked_model(model: EDSR) -> EDSR:
+    """Return the model. Raises TypeError if it is no EDSR."""
+    if not isinstance(getattr(model, "config", None), EDSRConfig):
+        found = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+        raise TypeError(
+            'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, '
+            f"not {found}."
+        )
+    return model
 
 
 def is_plain(model: nn.Module) -> bool:

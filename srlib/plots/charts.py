@@ -262,4 +262,6 @@ def _wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _gain(table: pd.DataFrame) -> pd.DataFrame:
     """PSNR above bicubic's, images by methods, in the table's order."""
     wide = _wide(table, "psnr")
+    if "bicubic" not in wide or len(wide.columns) < 2:
+        raise ValueError("A gain needs bicubic and another method in the table.")
     return wide.drop(columns="bicubic").sub(wide["bicubic"], axis=0)

@@ -90,12 +90,14 @@ class TrainConfig:
             elif name in _CHOICES and value not in _CHOICES[name]:
                 choices = ", ".join(map(str, _CHOICES[name]))
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}.")
+            elif setting.type == "str":
+                object.__setattr__(self, name, str(value))
         # Plain values, as last.pt can hold them.
         object.__setattr__(self, "compile", bool(self.compile))
         if self.layers is not None:
             if not isinstance(self.layers, Mapping):
                 raise ValueError(f"layers must be weights by name, not {self.layers!r}.")
-            layers = {layer: _number(f"layers[{layer!r}]", w) for layer, w in self.layers.items()}
+            layers = {str(name): _number(f"layers[{name!r}]", w) for name, w in self.layers.items()}
             object.__setattr__(self, "layers", layers)
         if self.ema_decay >= 1:
             raise ValueError(f"ema_decay must be below 1, not {self.ema_decay}.")

@@ -19,7 +19,7 @@ from srlib.images.resize import imresize
 from srlib.metrics.evaluation import Upscaler
 from srlib.metrics.protocols import PROTOCOLS
 from srlib.model.device import best_device
-from srlib.model.edsr import EDSR, TAIL_REACH, is_plain
+from srlib.model.edsr import EDSR, TAIL_REACH, checked_model, is_plain
 from srlib.training.checks import TrainingError
 from srlib.training.checks import check_pairs as compare_pairs
 from srlib.training.config import TrainConfig
@@ -98,7 +98,7 @@ def fine_tune(
         >>> history.ended
         'complete'
     """
-    scale = model.config.scale
+    scale = checked_model(model).config.scale
     least = 2 * TAIL_REACH * scale + (SSIM_WINDOW if config.ssim else 1)
     if config.patch_size < least:
         raise ValueError(
@@ -115,7 +115,9 @@ def fine_tune(
     if check_pairs:
         compare_pairs(train_pairs, scale=scale, kind="training")
         compare_pairs(valid_pairs, scale=scale, kind="validation")
-    with folder.claim():
+    # Whatever no_grad or autocast the caller is in.
+    plain = torch.autocast(chosen_device.type, enabled=False)
+    with folder.claim(), torch.inference_mode(False), torch.enable_grad(), plain:
         begun = folder.last.exists()
         if begun and not resume:
             raise TrainingError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, l1_loss
 
 from srlib.files.download import DownloadError, fetch, sha256_of
+from srlib.zoo.layouts import PLAIN
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # 575 MB
 VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
@@ -79,8 +80,9 @@ class PerceptualLoss(nn.Module):
         self._weights = {indices[name]: weight for name, weight in layers.items()}  # by index
         features.load_state_dict(_vgg_weights(backbone), assign=True)
         self.features = features[: max(self._weights) + 1].eval().requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        for name, values in (("mean", mean), ("std", std)):
+            buffer = torch.tensor(values, **PLAIN).view(3, 1, 1)
+            self.register_buffer(name, buffer, persistent=False)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
@@ -91,7 +93,7 @@ class PerceptualLoss(nn.Module):
 
     def _features(self, rgb: Tensor) -> dict[int, Tensor]:
         """The features of the chosen layers, by index."""
-        x = (rgb - self.mean) / self.std
+        x = (rgb.to(self.mean.dtype) - self.mean) / self.std
         if self.backbone == "vgg16-lite":
             x = x.flip(1)  # Caffe's networks take BGR
         chosen = {}

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from srlib.files.whole import hash_of, lock, need_folder, write_whole, writing
+from srlib.files.whole import as_path, hash_of, lock, need_folder, write_whole, writing
 from srlib.model.edsr import EDSR
 from srlib.training.checks import TrainingError
 from srlib.training.history import History
@@ -33,7 +33,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path).expanduser()
+        self.path = as_path(path)
         self.last = self.path / "last.pt"
         self.best = self.path / "best.safetensors"
 
@@ -73,6 +73,8 @@ class RunFolder:
             stored = settings | state["settings"]  # older states lack what was added since
             history = History.from_dict(state["history"])
         except (WeightsError, LookupError, TypeError) as error:
+            if isinstance(error.__cause__, OSError):
+                raise TrainingError(str(error)) from error
             raise TrainingError(
                 f"{self.last} cannot be read: it is damaged, or of another version. {go_on}"
             ) from error

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import lru_cache
 
 from srlib.images.picture import AnyImage
-from srlib.model.edsr import EDSR, SCALES, EDSRConfig
+from srlib.model.edsr import EDSR, SCALES
 from srlib.upscaling.cost import predict_cost
 from srlib.zoo.checkpoints import find, load_pretrained
 from srlib.zoo.recommend import Recommendation, recommend_checkpoint
@@ -66,14 +65,3 @@ def chosen_model(picture: AnyImage, scale: float | None, size: tuple[int, int], 
     choice = choose_checkpoint(picture, model_scale, size, **options)
     _logger.info("x%d by %s", model_scale, choice)
     return loaded(choice.name, model_scale)
-
-
-def checked_model(model: EDSR) -> EDSR:
-    """Return the model. Raises TypeError if it is no EDSR."""
-    if not isinstance(getattr(model, "config", None), EDSRConfig):
-        found = repr(model) if isinstance(model, str | os.PathLike) else type(model).__name__
-        raise TypeError(
-            'The model is an EDSR, such as srlib.zoo.load_pretrained("edsr-lite", 4) gives, '
-            f"not {found}."
-        )
-    return model

@@ -15,8 +15,8 @@ from srlib.images.alpha import bleed, resample
 from srlib.images.picture import AnyImage, as_picture, to_gray, to_pil
 from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
-from srlib.model.edsr import EDSR
-from srlib.upscaling.choice import checked_model, chosen_model
+from srlib.model.edsr import EDSR, checked_model
+from srlib.upscaling.choice import chosen_model
 from srlib.upscaling.ensemble import mean_of_eight
 from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles

@@ -12,10 +12,11 @@ from srlib import __version__
 from srlib.errors import SRError
 from srlib.files.folder_job import FolderJob, FolderReport
 from srlib.files.progress import Progress
+from srlib.files.whole import as_path
 from srlib.images.finder import list_pictures
 from srlib.images.picture import RESULT_SUFFIXES, read_image, write_image
-from srlib.model.edsr import EDSR, has_hooks, is_plain
-from srlib.upscaling.choice import checked_model, chosen_model, loaded
+from srlib.model.edsr import EDSR, checked_model, has_hooks, is_plain
+from srlib.upscaling.choice import chosen_model, loaded
 from srlib.upscaling.enlarge import check_scale, upscale
 from srlib.upscaling.precision import Options
 from srlib.zoo.checkpoints import save_weights
@@ -71,10 +72,12 @@ def upscale_folder(
     """
     check_scale(scale)
     chosen = Options(**options)  # finds a typo in any option before the work begins
+    if executor and chosen.on_precision:
+        raise ValueError("on_precision is not called from workers: leave out one of the two.")
     if suffix not in RESULT_SUFFIXES:
         raise ValueError(f"suffix is one of {', '.join(RESULT_SUFFIXES)}, not {suffix!r}.")
-    source_dir = Path(source_dir).expanduser()
-    target_dir = Path(target_dir).expanduser()
+    source_dir = as_path(source_dir)
+    target_dir = as_path(target_dir)
     options |= {"scale": scale, "self_ensemble": self_ensemble}
     network = f"recommended by srlib {__version__}"
     if model is not None:

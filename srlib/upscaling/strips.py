@@ -14,8 +14,8 @@ from srlib.images.alpha import bleed
 from srlib.images.codecs import TILE, write_tiff
 from srlib.images.picture import ImageError, Picture, read_image, to_gray
 from srlib.images.resize import imresize
-from srlib.model.edsr import EDSR
-from srlib.upscaling.choice import checked_model, chosen_model
+from srlib.model.edsr import EDSR, checked_model
+from srlib.upscaling.choice import chosen_model
 from srlib.upscaling.enlarge import super_resolve
 from srlib.upscaling.precision import Options
 

@@ -75,8 +75,9 @@ def by_tiles(
     piece = to_tensor(rgb[tuple(_middle(size) for size in rgb.shape[:2])])[None]
     progress = _Progress(options.on_progress, model.config.n_resblocks * passes)
     lr_pixels = len(rgb) * rgb.shape[1]
-    network = network_for(model, options, lr_pixels, piece, progress.on_block)
-    with torch.inference_mode():
+    # Without an autocast of the caller's: bfloat16 is for the body alone.
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        network = network_for(model, options, lr_pixels, piece, progress.on_block)
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
             progress.begin_tile(len(places))

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from srlib.images.alpha import bleed
 from srlib.images.picture import LUMA_WEIGHTS, AnyImage, as_picture
-from srlib.model.edsr import EDSR
-from srlib.upscaling.choice import checked_model
+from srlib.model.edsr import EDSR, checked_model
 from srlib.upscaling.ensemble import eight_answers
 from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles

@@ -13,9 +13,9 @@ from safetensors.torch import save
 
 from srlib.files.download import DownloadError, fetch
 from srlib.files.progress import Progress
-from srlib.files.whole import write_whole
+from srlib.files.whole import as_path, write_whole
 from srlib.model.device import best_device
-from srlib.model.edsr import EDSR, SCALES, EDSRConfig, is_plain
+from srlib.model.edsr import EDSR, SCALES, EDSRConfig, checked_model, is_plain
 from srlib.zoo.passport import open_checkpoint
 from srlib.zoo.reader import WeightsError, checksum
 
@@ -199,7 +199,7 @@ def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     Raises:
         WeightsError: A part of the model was replaced, which the file could not hold.
     """
-    if not is_plain(model):
+    if not is_plain(checked_model(model)):
         raise WeightsError(
             f"{path} was not written: a part of the network was replaced, and a weights file holds "
             "a plain EDSR only. Save it by torch.save(model, path), or undo the change."
@@ -210,7 +210,7 @@ def save_weights(model: EDSR, path: str | os.PathLike) -> Path:
     stated = asdict(model.config) | {"checksum": checksum(model.config, weights)}
     # One entry only: safetensors writes several in random order.
     content = save(weights, {"edsr_config": json.dumps(stated)})
-    return write_whole(Path(path), content, to_disk=True)
+    return write_whole(as_path(path), content, to_disk=True)
 
 
 def _is_path(name: str | os.PathLike) -> bool:

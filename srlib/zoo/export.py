@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from srlib.errors import SRError
-from srlib.files.whole import write_whole
+from srlib.files.whole import as_path, write_whole
 from srlib.model.edsr import EDSR
+from srlib.zoo.layouts import PLAIN
 
 _OPSET = 17  # read by ONNX Runtime Web, TensorRT, Core ML's and OpenVINO's converters
 
@@ -43,7 +44,7 @@ def export_onnx(model: EDSR, path: str | os.PathLike, *, overwrite: bool = False
         FileExistsError: The file is there and `overwrite` is not set.
         OSError: The file cannot be written.
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name, or overwrite=True.")
     if importlib.util.find_spec("onnx") is None:
@@ -60,7 +61,7 @@ def export_onnx(model: EDSR, path: str | os.PathLike, *, overwrite: bool = False
         # convolutions and DepthToSpace runs everywhere.
         torch.onnx.export(
             twin,
-            (torch.rand(1, 3, 8, 8),),
+            (torch.rand(1, 3, 8, 8, **PLAIN),),
             content,
             dynamo=False,
             opset_version=_OPSET,

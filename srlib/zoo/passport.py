@@ -64,7 +64,8 @@ class Passport:
         rows += [("would not load", problem) for problem in self.problems]
         if self.loads:
             rows.append(("loads", "yes, strictly"))
-        return "\n".join([printable(self.file), *(f"  {name:<14}  {text}" for name, text in rows)])
+        lines = [self.file, *(f"  {name:<14}  {text}" for name, text in rows)]
+        return printable("\n".join(lines))  # a file chooses the names in the problems
 
 
 def inspect_checkpoint(path: str | os.PathLike) -> Passport:

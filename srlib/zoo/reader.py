@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from srlib.errors import SRError
-from srlib.files.whole import open_regular
+from srlib.files.whole import as_path, open_regular
 from srlib.model.edsr import EDSRConfig
 from srlib.zoo.layouts import Weights, prefixes
 
@@ -77,7 +77,7 @@ def read_weights(path: str | os.PathLike) -> StoredWeights:
     Raises:
         WeightsError: The file is missing, damaged, wants to run code, or holds no network.
     """
-    path = Path(os.path.expanduser(path))
+    path = as_path(path)
     content, metadata = load_content(path)
     weights, place = _network_in(content, path)
     config = None
@@ -137,11 +137,13 @@ def load_content(path: Path) -> tuple[Any, dict[str, str]]:
             # A file and not its path, whose suffix torch.load would believe.
             with _allowed_lock, torch.serialization.safe_globals(_ALLOWED):
                 return torch.load(file, map_location="cpu", weights_only=True), {}
-    except WeightsError:
+    except (WeightsError, MemoryError):
         raise
     except OSError as error:
-        complaint = f"{path} cannot be read: {error.strerror or error}."
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # damaged and hostile files raise all kinds
+        if "can't allocate memory" in str(error):  # a RuntimeError of PyTorch's
+            raise MemoryError(f"There is too little memory to read {path.name}.") from None
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if isinstance(error, UnpicklingError) and wanted:
             complaint = (

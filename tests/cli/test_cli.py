@@ -1,5 +1,6 @@
 """The command line: as click's runner sees it, and as a process with pipes."""
 
+import io
 import json
 import os
 import subprocess
@@ -555,3 +556,45 @@ def test_a_folder_that_may_not_be_written_is_told_before_the_work(pictures, monk
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     done = call(pictures / "clean.png")
     assert done.exit_code == 1 and f"{pictures}: Permission denied" in done.stderr
+
+
+def test_evaluate_measures_the_others_beside_a_damaged_picture(pictures, tmp_path):
+    upscale_folder(pictures, tmp_path / "sr", scale=1)
+    (tmp_path / "sr" / "web.png").write_bytes(b"no picture")
+    done = call("evaluate", tmp_path / "sr", pictures, "--json")
+    assert done.exit_code == 1 and "web.png" in done.stderr
+    assert json.loads(done.stdout)["images"].keys() == {"clean"}
+
+
+def test_a_folder_without_pictures_beside_a_picture_for_standard_output(pictures, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = call(tmp_path / "empty", pictures / "clean.png", "-s", 2, "-o", "-")
+    assert done.exit_code == 1 and "empty" in done.stderr
+    with Image.open(io.BytesIO(done.stdout_bytes)) as image:
+        assert image.size == (96, 80)
+
+
+def test_export_takes_a_tilde(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="onnx is a package of the extra `test`")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    done = call("export", "~/net.onnx")
+    assert done.exit_code == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_not_a_number_is_no_scale(pictures):
+    done = call(pictures / "clean.png", "-s", "nan")
+    assert done.exit_code == 2 and "--scale is a number" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes the streams")
+def test_closed_streams(pictures):
+    shell = ["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, str(pictures / "clean.png"), "-s", "2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(shell, env=environment).returncode == 0
+    assert (pictures / "clean_x2.png").exists()
+    shell[2:] = ['"$@" <&-', "sh", *COMMAND, "-", "-o", "a.png"]
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "no standard input" in done.stderr

@@ -139,3 +139,9 @@ def test_an_empty_folder_says_what_was_passed_over(tmp_path):
         find_images(tmp_path / "nothing")
     with pytest.raises(ValueError, match="There is no folder"):
         find_images(tmp_path / "notes.txt")
+
+
+def test_a_folder_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "~holiday", "a.png")
+    assert names(Path("~holiday")) == ["a.png"]

@@ -270,3 +270,11 @@ def test_names_the_fault_on_set5(benchmarks, lite, fault):
     for hr, lr, name in middles_of_set5(benchmarks, SCALE):
         answers = diagnose(FAULTS[fault](super_resolve(lr, lite)), hr, lr)
         assert answers and answers[0].startswith(fault), (name, answers)
+
+
+@pytest.mark.parametrize("side", [0, 4])
+def test_a_picture_without_a_middle_is_refused(side):
+    lr = np.zeros((side, side, 3), np.uint8)
+    hr = np.full((SCALE * side, SCALE * side, 3), 90, np.uint8)
+    with pytest.raises(ValueError, match=r"More than 16 pixels|are they one picture"):
+        diagnose(hr, hr, lr)

@@ -1,5 +1,6 @@
 """Evaluating a set: what the table holds, and that neither a kill nor a torn file changes it."""
 
+import json
 import os
 import resource
 import subprocess
@@ -341,3 +342,17 @@ def test_a_file_of_the_user_stays_as_it_is(pairs, tmp_path):
         with pytest.raises(ProgressFileError, match="not a progress file of evaluate"):
             evaluate(METHODS, pairs[:1], **RULES, progress_file=diary)
         assert diary.read_bytes() == content
+
+
+def test_an_error_of_a_metric_is_its_own(pairs):
+    def broken(sr, hr, lr):
+        return json.loads("no number")
+
+    with pytest.raises(ValueError, match="Expecting value"):
+        evaluate(METHODS, pairs, extra={"broken": broken}, **RULES)
+
+
+def test_a_progress_file_takes_a_scale_of_numpy(pairs, tmp_path):
+    rules = RULES | {"progress_file": tmp_path / "progress"}
+    first = evaluate(METHODS, pairs, **rules | {"scale": np.int64(4)})
+    pd.testing.assert_frame_equal(evaluate(METHODS, pairs, **rules), first)

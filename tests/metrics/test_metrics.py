@@ -310,3 +310,10 @@ def test_a_window_that_does_not_exist_is_refused(photo):
     for window in ("Gaussian", "gauss", "", None):
         with pytest.raises(ValueError, match='"gaussian" or "uniform", not '):
             ssim(photo, photo, border=4, luma=True, window=window)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_a_scale_of_numpy_drops_the_same_border(kind, rng):
+    sr, hr = rng.integers(0, 256, (2, 300, 300, 3), dtype=np.uint8)
+    for rules in PROTOCOLS.values():
+        assert rules.psnr(sr, hr, scale=kind(4)) == rules.psnr(sr, hr, scale=4)

@@ -123,3 +123,8 @@ def test_an_exact_picture_is_left_out_of_the_sheet(photo, pairs):
         for given in (pairs, [*pairs, Pair(white, white[::4, ::4], "w")])
     ]
     assert found[1]["psnr"].tolist() == pytest.approx(found[0]["psnr"].tolist())
+
+
+def test_a_sheet_needs_a_pair():
+    with pytest.raises(ValueError, match="no pairs"):
+        protocol_sheet(lambda lr: lr, [], scale=4)

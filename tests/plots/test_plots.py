@@ -305,3 +305,9 @@ def test_an_exact_picture_has_no_place_in_a_chart():
         assert "inf" not in figure.alt and "nan" not in figure.alt and figure.png()
     left, _ = plots.distributions(table).axes
     assert left.lines[0].get_ydata().tolist() == [50, 100]
+
+
+@pytest.mark.parametrize("columns", [{"bicubic": [30.0]}, {"a": [30.0], "b": [31.0]}])
+def test_a_gain_needs_bicubic_and_a_method(columns):
+    with pytest.raises(ValueError, match="bicubic and another method"):
+        plots.gains(table_of(columns))

@@ -232,3 +232,24 @@ def test_a_resume_takes_the_same_network_pairs_and_features(tmp_path, monkeypatc
     monkeypatch.setattr(SRLoss, "backbone", "vgg19")  # as if it had been fetched since
     with pytest.raises(TrainingError, match="backbone vgg16-lite -> vgg19"):
         run(tmp_path, config, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "says"),
+    [
+        (PermissionError(13, "Permission denied"), TrainingError, "Permission denied"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError, "too little"),
+    ],
+)
+def test_a_state_that_cannot_be_read_now_is_not_called_damaged(
+    tmp_path, monkeypatch, trouble, error, says
+):
+    run(tmp_path, replace(CONFIG, max_epochs=1))
+
+    def fails(*_, **__):
+        raise trouble
+
+    monkeypatch.setattr(torch, "load", fails)
+    with pytest.raises(error, match=says) as caught:
+        run(tmp_path, replace(CONFIG, max_epochs=1), resume=True)
+    assert "damaged" not in str(caught.value)

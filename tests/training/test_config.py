@@ -56,3 +56,9 @@ def test_refused_in_a_sentence(settings):
     with pytest.raises(ValueError, match=rf"{next(iter(settings))}.* must be .*\.$") as caught:
         TrainConfig(**settings)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_are_plain_whatever_a_random_search_gives():
+    name = np.random.default_rng(0).choice(["muon"])
+    config = TrainConfig(optimizer=name, layers={np.str_("relu2_2"): np.float32(1)})
+    assert type(config.optimizer) is str and [type(key) for key in config.layers] == [str]

@@ -200,3 +200,14 @@ def test_says_what_is_wrong(make, error, says, tmp_path, monkeypatch):
     )  # where nobody listens
     with pytest.raises(error, match=says):
         make()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_takes_any_precision_under_any_default(dtype):
+    sr, hr = torch.rand(2, 1, 3, 16, 16, dtype=torch.float32)
+    expected = PerceptualLoss("vgg16-lite")(sr, hr)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert PerceptualLoss("vgg16-lite")(sr.to(dtype), hr.to(dtype)) == expected
+    finally:
+        torch.set_default_dtype(torch.float32)

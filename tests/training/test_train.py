@@ -320,3 +320,21 @@ def test_no_limit_of_the_gradient(tmp_path):
     free, _ = run(tmp_path / "free", replace(CONFIG, max_grad_norm=0.0))
     wide, _ = run(tmp_path / "wide", replace(CONFIG, max_grad_norm=1e9))
     assert same_weights(free, wide) and not same_weights(free, make_model())
+
+
+@pytest.mark.parametrize(
+    "around", [torch.no_grad, torch.inference_mode, partial(torch.autocast, "cpu", torch.bfloat16)]
+)
+def test_what_the_caller_has_switched_changes_no_weight(tmp_path, around):
+    expected, _ = run(tmp_path / "alone")
+    model = make_model()
+    with around():
+        trained, _ = run(tmp_path / "inside", model=model)
+    assert same_weights(trained, expected.state_dict())
+
+
+@pytest.mark.parametrize("model", ["edsr-lite", torch.nn.DataParallel(make_model()), {}])
+def test_what_is_no_edsr_is_not_trained(tmp_path, model):
+    with pytest.raises(TypeError, match="The model is an EDSR"):
+        fine_tune(model, make_pairs(), make_pairs(), CONFIG, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

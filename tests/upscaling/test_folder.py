@@ -311,3 +311,8 @@ def test_impossible_requests(small, tmp_path, model):
         with pytest.raises(ValueError, match=rf"suffix is one of \.bmp, \.jpe?g.*, not '{suffix}'"):
             upscale_folder(small, tmp_path / "large", model, suffix=suffix)
     assert not (tmp_path / "large").exists()
+
+
+def test_workers_call_nobody(small, tmp_path, model):
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="on_precision"):
+        upscale_folder(small, tmp_path / "large", model, executor=executor, on_precision=print)

@@ -523,3 +523,12 @@ def test_the_trial_is_one_of_float32_whatever_the_default():
         assert module.trial.__wrapped__(8, torch.device("cpu")).keys() >= {"float32"}
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_an_autocast_of_the_caller_changes_nothing(photo):
+    model = load_pretrained("edsr-lite", 2)
+    options = {"precision": "float32", "on_precision": (used := []).append}
+    expected = super_resolve(photo, model, **options)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(super_resolve(photo, model, **options), expected)
+    assert used == ["float32"] * 2

@@ -423,6 +423,12 @@ class TestRefusals:
             ready.open(tmp_path / "nowhere.png")
         assert np.array_equal(ready.picture.rgb, LR)
 
+    def test_no_file_leaves_the_photograph_that_was_there(self, ready):
+        with pytest.raises(ValueError, match="at least one"):
+            ready.open()
+        assert np.array_equal(ready.picture.rgb, LR)
+        ready.start()
+
     def test_nothing_to_do(self, models):
         empty = ImageWizard()
         with pytest.raises(ValueError, match="Choose a photograph"):
@@ -701,6 +707,26 @@ class TestQueue:
             with pytest.raises(OSError, match="no more comms"):
                 job.wait(PATIENCE)
         assert queue.unfinished == []
+
+    def test_what_was_cancelled_may_be_asked_again_at_once(self):
+        begun = threading.Event()
+        go_on = threading.Event()
+
+        def work(job):
+            begun.set()
+            assert go_on.wait(PATIENCE)
+            job.check()
+            return job.order
+
+        queue = JobQueue(work, lambda job: None)
+        first = queue.put("unsure")
+        assert begun.wait(PATIENCE) and queue.put("unsure") is None
+        queue.cancel()
+        again = queue.put("unsure")
+        go_on.set()
+        assert again.wait(PATIENCE) == "unsure"
+        with pytest.raises(Cancelled):
+            first.wait(PATIENCE)
 
     def test_one_at_a_time_on_the_whole_machine(self, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))

@@ -67,3 +67,13 @@ def test_without_the_package_there_is_a_sentence(monkeypatch, tmp_path):
     with pytest.raises(SRError, match="pip install onnx"):
         export_onnx(EDSR(EDSRConfig(2, 1, 4)), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_input_is_float32_whatever_the_default(runtime, tmp_path):
+    model = EDSR(EDSRConfig(2, 1, 8))
+    torch.set_default_dtype(torch.float64)
+    try:
+        path = export_onnx(model, tmp_path / "model.onnx")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert runtime.InferenceSession(path).get_inputs()[0].type == "tensor(float)"

@@ -8,8 +8,8 @@ import torch
 from conftest import ROOT
 from official import official_state_dict
 
-from srlib.model.edsr import EDSRConfig
-from srlib.zoo.checkpoints import load_pretrained
+from srlib.model.edsr import EDSR, EDSRConfig
+from srlib.zoo.checkpoints import load_pretrained, save_weights
 from srlib.zoo.passport import inspect_checkpoint
 from srlib.zoo.reader import WeightsError, read_weights
 
@@ -166,3 +166,13 @@ def test_a_checkpoints_name_goes_before_a_file_of_that_name(tmp_path, monkeypatc
     torch.save(weights, "edsr-lite")
     assert load_pretrained("edsr-lite", 2).config == EDSRConfig(2, 8, 32)
     assert load_pretrained("./edsr-lite", 2).config == CONFIG
+
+
+def test_a_path_with_a_tilde_and_numbers_of_numpy(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    model = EDSR(EDSRConfig(np.int64(2), np.int64(1), np.int64(8), np.float32(0.5)))
+    save_weights(model, "~/a.safetensors")
+    assert load_pretrained("~/a.safetensors").config == model.config
+    with pytest.raises(TypeError, match="not OrderedDict"):
+        save_weights(model.state_dict(), "~/b.safetensors")

@@ -311,3 +311,9 @@ def test_a_config_that_is_none(tmp_path, weights, stated):
 def test_a_name_that_is_too_long_for_a_file():
     with pytest.raises(WeightsError, match="There is no model 'xxx"):
         load_pretrained("x" * 5000)
+
+
+def test_a_file_does_not_write_to_the_terminal(weights, tmp_path):
+    save_file(weights | {"x\x1b]0;owned\x07\x1b[2J": torch.zeros(1)}, tmp_path / "a.safetensors")
+    text = str(inspect_checkpoint(tmp_path / "a.safetensors"))
+    assert "owned" in text and all(c.isprintable() or c == "\n" for c in text)

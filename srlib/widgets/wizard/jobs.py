@@ -80,9 +80,9 @@ class JobQueue:
         threading.Thread(target=self._run, daemon=True).start()
 
     def put(self, order: object) -> Job | None:
-        """Add a job; None if one with the same order is running or waiting."""
+        """Add a job; None if one with the same order is running or waiting, and not cancelled."""
         with self._lock:
-            if any(job.order == order for job in self._unfinished):
+            if any(job.order == order and not job.is_cancelled for job in self._unfinished):
                 return None
             job = Job(order)
             self._unfinished.append(job)

@@ -101,10 +101,10 @@ class Photograph:
         """The recommendations for all scales, since the page asks for each of them."""
         if isinstance(self.content, Path):
             return recommend_checkpoints(self.content, SCALES)
-        with tempfile.NamedTemporaryFile() as file:  # the file itself tells more than its pixels
-            file.write(self.content.read())
-            file.flush()
-            return recommend_checkpoints(file.name, SCALES)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "photograph")  # a file tells more than its pixels
+            path.write_bytes(self.content.read())
+            return recommend_checkpoints(path, SCALES)
 
 
 class Advice(NamedTuple):

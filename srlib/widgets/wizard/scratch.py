@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 
@@ -24,9 +25,10 @@ class Scratch:
 
     @classmethod
     def of_file(cls, path: str | os.PathLike) -> Scratch:
-        """The content of a file, which loses its name."""
+        """The content of a file, which is removed."""
         scratch = cls()
-        scratch._file = open(path, "r+b")  # noqa: SIM115, as above
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, scratch, 1 << 20)
         os.unlink(path)
         return scratch
 

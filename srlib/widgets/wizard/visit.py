@@ -84,7 +84,10 @@ class Visit:
         Raises:
             FileNotFoundError: If a file does not exist.
             ImageError: If a file cannot be decoded, or is too large.
+            ValueError: If no file is named.
         """
+        if not sources:
+            raise ValueError("Choose at least one photograph.")
         self.take([Photograph.open(source) for source in sources])
 
     def take(self, photographs: Sequence[Photograph], *, together: bool = False) -> None:
