@@ -28,9 +28,10 @@ settings.load_profile("srlib")
 # A file goes to one worker, and the other must not wait for it at the end. A worker with two tests
 # left is given its next file already, and the first file has one test: it gets the third at once.
 LONGEST_FIRST = [
-    "project/test_outputs.py", "project/test_notebooks.py", "data/test_benchmarks.py", "browser/test_app.py",
-    "browser/test_book.py", "browser/test_lessons.py", "training/test_checkpoint.py", "zoo/test_zoo.py",
-    "browser/test_crops.py", "zoo/test_recommend.py", "upscaling/test_upscale.py", "upscaling/test_precision.py",
+    "project/test_outputs.py", "project/test_notebooks.py", "data/test_benchmarks.py",
+    "browser/test_app.py", "browser/test_book.py", "browser/test_lessons.py",
+    "training/test_checkpoint.py", "zoo/test_zoo.py", "browser/test_crops.py",
+    "zoo/test_recommend.py", "upscaling/test_upscale.py", "upscaling/test_precision.py",
 ]  # fmt: skip
 
 

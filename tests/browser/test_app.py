@@ -705,7 +705,7 @@ def test_without_the_token_nobody_comes_in(browser, app):
 
 
 def test_fifteen_reloads_leave_one_kernel(guest, app):
-    """Of one person, also while the page is loading. Eight here, where there are eight places, not twelve."""
+    """Of one person, also while the page loads. Eight here: there are eight places, not twelve."""
     page = guest
     page.on("dialog", lambda dialog: dialog.accept())
     pages = sum(len(context.pages) for context in page.context.browser.contexts)

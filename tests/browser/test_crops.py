@@ -1,4 +1,4 @@
-"""The CropExplorer and the BlindTest, on pictures whose colours say which one it is and where in it they are.
+"""The CropExplorer and the BlindTest, on pictures whose colours say what they are and where.
 
 What a notebook and its kernel do to them is tested in JupyterLab, the rest on the bench.
 """
@@ -166,7 +166,7 @@ def test_the_slider_goes_from_1_to_16(explorer):
 
 
 def test_other_pictures_take_their_place(explorer):
-    """As when the scale changes in notebook 05: other labels, other sizes, one picture fewer, then back again."""
+    """As when the scale changes in notebook 05: other labels and sizes, one fewer, then back again."""
     page, hr = explorer.page, explorer.hr
     explorer.widget.show({"dark": hr[:120] // 2, "HR": hr[:120]}, center=(24, 24))
     explorer.bench.push()

@@ -24,7 +24,7 @@ def done_before(jupyter):
 
 
 def only(jupyter, lesson: str, *ids: str) -> dict[str, str]:
-    """A copy of a lesson with nothing but these cells, and which cell is to be looked at: the last."""
+    """A copy of a lesson with these cells alone, the last of them to be looked at: for `lab`."""
     notebook = nbformat.read(jupyter.root / "notebooks" / lesson, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if cell.id in ids]
     assert [cell.id for cell in notebook.cells] == list(ids)
@@ -48,8 +48,8 @@ def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
 
 
 def test_blocks_and_features_of_notebook_03(browser, jupyter):
-    cells = only(jupyter, "03_architecture.ipynb", "imports", "imports-srlib", "parameters", "check",
-                 "layers", "facts", "sliders", "try-function", "try-it")  # fmt: skip
+    cells = only(jupyter, "03_architecture.ipynb", "imports", "imports-srlib", "parameters",
+                 "check", "layers", "facts", "sliders", "try-function", "try-it")  # fmt: skip
     with lab(browser, jupyter, **cells) as page:
         cost = page.locator(".widget-html p", has_text="parameters")
         expect(cost).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
