@@ -25,15 +25,19 @@ settings.register_profile("srlib", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("srlib")
 
 
-LONGEST_FIRST = [  # a file goes to one worker, and the other must not wait for it at the end
-    "test_outputs.py", "test_notebooks.py", "test_app.py", "test_zoo.py", "test_checkpoint.py",
-    "test_recommend.py", "test_book.py", "test_lessons.py",
+# A file goes to one worker, and the other must not wait for it at the end. A worker with two tests
+# left is given its next file already, and the first file has one test: it gets the third at once.
+LONGEST_FIRST = [
+    "project/test_outputs.py", "project/test_notebooks.py", "data/test_benchmarks.py",
+    "browser/test_app.py", "browser/test_book.py", "browser/test_lessons.py",
+    "training/test_checkpoint.py", "zoo/test_zoo.py", "browser/test_crops.py",
+    "zoo/test_recommend.py", "upscaling/test_upscale.py", "upscaling/test_precision.py",
 ]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
     rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: rank.get("/".join(item.path.parts[-2:]), len(rank)))
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,8 @@ def run_in_process(run_dir, config, largest_file=None, hit=None):
     """What a process of its own does: go on with a run.
 
     largest_file: the bytes that fit into a file, as on a full disk. hit: a signal that the process
-    sends to itself, and the seconds until then, from the beginning or from its first epoch on.
+    sends to itself, and the seconds until then, from the beginning or from its first epoch on; at
+    the end of its second epoch it waits for the signal, however fast the machine is.
     """
     options = {}
     if largest_file:
@@ -76,10 +77,15 @@ def run_in_process(run_dir, config, largest_file=None, hit=None):
     if hit:
         sent, seconds, from_the_beginning = hit
         striker = threading.Thread(target=strike, args=(sent, seconds), daemon=True)
+        epochs = []
 
         def begin_to_strike(kind, *_):
-            if kind == "epoch" and striker.ident is None:
-                striker.start()
+            if kind == "epoch":
+                epochs.append(kind)
+                if striker.ident is None:
+                    striker.start()
+                if len(epochs) == 2:
+                    striker.join()
 
         if from_the_beginning:
             striker.start()

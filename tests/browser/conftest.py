@@ -20,6 +20,7 @@ from browser.labpage import PATIENCE, Jupyter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_CHROMIUM = "The browser tests need Chromium: apt-get install -y chromium, or set SR_CHROMIUM=/path/to/chromium."
+PLACES = 8  # of visitors to the app; the tests open four pages
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -82,10 +83,14 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """The wizard as an app, with the settings of `make app` and a token that the tests know."""
+    """The wizard as an app, with the settings of `make app` but fewer places, and a known token."""
     root = _copy(tmp_path_factory.mktemp("app"))
     state = tmp_path_factory.mktemp("app_state")
-    settings = str(REPOSITORY / "app")
+    settings = str(shutil.copytree(REPOSITORY / "app", state / "app"))
+    config = state / "app" / "voila.py"
+    twelve = "MOST_VISITORS = 12 "
+    assert twelve in config.read_text()
+    config.write_text(config.read_text().replace(twelve, f"MOST_VISITORS = {PLACES} "))
     environment = _environment(state) | {"JUPYTER_CONFIG_PATH": settings, "JUPYTER_PATH": settings}
     server = Jupyter(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
     command = [

@@ -1,10 +1,16 @@
-"""The CropExplorer and the BlindTest in JupyterLab, on pictures whose colours say which one it is and where in it they are."""
+"""The CropExplorer and the BlindTest, on pictures whose colours say what they are and where.
+
+What a notebook and its kernel do to them is tested in JupyterLab, the rest on the bench.
+"""
+
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from browser.bench import bench
 from browser.labpage import axe_violations, in_kernel, lab
 from srlib.metrics import psnr, ssim
 
@@ -36,22 +42,23 @@ def page(browser, jupyter):
         jupyter.root / "notebooks/crops.ipynb",
     )
     with lab(browser, jupyter, "crops.ipynb", cell="draw") as page:
+        page.locator(".srlib-crops[data-ready]").wait_for()
         yield page
 
 
 @pytest.fixture
-def overview(page):
-    page.locator(".srlib-crops[data-ready]").wait_for()
-    place = page.locator(".srlib-crops-place")
-    for _ in range(50):  # what the test before did last may still be on its way to the kernel
-        in_kernel(page, "explorer.set_state({'center': (160, 120), 'magnification': 4})")
-        page.wait_for_timeout(100)
-        if place.text_content() == "4×: 48 × 48 pixels from 136, 96":
-            break
-    expect(place).to_have_text("4×: 48 × 48 pixels from 136, 96")
-    overview = page.get_by_role("group", name="Overview")
-    overview.scroll_into_view_if_needed()
-    return overview
+def explorer(browser):
+    """The explorer of the notebook's first cell on the bench, with the pictures that it shows."""
+    names = {}
+    exec(DRAW, names)
+    with bench(browser, names["explorer"]) as shown:
+        place = shown.page.locator(".srlib-crops-place")
+        expect(place).to_have_text("4×: 48 × 48 pixels from 136, 96")
+        overview = shown.page.get_by_role("group", name="Overview")
+        yield SimpleNamespace(
+            widget=names["explorer"], hr=names["hr"], noisy=names["noisy"],
+            bench=shown, page=shown.page, place=place, overview=overview,
+        )  # fmt: skip
 
 
 PIXELS = "canvas => [canvas.width, ...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
@@ -66,64 +73,31 @@ def pixels(page, label):
     return np.array(values, np.uint8).reshape(side, side, 4)[..., :3]
 
 
-def test_a_click_moves_all_crops_and_their_scores(page, overview):
+# ---- in JupyterLab
+
+
+def test_a_click_moves_all_crops_and_their_scores(page):
+    expect(page.locator(".srlib-crops-place")).to_have_text("4×: 48 × 48 pixels from 136, 96")
+    overview = page.get_by_role("group", name="Overview")
+    overview.scroll_into_view_if_needed()
     box = overview.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.25)
     expect(page.locator(".srlib-crops-place")).to_have_text("4×: 48 × 48 pixels from 216, 36")
-    expect(page.get_by_role("img", name="Crop of noisy")).to_be_visible()
-    assert in_kernel(page, "list(explorer.center)") == [240, 60]
     hr, noisy = (
         np.array(in_kernel(page, f"{name}[36:84, 216:264].tolist()"), np.uint8)
         for name in ("hr", "noisy")
     )
     status = f"{psnr(noisy, hr, border=0, luma=True):.1f} dB, SSIM {ssim(noisy, hr, border=0, luma=True):.2f}"
     expect(page.get_by_role("img", name=f"Crop of noisy: {status}")).to_be_visible()
+    assert in_kernel(page, "list(explorer.center)") == [240, 60]
     assert np.array_equal(pixels(page, "HR"), hr) and np.array_equal(pixels(page, "noisy"), noisy)
-
-
-def test_lr_shows_its_pixels_larger(page, overview):
-    lr = np.array(in_kernel(page, "hr[::4, ::4].tolist()"), np.uint8)[24:36, 34:46]
-    assert np.array_equal(pixels(page, "LR"), lr.repeat(4, 0).repeat(4, 1))
-
-
-@pytest.mark.parametrize(
-    ("key", "says"),
-    [
-        ("ArrowRight", "4×: 48 × 48 pixels from 148, 96"),
-        ("ArrowUp", "4×: 48 × 48 pixels from 136, 84"),
-        ("Shift+ArrowDown", "4×: 48 × 48 pixels from 136, 97"),
-        ("+", "8×: 24 × 24 pixels from 148, 108"),
-        ("-", "2×: 96 × 96 pixels from 112, 72"),
-    ],
-)
-def test_keys(page, overview, key, says):
-    overview.press(key)
-    expect(page.locator(".srlib-crops-place")).to_have_text(says)
-
-
-def test_the_slider_goes_from_1_to_16(page, overview):
-    slider = page.get_by_role("slider", name="Magnification")
-    slider.press("End")
-    expect(page.locator(".srlib-crops-place")).to_contain_text("16×: 12 × 12")
-    expect(slider).to_have_attribute("aria-valuetext", "16 times")
-    slider.press("Home")
-    expect(page.locator(".srlib-crops-place")).to_contain_text("1×: 192 × 192")
-
-
-def test_other_pictures_take_their_place(page, overview):
-    """As when the scale changes in notebook 05: other labels, other sizes, one picture fewer, then back again."""
     in_kernel(page, "explorer.show({'dark': hr[:120] // 2, 'HR': hr[:120]}, center=(24, 24))")
     expect(page.get_by_role("img", name="Crop of dark")).to_be_visible()
-    expect(page.get_by_role("img", name="Crop of LR")).to_have_count(0)
-    hr = np.array(in_kernel(page, "hr[:48, :48].tolist()"), np.uint8)
-    assert np.array_equal(pixels(page, "HR"), hr) and np.array_equal(pixels(page, "dark"), hr // 2)
-    in_kernel(page, "explorer.show({'LR': hr[::4, ::4], 'noisy': noisy, 'HR': hr})")
-    expect(page.get_by_role("img", name="Crop of noisy")).to_be_visible()
-    expect(page.get_by_role("img", name="Crop of dark")).to_have_count(0)
 
 
-def test_d_d_keeps_the_cell(page, overview):
-    for part in (overview, page.get_by_role("slider", name="Magnification")):
+def test_d_d_keeps_the_cell(page):
+    group = page.get_by_role("group", name="Overview")
+    for part in (group, page.get_by_role("slider", name="Magnification")):
         part.focus()
         page.keyboard.type("dd", delay=50)
         page.wait_for_timeout(300)
@@ -155,5 +129,52 @@ def test_the_blind_test_keeps_score(page):
     expect(page.get_by_role("button", name="Next pair")).to_be_disabled()
 
 
-def test_axe(page, overview):
+def test_axe(page):
     assert axe_violations(page, ".srlib-crops") == ""
+
+
+# ---- on the bench
+
+
+def test_lr_shows_its_pixels_larger(explorer):
+    lr = explorer.hr[::4, ::4][24:36, 34:46]
+    assert np.array_equal(pixels(explorer.page, "LR"), lr.repeat(4, 0).repeat(4, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("ArrowRight", "4×: 48 × 48 pixels from 148, 96"),
+        ("ArrowUp", "4×: 48 × 48 pixels from 136, 84"),
+        ("Shift+ArrowDown", "4×: 48 × 48 pixels from 136, 97"),
+        ("+", "8×: 24 × 24 pixels from 148, 108"),
+        ("-", "2×: 96 × 96 pixels from 112, 72"),
+    ],
+)
+def test_keys(explorer, key, says):
+    explorer.overview.press(key)
+    expect(explorer.place).to_have_text(says)
+
+
+def test_the_slider_goes_from_1_to_16(explorer):
+    slider = explorer.page.get_by_role("slider", name="Magnification")
+    slider.press("End")
+    expect(explorer.place).to_contain_text("16×: 12 × 12")
+    expect(slider).to_have_attribute("aria-valuetext", "16 times")
+    slider.press("Home")
+    expect(explorer.place).to_contain_text("1×: 192 × 192")
+
+
+def test_other_pictures_take_their_place(explorer):
+    """As when the scale changes in notebook 05: other labels and sizes, one fewer, then back again."""
+    page, hr = explorer.page, explorer.hr
+    explorer.widget.show({"dark": hr[:120] // 2, "HR": hr[:120]}, center=(24, 24))
+    explorer.bench.push()
+    expect(page.get_by_role("img", name="Crop of dark")).to_be_visible()
+    expect(page.get_by_role("img", name="Crop of LR")).to_have_count(0)
+    assert np.array_equal(pixels(page, "HR"), hr[:48, :48])
+    assert np.array_equal(pixels(page, "dark"), hr[:48, :48] // 2)
+    explorer.widget.show({"LR": hr[::4, ::4], "noisy": explorer.noisy, "HR": hr})
+    explorer.bench.push()
+    expect(page.get_by_role("img", name="Crop of noisy")).to_be_visible()
+    expect(page.get_by_role("img", name="Crop of dark")).to_have_count(0)

@@ -1,7 +1,11 @@
-"""The lessons in JupyterLab: each slider, moved by keyboard, changes the picture beside it."""
+"""The lessons in JupyterLab: each slider, moved by keyboard, changes the picture beside it.
+
+Only the cells that a slider needs run here; project/test_outputs.py runs the whole lessons.
+"""
 
 import shutil
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -19,8 +23,19 @@ def done_before(jupyter):
     shutil.copy(find("edsr-lite", 4).path, run_dir / "pretrained_x4.safetensors")
 
 
+def only(jupyter, lesson: str, *ids: str) -> dict[str, str]:
+    """A copy of a lesson with these cells alone, the last of them to be looked at: for `lab`."""
+    notebook = nbformat.read(jupyter.root / "notebooks" / lesson, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id in ids]
+    assert [cell.id for cell in notebook.cells] == list(ids)
+    nbformat.write(notebook, jupyter.root / "notebooks" / f"some_cells_of_{lesson}")
+    return {"notebook": f"some_cells_of_{lesson}", "cell": ids[-1]}
+
+
 def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
-    with lab(browser, jupyter, "01_prepare_data.ipynb", cell="play", rest=False) as page:
+    cells = only(jupyter, "01_prepare_data.ipynb", "imports", "imports-data", "parameters", "check",
+                 "detail", "play-controls", "redraw", "play")  # fmt: skip
+    with lab(browser, jupyter, **cells) as page:
         slider = page.locator(".srlib-compare[data-ready]").first
         before = slider.get_attribute("data-ready")
         page.get_by_role("slider", name="JPEG quality").press("ArrowRight")
@@ -33,7 +48,9 @@ def test_jpeg_quality_and_scale_of_notebook_01(browser, jupyter):
 
 
 def test_blocks_and_features_of_notebook_03(browser, jupyter):
-    with lab(browser, jupyter, "03_architecture.ipynb", cell="try-it", rest=False) as page:
+    cells = only(jupyter, "03_architecture.ipynb", "imports", "imports-srlib", "parameters",
+                 "check", "layers", "facts", "sliders", "try-function", "try-it")  # fmt: skip
+    with lab(browser, jupyter, **cells) as page:
         cost = page.locator(".widget-html p", has_text="parameters")
         expect(cost).to_contain_text("1,517,571")  # EDSR-baseline x4, as its authors published it
         for name in ("Residual blocks", "Features"):
@@ -47,7 +64,11 @@ def test_blocks_and_features_of_notebook_03(browser, jupyter):
 
 
 def test_scale_and_crop_of_notebook_05(browser, jupyter, done_before):
-    with lab(browser, jupyter, "05_visual_evaluation.ipynb", cell="explorer", rest=False) as page:
+    cells = only(jupyter, "05_visual_evaluation.ipynb", "imports", "imports-srlib", "parameters",
+                 "setup", "pairs", "models", "store", "answers", "pictures", "gray", "ranking",
+                 "ranking-table", "best-tile", "busiest", "pictures-at", "explorer-draw",
+                 "explorer")  # fmt: skip
+    with lab(browser, jupyter, **cells) as page:
         expect(page.get_by_role("img", name="Crop of SR x4")).to_be_visible()
         page.get_by_role("slider", name="Scale").press("ArrowLeft")
         expect(page.get_by_role("img", name="Crop of SR x3")).to_be_visible()

@@ -421,7 +421,8 @@ def test_lowres_reports_what_failed(pictures, tmp_path):
 
 
 def test_check_says_what_is_wrong(pictures):
-    assert "errors" in call("check", SAMPLES).output
+    done = call("check", SAMPLES)
+    assert done.exit_code == 0 and "0 errors" in done.stdout, done.output
     (pictures / "broken.png").write_bytes(b"\x89PNG")
     done = call("check", pictures, "--json")
     report = json.loads(done.stdout)

@@ -130,7 +130,6 @@ def test_progress_is_in_bytes(web, tmp_path):
     assert (
         counts.count(hr_size) == counts.count(total) == 4
     )  # the last bytes, then each of three images
-    assert "academic research" in download_div2k.__doc__
 
 
 def test_an_archive_fetched_by_hand_is_used(web, tmp_path):

@@ -112,18 +112,6 @@ def test_opencv_is_emulated(name, scale):
     assert np.array_equal(made, OPENCV[name, scale])
 
 
-def test_on_images_matlab_made(benchmarks):
-    answers = Counter()
-    for scale in (2, 3, 4):
-        for number in (1, 3, 4):
-            hr, lr = (
-                read_image(benchmarks / f"Set5/X{scale}/{side}/img_00{number}.png").array
-                for side in ("HR", "LR")
-            )
-            answers[identify_downscaler(lr, hr, scale=scale)] += 1
-    assert answers == {"matlab-replicate": 9}
-
-
 def test_gray_and_uncropped(hr):
     gray = hr[:-1, :-3, 0].copy()
     lr = imresize(gray[:380, :380], 1 / 4)

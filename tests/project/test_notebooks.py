@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import statistics
+from functools import cache
 
 import nbformat
 import numpy as np
@@ -14,6 +15,8 @@ from PIL import Image, ImageOps
 
 from srlib.data import Pair, ParameterError
 from srlib.errors import SRError
+from srlib.widgets import checks_03
+from srlib.widgets.exercise import RIGHT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -91,13 +94,17 @@ def test_lesson_00_shows_the_wizard_and_not_its_code():
         assert cell.metadata.get("jupyter", {}).get("source_hidden"), cell.id
 
 
+def known(path, parameters):
+    """Those of the parameters that this notebook has."""
+    names = papermill.inspect_notebook(str(path))
+    return {name: value for name, value in parameters.items() if name in names}
+
+
 def execute(path, out, **parameters):
-    known = set(papermill.inspect_notebook(str(path)))
-    chosen = {k: v for k, v in parameters.items() if k in known}
     papermill.execute_notebook(
         str(path),
         str(out),
-        chosen,
+        known(path, parameters),
         cwd=path.parent,
         kernel_name="python3",
         progress_bar=False,
@@ -118,15 +125,15 @@ def data_dir(tmp_path_factory):
         target = root / source.relative_to(SAMPLES)
         target.parent.mkdir(exist_ok=True)
         with Image.open(source) as photo:
-            part = photo.crop((0, 0, 496, 240))
+            part = photo.crop((0, 0, 384, 240))
             gray = source.stem in ("0002", "0806")
             (part.convert("L") if gray else part).save(target)
     return root
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[1:] + SOLUTIONS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda p: p.stem)
 def test_chain(path, run_dir, data_dir):
-    """In order, each on the files of those before it, the solutions after the lessons."""
+    """In order, each on the files of those before it."""
     execute(path, run_dir / path.name, run_dir=str(run_dir), data_dir=str(data_dir), **QUICK)
     written = {
         "01": [
@@ -159,8 +166,23 @@ def test_the_results_of_the_chain(run_dir):
     assert list((run_dir / "figures").glob("*.png"))
 
 
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.stem)
+def test_the_solutions_are_right(path, run_dir, data_dir, monkeypatch, capsys):
+    """After the lessons, on their files: every check of the exercises says so."""
+    monkeypatch.chdir(path.parent)
+    # One check builds a hundred networks to count their blocks, and is asked twice.
+    monkeypatch.setattr(checks_03, "_most_blocks", cache(checks_03._most_blocks))
+    given = {"run_dir": str(run_dir), "data_dir": str(data_dir)} | QUICK
+    names = run_here(path, known(path, given))
+    told = capsys.readouterr().out
+    checks = names[f"checks_{path.stem[:2]}"]
+    exercises = [name for name in vars(checks) if name.startswith("check_")]
+    assert told.count(RIGHT) >= len(exercises) >= 5
+    assert "Not yet" not in told
+
+
 @pytest.mark.parametrize("number", [5, 6])
-def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
+def test_opened_first_a_lesson_works(number, data_dir, tmp_path, monkeypatch):
     """It makes LR itself, takes the embedded weights, and leaves out a file that is damaged."""
     photos = shutil.copytree(data_dir, tmp_path / "photos")
     for file in sorted(photos.glob("*/*.png")):
@@ -168,11 +190,13 @@ def test_opened_first_a_lesson_works(number, data_dir, tmp_path):
             file.unlink()
     whole = (photos / "DIV2K_valid_HR" / "0801.png").read_bytes()
     (photos / "DIV2K_valid_HR" / "0800.png").write_bytes(whole[: len(whole) // 2])
-    target = tmp_path / "out.ipynb"
-    execute(NOTEBOOKS[number], target, run_dir=str(tmp_path), data_dir=str(photos), scale=2)
-    executed = nbformat.read(target, as_version=4)
-    (cell,) = (cell for cell in executed.cells if cell.id == "models")
-    assert "04_fine_tune.ipynb" in json.dumps(cell.outputs)
+    monkeypatch.chdir(NOTEBOOKS[number].parent)
+    names = run_here(
+        NOTEBOOKS[number], {"run_dir": str(tmp_path), "data_dir": str(photos), "scale": 2}
+    )
+    assert {"specialist", "fine-tuned"}.isdisjoint(names["models"])
+    assert "04_fine_tune.ipynb" in names["missing"]
+    assert [pair.name for pair in names["pairs"]] == ["0801", "0802", "0806"]
 
 
 def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path):
@@ -193,7 +217,7 @@ def test_lesson_04_takes_ones_own_small_pictures_as_the_task(data_dir, tmp_path)
         assert {"0001", "0802", "icon"}.isdisjoint(p.name for p in clean) and len(clean) > 2
         for made, own in zip(clean, soft, strict=True):
             assert made.name == own.name and (made.hr == own.hr).all()
-            assert abs(255.0 - own.lr - made.lr).mean() < 4
+            assert abs(255.0 - own.lr - made.lr).mean() < 5
 
 
 def run_here(path, given, until=""):
@@ -204,7 +228,10 @@ def run_here(path, given, until=""):
     injected = "\n".join(["# Parameters", *(f"{name} = {v!r}" for name, v in given.items()), ""])
     names = {"In": []}
     for cell in cells(path, "code"):
-        parameters = "parameters" in cell.metadata.get("tags", [])
+        tags = cell.metadata.get("tags", [])
+        if "skip-execution" in tags:  # an exercise
+            continue
+        parameters = "parameters" in tags
         for source in [cell.source, injected] if parameters else [cell.source]:
             names["In"].append(source)
             try:
@@ -225,21 +252,6 @@ def test_a_wrong_parameter_is_told_at_once(number, tmp_path, monkeypatch):
     monkeypatch.chdir(NOTEBOOKS[number].parent)
     with pytest.raises(ParameterError, match=r"(?s)scalle.*scale:"):
         run_here(NOTEBOOKS[number], {"run_dir": str(tmp_path)} | WRONG)
-
-
-def test_a_wrong_parameter_ends_a_run_of_papermill(tmp_path):
-    parameters = {"run_dir": str(tmp_path)} | WRONG
-    with pytest.raises(papermill.PapermillExecutionError) as caught:
-        papermill.execute_notebook(
-            str(NOTEBOOKS[1]),
-            str(tmp_path / "out.ipynb"),
-            parameters,
-            cwd=NOTEBOOKS[1].parent,
-            kernel_name="python3",
-            progress_bar=False,
-            store_widget_state=False,
-        )
-    assert "scale:" in caught.value.evalue and "scalle" in caught.value.evalue
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "benchmark_dir"])

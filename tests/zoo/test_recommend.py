@@ -43,7 +43,6 @@ def files(lr):
         jpeg = encoded(lr, "JPEG", quality=quality)
         yield f"{quality}.jpg", jpeg
         yield f"{quality}.png", encoded(decoded(jpeg), "PNG")
-        yield f"{quality}-lossless.webp", encoded(decoded(jpeg), "WEBP", lossless=True)
         yield f"{quality}-cropped.png", encoded(decoded(jpeg)[3:, 5:], "PNG")
     for quality, again in ((75, 95), (75, 80), (90, 90)):
         jpeg = decoded(encoded(lr, "JPEG", quality=quality))
@@ -83,8 +82,18 @@ def lr():
     return imresize(crop("0801.png", 2), 1 / 2)
 
 
+def some_files(lr):
+    """One of each kind, and a WebP file that lost nothing."""
+    kinds = ("clean.png", "75.jpg", "50.png", "30-cropped.png", "75-80.webp")
+    yield from ((name, content) for name, content in files(lr) if name in kinds)
+    yield (
+        "85-lossless.webp",
+        encoded(decoded(encoded(lr, "JPEG", quality=85)), "WEBP", lossless=True),
+    )
+
+
 def test_a_picture_and_its_pixels_are_judged_like_its_file(tmp_path, lr):
-    for name, content in files(lr):
+    for name, content in some_files(lr):
         if not name.endswith(".jpg"):  # a JPEG file tells its quality itself
             (tmp_path / name).write_bytes(content)
             answer = recommend_checkpoint(tmp_path / name, 2)
@@ -94,7 +103,7 @@ def test_a_picture_and_its_pixels_are_judged_like_its_file(tmp_path, lr):
 
 
 def test_all_scales_at_once_are_judged_like_each(tmp_path, lr):
-    for name, content in files(lr):
+    for name, content in some_files(lr):
         (tmp_path / name).write_bytes(content)
         each = {scale: recommend_checkpoint(tmp_path / name, scale) for scale in (2, 3, 4)}
         assert recommend_checkpoints(tmp_path / name, (2, 3, 4)) == each
