@@ -1,8 +1,8 @@
 """EDSR-baseline on a CPU beside five other packages: the same weights, the same picture, one run.
 
-    python speed/upscale.py [--peers FOLDER] [--rounds 3] [--quick]
+    python speed/upscale.py [--peers FOLDER] [--rounds 3] [--quick] [--page FILE]
 
-Writes speed/upscale.md. FOLDER holds the peers, each measured if it is there, from its own network's source:
+Writes speed/upscale.md, or FILE for one more machine. FOLDER holds the peers, each measured if it is there, from its own network's source:
 
     git clone https://github.com/sanghyun-son/EDSR-PyTorch
     pip install --no-deps --target torchSR torchsr==1.0.4
@@ -352,6 +352,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="small pictures only; no page")
+    parser.add_argument("--page", type=Path, default=ROOT / "speed" / "upscale.md")
     parser.add_argument("--costs-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
@@ -382,7 +383,7 @@ def main() -> None:
         lines += [f"## {title}", "", *rows, ""]
     text = "\n".join(lines[:-1]) + "\n"
     if not options.quick:
-        (ROOT / "speed" / "upscale.md").write_text(text)
+        options.page.write_text(text)
     print(text)
 
 

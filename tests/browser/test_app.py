@@ -704,8 +704,8 @@ def test_without_the_token_nobody_comes_in(browser, app):
         assert "login" in page.url
 
 
-def test_fifteen_reloads_leave_one_kernel(guest, app):
-    """Of one person, also while the page loads. Eight here: there are eight places, not twelve."""
+def test_eight_reloads_leave_one_kernel(guest, app):
+    """Of one person, also while the page loads: as many reloads as there are places for visitors."""
     page = guest
     page.on("dialog", lambda dialog: dialog.accept())
     pages = sum(len(context.pages) for context in page.context.browser.contexts)

@@ -167,7 +167,8 @@ def test_the_slider_goes_from_1_to_16(explorer):
 
 def test_other_pictures_take_their_place(explorer):
     """As when the scale changes in notebook 05: other labels and sizes, one fewer, then back again."""
-    page, hr = explorer.page, explorer.hr
+    page = explorer.page
+    hr = explorer.hr
     explorer.widget.show({"dark": hr[:120] // 2, "HR": hr[:120]}, center=(24, 24))
     explorer.bench.push()
     expect(page.get_by_role("img", name="Crop of dark")).to_be_visible()

@@ -174,11 +174,11 @@ def test_the_solutions_are_right(path, run_dir, data_dir, monkeypatch, capsys):
     monkeypatch.setattr(checks_03, "_most_blocks", cache(checks_03._most_blocks))
     given = {"run_dir": str(run_dir), "data_dir": str(data_dir)} | QUICK
     names = run_here(path, known(path, given))
-    told = capsys.readouterr().out
+    answers = capsys.readouterr().out
     checks = names[f"checks_{path.stem[:2]}"]
     exercises = [name for name in vars(checks) if name.startswith("check_")]
-    assert told.count(RIGHT) >= len(exercises) >= 5
-    assert "Not yet" not in told
+    assert answers.count(RIGHT) >= len(exercises) >= 5
+    assert "Not yet" not in answers
 
 
 @pytest.mark.parametrize("number", [5, 6])
