@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import statistics
-from functools import cache
 
 import nbformat
 import numpy as np
@@ -15,7 +14,6 @@ from PIL import Image, ImageOps
 
 from srlib.data import Pair, ParameterError
 from srlib.errors import SRError
-from srlib.widgets import checks_03
 from srlib.widgets.exercise import RIGHT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -170,8 +168,6 @@ def test_the_results_of_the_chain(run_dir):
 def test_the_solutions_are_right(path, run_dir, data_dir, monkeypatch, capsys):
     """After the lessons, on their files: every check of the exercises says so."""
     monkeypatch.chdir(path.parent)
-    # One check builds a hundred networks to count their blocks, and is asked twice.
-    monkeypatch.setattr(checks_03, "_most_blocks", cache(checks_03._most_blocks))
     given = {"run_dir": str(run_dir), "data_dir": str(data_dir)} | QUICK
     names = run_here(path, known(path, given))
     answers = capsys.readouterr().out

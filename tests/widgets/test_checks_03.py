@@ -1,7 +1,5 @@
 """The checks of lesson 03: the right answer passes, typical wrong ones get a hint."""
 
-from functools import cache
-
 import pytest
 import torch
 from torch import nn
@@ -91,14 +89,6 @@ CASES = [
         ],
     ),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def the_blocks_are_counted_once():
-    """The check of most_blocks builds a hundred networks to count them, anew for every answer."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_most_blocks", cache(checks._most_blocks))
-        yield
 
 
 @pytest.mark.parametrize(
