@@ -74,7 +74,7 @@ class RunFolder:
             history = History.from_dict(state["history"])
         except (WeightsError, LookupError, TypeError) as error:
             if isinstance(error.__cause__, OSError):
-                raise TrainingError(str(error)) from error
+                raise TrainingError(f"{error} {go_on}") from error
             raise TrainingError(
                 f"{self.last} cannot be read: it is damaged, or of another version. {go_on}"
             ) from error

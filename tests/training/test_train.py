@@ -325,11 +325,13 @@ def test_no_limit_of_the_gradient(tmp_path):
 @pytest.mark.parametrize(
     "around", [torch.no_grad, torch.inference_mode, partial(torch.autocast, "cpu", torch.bfloat16)]
 )
-def test_what_the_caller_has_switched_changes_no_weight(tmp_path, around):
-    expected, _ = run(tmp_path / "alone")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_the_caller_has_switched_changes_no_weight(tmp_path, around, precision):
+    config = replace(CONFIG, precision=precision)
+    expected, _ = run(tmp_path / "alone", config)
     model = make_model()
     with around():
-        trained, _ = run(tmp_path / "inside", model=model)
+        trained, _ = run(tmp_path / "inside", config, model=model)
     assert same_weights(trained, expected.state_dict())
 
 
