@@ -115,8 +115,8 @@ def fine_tune(
     if check_pairs:
         compare_pairs(train_pairs, scale=scale, kind="training")
         compare_pairs(valid_pairs, scale=scale, kind="validation")
-    # Whatever no_grad or autocast the caller is in. The body's own autocast lies within this one, and
-    # would keep the weights of the first step in its cache.
+    # Whatever no_grad or autocast the caller is in. A cache would keep the first step's weights,
+    # since the body's own autocast lies within this one.
     plain = torch.autocast(chosen_device.type, enabled=False, cache_enabled=False)
     with folder.claim(), torch.inference_mode(False), torch.enable_grad(), plain:
         begun = folder.last.exists()
