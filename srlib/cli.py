@@ -499,7 +499,7 @@ def evaluate(sr: Path, hr: Path, protocol: str, scale: int, as_json: bool) -> No
                 whole, large = (crop_to_multiple(read_image(file).array, scale) for file in files)
                 if whole.shape != large.shape:
                     raise ValueError(f"{files[1]} and {files[0]} differ in size, or one is gray.")
-            except (SRError, ValueError) as error:  # one picture's trouble must not cost the others
+            except (SRError, OSError, ValueError) as error:  # the others still count
                 failed.append(name)
                 click.echo(f"Error: {printable(_sentence(error))}", err=True)
             else:
