@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from srlib.images import cubic, imresize, write_image
-from srlib.widgets.exercise import judge
+from srlib.widgets.exercise import exercise, judge
 
 
+@exercise
 def check_enlarge_rows(enlarge_rows: Callable) -> str:
     """enlarge_rows(image, scale): every new row as a weighted average of old rows."""
     ramp = np.repeat(np.arange(12.0)[:, None] * 10, 2, axis=1)
@@ -48,6 +49,7 @@ def check_enlarge_rows(enlarge_rows: Callable) -> str:
     )
 
 
+@exercise
 def check_rows_reached(rows: int, scale: int) -> str:
     """The number of LR rows at the top that depend on the kind of border."""
     centres = (np.arange(4) + 0.5) * scale - 0.5
@@ -64,6 +66,7 @@ def check_rows_reached(rows: int, scale: int) -> str:
     )
 
 
+@exercise
 def check_cubic_a(cubic_a: Callable) -> str:
     """cubic_a(t, a): Keys' curve with a free parameter."""
     t = np.linspace(-2.5, 2.5, 101)
@@ -76,12 +79,13 @@ def check_cubic_a(cubic_a: Callable) -> str:
             "with a = -0.5 it should be the curve of the lesson. Compare the two pieces.",
         ),
         (
-            lambda given: np.isclose(cubic_a(np.array([1.5]))[0], -0.09375),
+            lambda given: np.allclose(cubic_a(np.array([0.5, 1.5])), (0.59375, -0.09375)),
             "a = -0.5 works. Is a used in every term, and -0.75 its default?",
         ),
     )
 
 
+@exercise
 def check_false_period(false_period: Callable) -> str:
     """false_period(period, step): the period that is seen, in HR pixels."""
     return judge(
@@ -98,18 +102,25 @@ def check_false_period(false_period: Callable) -> str:
     )
 
 
+@exercise
 def check_unpaired(unpaired: Callable[[Path, Path, int], Iterable]) -> str:
     """unpaired(hr_dir, lr_dir, scale): the HR pictures without an LR picture of the right size."""
     with tempfile.TemporaryDirectory() as folder:
         hr_dir = Path(folder, "HR")
         lr_dir = Path(folder, "LR")
-        sizes = {"good.png": 9, "trip/lost.png": None, "trip/fine.jpg": 9, "small.png": 6}
-        for name, side in sizes.items():
+        sizes = {
+            "good.png": (9, 13),
+            "trip/lost.png": None,
+            "trip/fine.jpg": (9, 13),
+            "low.png": (8, 13),
+            "narrow.png": (9, 12),
+        }
+        for name, size in sizes.items():
             for parent in (hr_dir, lr_dir):
                 (parent / name).parent.mkdir(parents=True, exist_ok=True)
-            write_image(hr_dir / name, np.zeros((29, 28, 3), np.uint8))
-            if side:
-                small = np.zeros((side, side, 3), np.uint8)
+            write_image(hr_dir / name, np.zeros((29, 40, 3), np.uint8))
+            if size:
+                small = np.zeros((*size, 3), np.uint8)
                 write_image((lr_dir / name).with_suffix(".png"), small)
 
         def found():
@@ -119,11 +130,14 @@ def check_unpaired(unpaired: Callable[[Path, Path, int], Iterable]) -> str:
         return judge(
             found,
             (lambda given: "lost" in given, "a picture in a sub-folder has no partner."),
-            (lambda given: "fine" not in given, "HR may be a JPEG; its LR picture is a PNG."),
-            (lambda given: "small" in given, "one LR picture has the wrong size."),
             (
                 lambda given: "good" not in given,
                 "HR may be a pixel or two larger than scale times LR: it is cropped first.",
+            ),
+            (lambda given: "fine" not in given, "HR may be a JPEG; its LR picture is a PNG."),
+            (
+                lambda given: {"low", "narrow"} <= given,
+                "an LR picture has the wrong size if one of its sides is wrong.",
             ),
         )
 

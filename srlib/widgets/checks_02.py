@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from srlib.model import EDSR, EDSRConfig, count_parameters
-from srlib.widgets.exercise import judge
+from srlib.widgets.exercise import exercise, judge
 
 
+@exercise
 def check_without_prefix(without_prefix: Callable) -> str:
     """without_prefix(weights): the weights with "net." taken off their names."""
     weights = _tiny().state_dict()
@@ -36,6 +37,7 @@ def check_without_prefix(without_prefix: Callable) -> str:
     )
 
 
+@exercise
 def check_misfits(misfits: Callable) -> str:
     """misfits(weights, model): the names that keep the weights from loading strictly."""
     model = _tiny()
@@ -52,12 +54,13 @@ def check_misfits(misfits: Callable) -> str:
     )
 
 
+@exercise
 def check_halved(halved: Callable) -> str:
     """halved(weights): the weights rounded to 16 bits, as float32."""
     torch.manual_seed(0)
     weights = {"a": torch.randn(1000), "b": torch.randn(3, 4)}
     return judge(
-        lambda: halved(weights),
+        lambda: halved({name: values.clone() for name, values in weights.items()}),
         (lambda given: given.keys() == weights.keys(), "every array should keep its name."),
         (
             lambda given: all(values.dtype == torch.float32 for values in given.values()),
@@ -74,6 +77,7 @@ def check_halved(halved: Callable) -> str:
     )
 
 
+@exercise
 def check_without_body(without_body: Callable) -> str:
     """without_body(weights): a copy in which the last convolution of the body is zero."""
     model = _tiny()
@@ -101,6 +105,7 @@ def check_without_body(without_body: Callable) -> str:
     )
 
 
+@exercise
 def check_is_intact(is_intact: Callable) -> str:
     """is_intact(path, sha256): whether the file has this hash."""
     with tempfile.TemporaryDirectory() as folder:
@@ -116,6 +121,7 @@ def check_is_intact(is_intact: Callable) -> str:
         )
 
 
+@exercise
 def check_count_trained(count_trained: Callable) -> str:
     """count_trained(weights): how many numbers training has found."""
     model = _tiny()

@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import EDSR, EDSRConfig, count_parameters, receptive_field
-from srlib.widgets.exercise import judge
+from srlib.widgets.exercise import exercise, judge
 
 
+@exercise
 def check_reach(reach: Callable[[int], int]) -> str:
     """reach(n_resblocks): LR pixels to each side that an output pixel depends on."""
     wanted = [receptive_field(EDSRConfig(2, n, 4)) for n in (1, 8, 32)]
@@ -28,6 +29,7 @@ def check_reach(reach: Callable[[int], int]) -> str:
     )
 
 
+@exercise
 def check_unshuffle(unshuffle: Callable) -> str:
     """unshuffle(x, s): the inverse of pixel_shuffle."""
     channels = torch.arange(2 * 9 * 4 * 5.0).reshape(1, 18, 4, 5)
@@ -49,6 +51,7 @@ def check_unshuffle(unshuffle: Callable) -> str:
     )
 
 
+@exercise
 def check_macs_enlarged_first(macs_enlarged_first: Callable) -> str:
     """macs_enlarged_first(n_resblocks, n_feats, scale): MACs for each LR pixel."""
     wanted = 9 * (3 * 8 + 5 * 8 * 8 + 8 * 3)  # 2 blocks of 8 features, at one place
@@ -62,6 +65,7 @@ def check_macs_enlarged_first(macs_enlarged_first: Callable) -> str:
     )
 
 
+@exercise
 def check_most_blocks(most_blocks: Callable) -> str:
     """most_blocks(n_feats, scale, budget): how many blocks fit into a budget of parameters."""
     cases = [(16, 4, 500_000), (24, 2, 60_000), (8, 3, 20_000)]
@@ -79,11 +83,12 @@ def check_most_blocks(most_blocks: Callable) -> str:
     )
 
 
+@exercise
 def check_fold_norm(fold_norm: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d]) -> str:
     """fold_norm(conv, norm): one convolution for both, in evaluation mode."""
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 5, 3, padding=1)
-    norm = nn.BatchNorm2d(5).eval()
+    norm = nn.BatchNorm2d(5, eps=0.1).eval()
     norm.running_mean.copy_(torch.randn(5))
     norm.running_var.copy_(torch.rand(5) + 0.5)
     nn.init.uniform_(norm.weight, 0.5, 2)
@@ -100,6 +105,7 @@ def check_fold_norm(fold_norm: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d])
 
     return judge(
         lambda: fold_norm(conv, norm),
+        (lambda given: isinstance(given, nn.Conv2d), "the answer is one new nn.Conv2d."),
         (lambda given: given(x).shape == before.shape, "the size of the maps should stay."),
         (lambda _: torch.equal(conv(x), before), "leave the original convolution as it is."),
         (same_differences, "the factors are not right. Where does each output map's factor go?"),
@@ -107,6 +113,7 @@ def check_fold_norm(fold_norm: Callable[[nn.Conv2d, nn.BatchNorm2d], nn.Conv2d])
     )
 
 
+@exercise
 def check_fold_tail(fold_tail: Callable) -> str:
     """fold_tail(tail, n_feats, scale): kernel and bias of one convolution for the whole tail."""
     torch.manual_seed(0)

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from srlib.training import TrainConfig, learning_rate_at
-from srlib.widgets.exercise import judge
+from srlib.widgets.exercise import exercise, judge
 
 
+@exercise
 def check_bargain(share_of_gain: float, share_of_price: float) -> str:
     """The network half way between start and specialist, for JPEG: both shares from 0 to 1."""
     return judge(
@@ -27,6 +28,7 @@ def check_bargain(share_of_gain: float, share_of_price: float) -> str:
     )
 
 
+@exercise
 def check_ceiling(ceiling: Callable) -> str:
     """ceiling(l1): the highest PSNR that an L1 loss on values from 0 to 1 allows."""
     return judge(
@@ -40,6 +42,7 @@ def check_ceiling(ceiling: Callable) -> str:
     )
 
 
+@exercise
 def check_rate(rate: Callable) -> str:
     """rate(step, steps, warm_up, highest): linear warm-up times half a cosine."""
     plan = TrainConfig(steps_per_epoch=100, max_epochs=1, learning_rate=1e-3, warm_up_steps=10)
@@ -56,6 +59,7 @@ def check_rate(rate: Callable) -> str:
     )
 
 
+@exercise
 def check_soup(soup: Callable) -> str:
     """soup(state_dicts): the mean of the weights of any number of networks."""
     first = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([4.0])}
@@ -73,6 +77,7 @@ def check_soup(soup: Callable) -> str:
     )
 
 
+@exercise
 def check_lines(edge: Callable) -> str:
     """edge(image): how far the grey levels overshoot beside a vertical step, in grey levels."""
     plain = np.full((9, 24), 50.0)
@@ -81,11 +86,11 @@ def check_lines(edge: Callable) -> str:
     ringing[:, 12] = 170
     ringing[:, 11] = 40
     return judge(
-        lambda: [float(edge(plain)), float(edge(ringing))],
+        lambda: [float(edge(image)) for image in (plain, ringing, 200 - ringing)],
         (lambda given: abs(given[0]) < 1e-6, "a clean step does not overshoot."),
         (lambda given: given[1] > 0, "values beyond the two plateaus are an overshoot."),
         (
-            lambda given: np.isclose(given[1], 20),
+            lambda given: np.allclose(given[1:], 20),
             "the larger of the two sides counts, measured from its own plateau.",
         ),
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from srlib.widgets.exercise import judge
+from srlib.widgets.exercise import exercise, judge
 
 
+@exercise
 def check_crossing(gains: Mapping[int, float], crossing: int) -> str:
     """The lowest JPEG quality at which the mean gain over bicubic is above zero, or None."""
     above = sorted(quality for quality, gain in gains.items() if gain > 0)
@@ -21,6 +22,7 @@ def check_crossing(gains: Mapping[int, float], crossing: int) -> str:
     )
 
 
+@exercise
 def check_similarity(similarity: np.ndarray, shape: tuple[int, int]) -> str:
     """The map of SSIM of a picture with this shape."""
     return judge(
@@ -31,9 +33,11 @@ def check_similarity(similarity: np.ndarray, shape: tuple[int, int]) -> str:
             "only windows of 11 pixels that lie wholly inside count.",
         ),
         (lambda given: given.min() >= -1 and given.max() <= 1 + 1e-9, "SSIM is 1 at most."),
+        (lambda given: given.std() > 0, "SSIM differs from place to place."),
     )
 
 
+@exercise
 def check_interval(interval: Callable) -> str:
     """interval(gains, draws, seed): the 2.5 % and 97.5 % quantile of resampled means."""
     gains = np.random.default_rng(1).normal(0.3, 1.0, 400)
@@ -62,6 +66,7 @@ def check_interval(interval: Callable) -> str:
     )
 
 
+@exercise
 def check_error_ratio(error_ratio: Callable) -> str:
     """error_ratio(dB): the factor of the mean squared error when PSNR rises by dB."""
     return judge(
@@ -73,12 +78,13 @@ def check_error_ratio(error_ratio: Callable) -> str:
     )
 
 
+@exercise
 def check_best_shift(best_shift: Callable) -> str:
     """best_shift(sr, hr, reach): the shift (down, right) by which sr was moved."""
     hr = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 
     def answers():
-        shifts = ((0, 0), (1, 0), (0, -2))
+        shifts = ((0, 0), (1, 0), (0, -2), (2, -1))
         return {s: tuple(map(int, best_shift(np.roll(hr, s, (0, 1)), hr, 2))) for s in shifts}
 
     return judge(
@@ -86,5 +92,8 @@ def check_best_shift(best_shift: Callable) -> str:
         (lambda given: given[0, 0] == (0, 0), "a picture that was not moved has no shift."),
         (lambda given: given[1, 0] != (0, 1), "down comes before right."),
         (lambda given: given[1, 0] != (-1, 0), "give the shift, not the one that undoes it."),
-        (lambda given: all(k == v for k, v in given.items()), "try negative shifts, too."),
+        (
+            lambda given: all(k == v for k, v in given.items()),
+            "try negative shifts, too, the largest, and both directions at once.",
+        ),
     )

@@ -3,11 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 RIGHT = "Right."
 
 Test = tuple[Callable[[Any], object], str]  # what must hold for the answer, and the hint if not
+
+
+EMPTY = "Not yet: the answer is still empty."
+
+
+class _Empty(Exception):
+    """The reader's function returned nothing."""
+
+
+def exercise(check: Callable[..., str]) -> Callable[..., str]:
+    """Make a check say that an answer is still empty: `...`, or a function that returns nothing."""
+
+    @wraps(check)
+    def checked(*answers: Any) -> str:
+        if any(_is_stub(answer) for answer in answers):
+            return EMPTY
+        return check(*(_filled(answer) if callable(answer) else answer for answer in answers))
+
+    return checked
+
+
+def _is_stub(answer: Any) -> bool:
+    return answer is ... or (isinstance(answer, list | set | tuple) and ... in answer)
+
+
+def _filled(function: Callable) -> Callable:
+    def called(*args: Any) -> Any:
+        answer = function(*args)
+        if answer is None or answer is ...:
+            raise _Empty
+        return answer
+
+    return called
 
 
 def judge(answer: Callable[[], Any], *tests: Test) -> str:
@@ -28,9 +62,9 @@ def judge(answer: Callable[[], Any], *tests: Test) -> str:
     """
     try:
         given = answer()
-        if given is None or given is ...:
-            return "Not yet: the answer is still empty."
         failed = [hint for holds, hint in tests if not holds(given)]
+    except _Empty:
+        return EMPTY
     except Exception as error:  # whatever the reader's code raises
         return f"Not yet: the code stops with {type(error).__name__}: {error}"
     return f"Not yet: {failed[0]}" if failed else RIGHT

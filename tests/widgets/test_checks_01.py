@@ -56,6 +56,8 @@ def test_cubic_a():
     assert checks.check_cubic_a(lambda t, a=-0.75: cubic(t)).startswith("Not yet")
     no_abs = lambda t, a=-0.75: np.where(t <= 1, (a + 2) * t**3 - (a + 3) * t**2 + 1, 0)  # noqa: E731
     assert checks.check_cubic_a(no_abs).startswith("Not yet")
+    fixed = lambda t, a=-0.75: np.where(np.abs(t) <= 1, cubic(t), cubic_a(t, a))  # noqa: E731
+    assert checks.check_cubic_a(fixed).startswith("Not yet")
 
 
 def false_period(period, step):
@@ -70,7 +72,7 @@ def test_false_period():
     assert checks.check_false_period(lambda p, s: s / (s / p % 1)).startswith("Not yet")
 
 
-def unpaired(hr_dir, lr_dir, scale, *, pattern="**/*", sizes=True, crop=True, suffix=True):
+def unpaired(hr_dir, lr_dir, scale, *, pattern="**/*", sizes=slice(2), crop=True, suffix=True):
     found = []
     for file in Path(hr_dir).glob(pattern):
         if file.is_file():
@@ -78,15 +80,22 @@ def unpaired(hr_dir, lr_dir, scale, *, pattern="**/*", sizes=True, crop=True, su
             twin = lr_dir / (name.with_suffix(".png") if suffix else name)
             with Image.open(file) as hr:
                 wanted = tuple(side // scale if crop else side / scale for side in hr.size)
-            if not twin.exists() or (sizes and Image.open(twin).size != wanted):
+            if not twin.exists() or Image.open(twin).size[sizes] != wanted[sizes]:
                 found.append(name)
     return found
 
 
 @pytest.mark.parametrize(
-    "fault", [{"pattern": "*"}, {"sizes": False}, {"crop": False}, {"suffix": False}]
+    ("fault", "hint"),
+    [
+        ({"pattern": "*"}, "sub-folder"),
+        ({"sizes": slice(0)}, "sides"),
+        ({"sizes": slice(1)}, "sides"),
+        ({"crop": False}, "cropped"),
+        ({"suffix": False}, "JPEG"),
+    ],
 )
-def test_unpaired(fault):
+def test_unpaired(fault, hint):
     assert checks.check_unpaired(unpaired) == RIGHT
     answer = checks.check_unpaired(lambda *given: unpaired(*given, **fault))
-    assert answer.startswith("Not yet")
+    assert answer.startswith("Not yet") and hint in answer

@@ -28,8 +28,8 @@ def most_blocks(f, scale, budget, *, tail=True, extra=0):
 
 
 @torch.no_grad()
-def fold_norm(conv, norm, *, mean=True, bias=True):
-    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+def fold_norm(conv, norm, *, mean=True, bias=True, eps=True):
+    factor = norm.weight / (norm.running_var + norm.eps * eps).sqrt()
     folded = nn.Conv2d(conv.in_channels, conv.out_channels, 3, padding=1)
     folded.weight.copy_(conv.weight * factor[:, None, None, None])
     offset = (conv.bias if bias else 0) - (norm.running_mean if mean else 0)
@@ -76,6 +76,8 @@ CASES = [
         [
             lambda c, n: fold_norm(c, n, mean=False),
             lambda c, n: fold_norm(c, n, bias=False),
+            lambda c, n: fold_norm(c, n, eps=False),
+            nn.Sequential,
             lambda c, n: c,
         ],
     ),

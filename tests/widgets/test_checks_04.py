@@ -52,7 +52,9 @@ WRONG_ANSWERS = [
     (checks_04.check_soup, (changed_in_place,), "stay"),
     (checks_04.check_lines, (lambda image: np.ptp(image),), "clean"),
     (checks_04.check_lines, (lambda image: 0.0,), "beyond"),
+    (checks_04.check_lines, (lambda image: image.max() - image[:, -1].mean(),), "larger"),
     (checks_04.check_lines, (None,), "stops with"),
+    (checks_04.check_bargain, (..., ...), "empty"),
     (checks_04.check_soup, (lambda s: None,), "empty"),
 ]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.stats import rankdata
 
 from srlib.plots import best_square
 from srlib.widgets import checks_05
@@ -13,13 +14,20 @@ def worse_square(a, b, hr, side):
     return best_square((b - hr) ** 2 - (a - hr) ** 2, side)
 
 
-def sharpened(image, amount):
+def sharpened(image, amount, sigma=(2, 2, 0)):
     values = image.astype(float)
-    return values + amount * (values - gaussian_filter(values, (2, 2, 0)))
+    return values + amount * (values - gaussian_filter(values, sigma))
 
 
-def unsharp(image, amount):
-    return np.uint8(np.clip(sharpened(image, amount) + 0.5, 0, 255))
+def unsharp(image, amount, sigma=(2, 2, 0)):
+    return np.uint8(np.clip(sharpened(image, amount, sigma) + 0.5, 0, 255))
+
+
+def of_luma(image, amount):
+    """The detail of the luma, added to each channel."""
+    luma = image.mean(axis=2)
+    detail = luma - gaussian_filter(luma, 2)
+    return np.uint8(np.clip(image + amount * detail[..., None] + 0.5, 0, 255))
 
 
 def beyond(a, b, given):
@@ -39,6 +47,7 @@ RIGHT_ANSWERS = [
 WRONG_ANSWERS = [
     (checks_05.check_worse_square, lambda a, b, hr, side: worse_square(b, a, hr, side), "wrong"),
     (checks_05.check_worse_square, lambda *given: worse_square(*given)[::-1], "before top"),
+    (checks_05.check_worse_square, lambda a, b, hr, n: best_square((b - hr) ** 2, n), "both"),
     (checks_05.check_unsharp, sharpened, "uint8"),
     (checks_05.check_unsharp, lambda i, a: sharpened(i, a).astype(int).astype(np.uint8), "wrap"),
     (
@@ -47,8 +56,12 @@ WRONG_ANSWERS = [
         "wrap",
     ),
     (checks_05.check_unsharp, lambda i, a: unsharp(i, -a), "brighter"),
+    (checks_05.check_unsharp, lambda i, a: unsharp(i, 1.0), "twice"),
+    (checks_05.check_unsharp, lambda i, a: unsharp(i, a, (2, 2, 2)), "flat"),
+    (checks_05.check_unsharp, of_luma, "each colour"),
     (checks_05.check_partial, lambda a, b, given: np.corrcoef(a, b)[0, 1], "taken out"),
     (checks_05.check_partial, lambda a, b, given: 0.0, "too"),
+    (checks_05.check_partial, lambda *arrays: beyond(*map(rankdata, arrays)), "ranks"),
     (checks_05.check_finest, lambda scale: 0.5 * scale, "less"),
     (checks_05.check_finest, lambda scale: 1 / scale, "crest"),
     (checks_05.check_without_hr, {"ringing", "JPEG blocks"}, "hint"),
