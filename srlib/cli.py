@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srlib import SRError, __version__
-from srlib.errors import printable
+from srlib.errors import printable, sentence
 
 if TYPE_CHECKING:
     from srlib.files import Progress
@@ -71,17 +71,13 @@ def _with_sentences(command: Callable) -> Callable:
     return run
 
 
-def _sentence(error: Exception | str) -> str:
-    """An exception as a sentence that is never empty, and names options, not arguments."""
-    text = str(error).strip().replace("overwrite=True", "--overwrite")
+def _sentence(error: Exception) -> str:
+    """An exception as a sentence that names options, not arguments."""
     if isinstance(error, ModuleNotFoundError):
         return f"This needs the package {error.name}: pip install 'srlib[course]'."
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{printable(error.filename)}: {error.strerror}."
-    if isinstance(error, MemoryError):
-        return text or "The result does not fit into the free memory; --format tif needs less."
-    known = isinstance(error, str | SRError | ValueError | TypeError | OSError) and text
-    return text if known else f"{type(error).__name__}: {text or 'no further explanation'}"
+    if isinstance(error, MemoryError) and not str(error):
+        return "The result does not fit into the free memory; --format tif needs less."
+    return sentence(error).replace("overwrite=True", "--overwrite")
 
 
 def _print_json(value: Any) -> None:
@@ -440,7 +436,8 @@ def lowres(source: Path, target: Path, scale: str, overwrite: bool, as_json: boo
 
     report = create_low_res_images_recursive(source, target, int(scale), overwrite=overwrite)
     for name, reason in report.failed.items():
-        click.echo(f"Error: {name}: {_sentence(reason)}", err=True)
+        reason = reason.replace("overwrite=True", "--overwrite")
+        click.echo(f"Error: {name}: {reason}", err=True)
     if as_json:
         _print_json(asdict(report))
     else:

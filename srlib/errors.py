@@ -26,6 +26,18 @@ def printable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode().translate(_CONTROLS)
 
 
+def sentence(error: Exception) -> str:
+    """Make a sentence of an exception, which is never empty and names the file of an OSError."""
+    text = str(error).strip()
+    if isinstance(error, MemoryError):
+        return text or "The picture does not fit into the free memory."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{printable(error.filename)}: {error.strerror}."
+    if isinstance(error, SRError | ValueError | TypeError | OSError) and text:
+        return text
+    return f"{type(error).__name__}: {text or 'no further explanation'}"
+
+
 class DataError(SRError, ValueError):
     """A data folder is not what it should be; the message says what to do."""
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srlib.errors import DataError, SRError, printable
+from srlib.errors import DataError, printable, sentence
 from srlib.files.progress import Progress
 from srlib.files.recipe import read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
@@ -157,7 +157,7 @@ class FolderJob(ABC):
                 try:
                     yield future.result()
                 except Exception as error:
-                    yield name, "failed", f"The worker died, so call again ({_reason(error)})."
+                    yield name, "failed", f"The worker died, so call again ({sentence(error)})."
         finally:
             self.cancel()
             wait([future for future in futures if not future.cancel()])
@@ -171,7 +171,7 @@ class FolderJob(ABC):
             half_or_none = (str(half_made), None)  # a full disk names no file
             if isinstance(error, OSError) and error.strerror and error.filename in half_or_none:
                 error.filename = str(self.target(name))
-            return name, "failed", _reason(error)
+            return name, "failed", sentence(error)
         finally:
             half_made.unlink(missing_ok=True)
 
@@ -216,18 +216,6 @@ def _difference(target: Path, steps: dict, made: dict | None) -> str:
     return (
         f"{target} is there already and {how}; use another folder, or overwrite=True to replace it."
     )
-
-
-def _reason(error: Exception) -> str:
-    """An exception as a sentence that is never empty."""
-    text = str(error).strip()
-    if isinstance(error, MemoryError):
-        return text or "The picture does not fit into the free memory."
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}."
-    if isinstance(error, SRError | ValueError | OSError) and text:
-        return text
-    return f"{type(error).__name__}: {text or 'no further explanation'}"
 
 
 def _refuse_overlap(source_dir: Path, target_dir: Path, names: Sequence[Path]) -> None:
