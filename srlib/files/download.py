@@ -133,7 +133,6 @@ class Mirror:
     part: Part
     patience: Patience
     on_progress: Progress | None
-    etag: str | None = None
     has_answered: bool = False
 
     def fetch(self) -> None:
@@ -163,9 +162,6 @@ class Mirror:
                 raise Refused(f"offers a file of {total:,} bytes where {part.size:,} are expected")
             if start == 0:
                 part.start_over()
-            etag = answer.headers.get("ETag", "")
-            # A weak one (W/"…") does not promise the same bytes.
-            self.etag = etag if etag.startswith('"') else None
             while piece := _next_piece(answer):
                 part.append(piece)
                 if part.size and part.done > part.size:
@@ -186,8 +182,6 @@ class Mirror:
         headers = {"Accept-Encoding": "identity", "Connection": "close"}
         if self.part.done:
             headers["Range"] = f"bytes={self.part.done}-"
-            if self.etag:  # a file that has changed comes whole, and is not glued to the old part
-                headers["If-Range"] = self.etag
         timeout = (self.patience.connect, self.patience.stall)
         try:
             answer = self.session.get(self.url, headers=headers, stream=True, timeout=timeout)
