@@ -81,7 +81,7 @@ class FolderJob(ABC):
     def run(
         self,
         names: Sequence[Path],
-        executor: Executor | None = None,
+        executor: Executor,
         on_progress: Progress | None = None,
         passed_over: Mapping[Path, str] | None = None,
     ) -> FolderReport:
@@ -92,7 +92,7 @@ class FolderJob(ABC):
 
         Args:
             names: The pictures, relative to the source folder.
-            executor: Its workers make the files; without one they are made one after the other.
+            executor: Its workers make the files.
             on_progress: Called after each picture.
             passed_over: Goes into the report.
 
@@ -144,12 +144,9 @@ class FolderJob(ABC):
         return faults
 
     def _outcomes(
-        self, names: Sequence[Path], scratch: Path, executor: Executor | None
+        self, names: Sequence[Path], scratch: Path, executor: Executor
     ) -> Iterator[tuple[Path, str, str]]:
         """(name, "written" | "skipped" | "failed", reason) of each picture, in their order."""
-        if executor is None:
-            yield from (self.attempt(name, scratch) for name in names)
-            return
         job = self.for_workers(scratch)
         futures = [_submit(executor, job.attempt, name, scratch) for name in names]
         try:

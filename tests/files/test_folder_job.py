@@ -45,6 +45,7 @@ def source(tmp_path):
 
 def run(source, target, *, version=1, overwrite=False, suffix=".out", **options):
     names = sorted(p.relative_to(source) for p in Path(source).rglob("*.*") if not p.is_dir())
+    options = {"executor": ThreadPoolExecutor(1)} | options
     return Reversal(Path(source), Path(target), suffix, overwrite, version).run(names, **options)
 
 
@@ -90,7 +91,7 @@ def test_source_and_target_lie_apart(source, tmp_path, monkeypatch, case):
     before = files(tmp_path)
     for overwrite in (False, True):
         with pytest.raises(DataError, match=r"(is the same folder as|lies in) .*Choose a target"):
-            Reversal(read, target, ".txt", overwrite).run(names)
+            Reversal(read, target, ".txt", overwrite).run(names, ThreadPoolExecutor(1))
     assert files(tmp_path) == before
     with pytest.raises(DataError):  # hr/hr/a.txt onto hr/a.txt
         run(tmp_path / "hr" / "hr", tmp_path / "hr", suffix=".txt")
@@ -190,11 +191,11 @@ def test_a_source_that_is_no_file_is_one_line(source, tmp_path, kind, monkeypatc
 
 
 @pytest.mark.parametrize("trouble", ["memory", "empty", "decoder", "disk", "assert"])
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("threads", [1, 2])
 def test_one_picture_s_trouble_is_one_line(source, tmp_path, trouble, threads):
     (source / "a.txt").write_text(f"!{trouble}")
     seen = []
-    executor = ThreadPoolExecutor(threads) if threads else None
+    executor = ThreadPoolExecutor(threads)
     report = run(
         source, tmp_path / "target", executor=executor, on_progress=lambda *p: seen.append(p)
     )
@@ -230,8 +231,9 @@ def test_cancelled_from_progress_it_leaves_whole_files_only(source, tmp_path):
     def cancel(done, total):
         raise KeyboardInterrupt
 
-    for executor in (None, ThreadPoolExecutor(2)):
-        target = tmp_path / f"target {executor is None}"
+    for threads in (1, 2):
+        executor = ThreadPoolExecutor(threads)
+        target = tmp_path / f"target {threads}"
         with pytest.raises(KeyboardInterrupt):
             run(source, target, executor=executor, on_progress=cancel)
         assert not list(target.glob(".*"))
@@ -285,8 +287,9 @@ def test_a_name_that_is_no_utf8_can_be_printed(source, tmp_path):
 
 def test_the_report_counts_what_was_passed_over(source, tmp_path):
     job = Reversal(source, tmp_path / "target", ".out", False)
-    assert str(job.run([Path("a.txt")])) == "1 written, 0 already there, 0 failed"
+    executor = ThreadPoolExecutor(1)
+    assert str(job.run([Path("a.txt")], executor)) == "1 written, 0 already there, 0 failed"
     passed_over = {Path(".b"): "hidden", Path(".c"): "hidden", Path("d\udcfc"): "broken link"}
-    report = job.run([Path("a.txt")], passed_over=passed_over)
+    report = job.run([Path("a.txt")], executor, passed_over=passed_over)
     assert str(report).endswith("; passed over: 2 hidden, 1 broken link")
     assert all(name.encode() for name in report.passed_over)
