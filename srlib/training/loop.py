@@ -22,12 +22,11 @@ from srlib.model.device import best_device
 from srlib.model.edsr import EDSR, TAIL_REACH, checked_model, is_plain
 from srlib.training.checks import TrainingError
 from srlib.training.checks import check_pairs as compare_pairs
-from srlib.training.config import TrainConfig
+from srlib.training.config import TrainConfig, learning_rate_at
 from srlib.training.history import Epoch, History, RollBack
 from srlib.training.losses import SSIM_WINDOW, SRLoss
 from srlib.training.muon import make_optimizers
 from srlib.training.objective import average_into, batch_loss, choose_precision
-from srlib.training.schedule import learning_rate_at
 from srlib.training.state import RunFolder
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained

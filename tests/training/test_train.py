@@ -16,10 +16,9 @@ from srlib.data.patches import PairedPatches
 from srlib.images.resize import imresize
 from srlib.model.edsr import EDSRConfig, forward_interior
 from srlib.training.checks import TrainingError
-from srlib.training.config import TrainConfig, transferred
+from srlib.training.config import TrainConfig, learning_rate_at, transferred
 from srlib.training.loop import StopTraining, fine_tune
 from srlib.training.objective import average_into
-from srlib.training.schedule import learning_rate_at
 from srlib.upscaling.enlarge import upscale
 from srlib.zoo.checkpoints import load_pretrained
 
