@@ -3,11 +3,11 @@
 from srlib.upscaling.choice import choose_checkpoint
 from srlib.upscaling.cost import Cost, predict_cost
 from srlib.upscaling.enlarge import MAX_SCALE, super_resolve, upscale
+from srlib.upscaling.ensemble import uncertainty_map
 from srlib.upscaling.folder import upscale_folder
 from srlib.upscaling.precision import Options
 from srlib.upscaling.strips import upscale_to_tiff
 from srlib.upscaling.tiling import tile_memory
-from srlib.upscaling.uncertainty import uncertainty_map
 
 __all__ = [
     "MAX_SCALE",

@@ -17,7 +17,7 @@ from srlib.images.resize import imresize
 from srlib.images.tensors import to_array
 from srlib.model.edsr import EDSR, checked_model
 from srlib.upscaling.choice import chosen_model
-from srlib.upscaling.ensemble import mean_of_eight
+from srlib.upscaling.ensemble import eight_answers
 from srlib.upscaling.precision import Network, Options
 from srlib.upscaling.tiling import by_tiles
 
@@ -117,7 +117,7 @@ def super_resolve(
     """
 
     def render(network: Network, lr: Tensor) -> np.ndarray:
-        sr = mean_of_eight(network, lr) if self_ensemble else network(lr)
+        sr = sum(eight_answers(network, lr)) / 8 if self_ensemble else network(lr)
         return to_array(sr[0], rgb.dtype)
 
     scale = model.config.scale

@@ -13,8 +13,8 @@ from srlib.images.tensors import to_tensor
 from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import super_resolve, upscale
+from srlib.upscaling.ensemble import uncertainty_map
 from srlib.upscaling.tiling import MARGIN
-from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.zoo.checkpoints import load_pretrained
 
 

@@ -29,9 +29,9 @@ from srlib.images.resize import imresize
 from srlib.images.tensors import to_array, to_tensor
 from srlib.model.edsr import EDSR, EDSRConfig
 from srlib.upscaling.enlarge import large_size, super_resolve, upscale
+from srlib.upscaling.ensemble import uncertainty_map
 from srlib.upscaling.strips import upscale_to_tiff
 from srlib.upscaling.tiling import MARGIN, SMALLEST_TILE, tile_memory, tile_side, tiles, with_halo
-from srlib.upscaling.uncertainty import uncertainty_map
 from srlib.zoo.checkpoints import load_pretrained
 
 

@@ -15,7 +15,7 @@ from srlib.images.picture import Picture, to_gray
 from srlib.images.resize import imresize
 from srlib.metrics.protocols import psnr
 from srlib.upscaling.enlarge import upscale
-from srlib.upscaling.uncertainty import uncertainty_map
+from srlib.upscaling.ensemble import uncertainty_map
 from srlib.widgets.wizard.enlarge import Order
 
 PATCH = 160  # pixels of the photograph, the shorter side
