@@ -1,15 +1,8 @@
-"""The one rule for the device to compute on, and the one clock for comparing ways of computing."""
+"""The one rule for the device to compute on."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from threading import Lock
-
 import torch
-
-_timing = Lock()  # the number of threads is one for the whole process
 
 
 def best_device(device: str | torch.device = "auto") -> torch.device:
@@ -34,33 +27,3 @@ def best_device(device: str | torch.device = "auto") -> torch.device:
             f"There is no device {str(device)!r} here, or PyTorch cannot use it: "
             'take "auto" or "cpu".'
         ) from error
-
-
-def best_seconds(
-    ways: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.thread_time
-) -> dict[str, float]:
-    """Time ways of computing, so that other work on the machine does not decide.
-
-    They take turns, and the best of five rounds counts. On a CPU one thread computes, and its
-    processor time is taken: threads that wait for each other, or for the processor, do not count.
-
-    Args:
-        ways: The functions to time, by name.
-        clock: Gives the seconds; on a GPU, `time.perf_counter`.
-
-    Returns:
-        The seconds by name.
-    """
-    best = dict.fromkeys(ways, math.inf)
-    with _timing:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for _ in range(5):
-                for name, compute in ways.items():
-                    started = clock()
-                    compute()
-                    best[name] = min(best[name], clock() - started)
-        finally:
-            torch.set_num_threads(threads)
-    return best

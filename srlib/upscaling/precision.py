@@ -6,17 +6,18 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from numbers import Integral
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_shuffle
 
 from srlib.model import count_macs
-from srlib.model.device import best_device, best_seconds
+from srlib.model.device import best_device
 from srlib.model.edsr import (
     EDSR,
     TAIL_REACH,
@@ -36,6 +37,7 @@ _CLOSE = 0.1  # grey levels RMS: costs 0.01 dB at a PSNR of 42 dB, and less belo
 _BAND_BYTES = 8 * 1024**2  # of the rows of a map that are computed at once
 _BLOCK_REACH = 2  # rows that a residual block sees above and below
 _logger = logging.getLogger(__name__)
+_timing = Lock()  # the number of threads is one for the whole process
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,29 @@ def trial(n_feats: int, device: torch.device) -> dict[str, float]:
     with torch.inference_mode():
         seconds = best_seconds(ways, time.thread_time if on_cpu else time.perf_counter)
     return {precision: taken / (macs * side**2) for precision, taken in seconds.items()}
+
+
+def best_seconds(
+    ways: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.thread_time
+) -> dict[str, float]:
+    """Time ways of computing, by name, so that other work on the machine does not decide.
+
+    They take turns, and the best of five rounds counts. On a CPU one thread computes, and its
+    processor time is taken: threads that wait for each other, or for the processor, do not count.
+    """
+    best = dict.fromkeys(ways, math.inf)
+    with _timing:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for _ in range(5):
+                for name, compute in ways.items():
+                    started = clock()
+                    compute()
+                    best[name] = min(best[name], clock() - started)
+        finally:
+            torch.set_num_threads(threads)
+    return best
 
 
 def network_for(

@@ -1,6 +1,3 @@
-import threading
-import time
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +5,7 @@ from hypothesis import strategies as st
 from official import official_forward, official_state_dict
 
 from srlib.model.cost import count_macs, count_parameters, receptive_field
-from srlib.model.device import best_device, best_seconds
+from srlib.model.device import best_device
 from srlib.model.edsr import (
     EDSR,
     EDSRConfig,
@@ -163,56 +160,3 @@ def test_a_device_that_is_not_here_gets_a_sentence():
         with pytest.raises(ValueError, match=repr(device)) as caught:
             best_device(device)
         assert "torch." not in str(caught.value) and "CUDA" not in str(caught.value)
-
-
-def test_waiting_and_other_threads_are_not_timed():
-    """As on a busy machine: the way that only waits wins over the one that computes."""
-    busy = threading.Event()
-
-    def compute():
-        return sum(number * number for number in range(300_000))
-
-    def work_until_told():
-        while not busy.is_set():
-            compute()
-
-    other = threading.Thread(target=work_until_told)
-    other.start()
-    try:
-        seconds = best_seconds({"computes": compute, "waits": lambda: time.sleep(0.2)})
-    finally:
-        busy.set()
-        other.join()
-    assert seconds["waits"] < seconds["computes"]
-
-
-def test_a_trial_leaves_the_threads_as_they_were():
-    threads = torch.get_num_threads()
-    seen = []
-    best_seconds({"a": lambda: seen.append(torch.get_num_threads())})
-    with pytest.raises(ZeroDivisionError):
-        best_seconds({"a": lambda: 1 / 0})
-    assert set(seen) == {1} and torch.get_num_threads() == threads
-
-
-def test_two_trials_at_once_leave_the_threads_as_they_were():
-    """The second would find the one thread of the first, and leave it behind for good."""
-    seen = []
-    threads = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        trials = [
-            threading.Thread(target=best_seconds, args=({"a": lambda: time.sleep(0.02)},))
-            for _ in range(2)
-        ]
-        for trial in trials:
-            trial.start()
-            time.sleep(0.05)
-        for trial in trials:
-            trial.join()
-        after = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        after.start()
-        after.join()
-    finally:
-        torch.set_num_threads(threads)
-    assert seen == [3]

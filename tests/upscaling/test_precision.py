@@ -1,6 +1,8 @@
 """Every precision gives the network's own answer, also where someone has changed the network."""
 
 import logging
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from types import MethodType
@@ -19,7 +21,7 @@ from srlib.metrics import PROTOCOLS
 from srlib.model.edsr import EDSR, EDSRConfig, ResBlock, Upsampler
 from srlib.upscaling import precision as module
 from srlib.upscaling.enlarge import super_resolve
-from srlib.upscaling.precision import Options, choose_precision
+from srlib.upscaling.precision import Options, best_seconds, choose_precision
 from srlib.upscaling.tiling import MARGIN
 from srlib.zoo.checkpoints import load_pretrained
 
@@ -532,3 +534,56 @@ def test_an_autocast_of_the_caller_changes_nothing(photo):
     with torch.autocast("cpu", torch.bfloat16):
         assert np.array_equal(super_resolve(photo, model, **options), expected)
     assert used == ["float32"] * 2
+
+
+def test_waiting_and_other_threads_are_not_timed():
+    """As on a busy machine: the way that only waits wins over the one that computes."""
+    busy = threading.Event()
+
+    def compute():
+        return sum(number * number for number in range(300_000))
+
+    def work_until_told():
+        while not busy.is_set():
+            compute()
+
+    other = threading.Thread(target=work_until_told)
+    other.start()
+    try:
+        seconds = best_seconds({"computes": compute, "waits": lambda: time.sleep(0.2)})
+    finally:
+        busy.set()
+        other.join()
+    assert seconds["waits"] < seconds["computes"]
+
+
+def test_a_trial_leaves_the_threads_as_they_were():
+    threads = torch.get_num_threads()
+    seen = []
+    best_seconds({"a": lambda: seen.append(torch.get_num_threads())})
+    with pytest.raises(ZeroDivisionError):
+        best_seconds({"a": lambda: 1 / 0})
+    assert set(seen) == {1} and torch.get_num_threads() == threads
+
+
+def test_two_trials_at_once_leave_the_threads_as_they_were():
+    """The second would find the one thread of the first, and leave it behind for good."""
+    seen = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        trials = [
+            threading.Thread(target=best_seconds, args=({"a": lambda: time.sleep(0.02)},))
+            for _ in range(2)
+        ]
+        for trial in trials:
+            trial.start()
+            time.sleep(0.05)
+        for trial in trials:
+            trial.join()
+        after = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        after.start()
+        after.join()
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [3]
