@@ -222,15 +222,9 @@ def detailed_half(pairs: Iterable[Pair], *, scale: int, side: int) -> list[Pair]
 
 
 def size_fault(hr: tuple[int, int], lr: tuple[int, int], scale: int) -> tuple[str, str] | None:
-    """The fault of two sizes that are no pair, and its cure; each is part of a sentence.
+    """The fault of two sizes, (height, width), that are no pair, and its cure; None if they fit.
 
-    Args:
-        hr: Height and width of the HR image.
-        lr: The same of the LR image. Sizes that were rounded down or up are right.
-        scale: HR pixels per LR pixel, in each direction.
-
-    Returns:
-        Fault and cure, or None if the sizes fit.
+    Both are part of a sentence. LR sizes that were rounded down or up are right.
 
     Example:
         >>> size_fault((96, 120), (192, 240), 4)

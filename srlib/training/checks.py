@@ -35,15 +35,8 @@ def check_pairs(pairs: Sequence[Pair], *, scale: int, kind: str) -> None:
     It finds values that end at 1, wrong sizes, LR and HR exchanged, channels in another order,
     images that are mirrored, turned or shifted by half an LR pixel or more, and LR images of
     another scene. Blur, noise, JPEG and a change of brightness pass, since a network may learn to
-    undo them.
-
-    Args:
-        pairs: The pairs of a training.
-        scale: The model's scale.
-        kind: "training" or "validation", for the message.
-
-    Raises:
-        TrainingError: There are no pairs, or they have a fault; the message names it and the cure.
+    undo them. Raises TrainingError if there are no pairs or they have a fault; the message calls
+    the pairs by their kind, "training" or "validation", and names the fault and the cure.
     """
     if not len(pairs):
         raise TrainingError(f"There are no {kind} pairs.")

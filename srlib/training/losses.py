@@ -139,11 +139,8 @@ def _relu_indices(features: nn.Sequential) -> dict[str, int]:
 def ssim_loss(sr: Tensor, hr: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004), the mean over RGB, with the 11-pixel window of the protocols.
 
-    Alone it hardly sees a shift in brightness; Zhao et al. 2017 mix it with L1.
-
-    Args:
-        sr: (B, 3, H, W) in [0, 1], at least 11 x 11 pixels.
-        hr: The same shape.
+    Alone it hardly sees a shift in brightness; Zhao et al. 2017 mix it with L1. Both images are
+    (B, 3, H, W) in [0, 1], with at least 11 x 11 pixels.
     """
     places = torch.arange(SSIM_WINDOW, dtype=sr.dtype, device=sr.device) - SSIM_WINDOW // 2
     weights = torch.softmax(-((places / 1.5) ** 2) / 2, 0)

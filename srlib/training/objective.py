@@ -16,15 +16,7 @@ SHORT = 50  # steps; a training this short is computed in float32 unless told ot
 def batch_loss(
     model: EDSR, loss: SRLoss, lr: Tensor, hr: Tensor, *, bfloat16: bool = False
 ) -> Tensor:
-    """Compute the loss of a batch, without its outer TAIL_REACH LR pixels.
-
-    Args:
-        model: The network.
-        loss: The loss of its answer.
-        lr: (B, 3, H, W) in [0, 1].
-        hr: (B, 3, scale * H, scale * W).
-        bfloat16: Compute the network's body in bfloat16.
-    """
+    """Compute the loss of a batch in [0, 1], without its outer TAIL_REACH LR pixels."""
     border = TAIL_REACH * model.config.scale
     sr = forward_interior(model, lr, bfloat16=bfloat16)
     return loss(sr, hr[:, :, border:-border, border:-border])
@@ -47,12 +39,7 @@ def choose_precision(model: EDSR, config: TrainConfig, device: torch.device) -> 
 def average_into(average: nn.Module, model: nn.Module, *, step: int, decay: float) -> None:
     """Update an exponential moving average of the weights in place.
 
-    Args:
-        average: The module that holds the average.
-        model: The module that is trained.
-        step: Number of the step, from 0. In the first steps the decay is lower, so that the
-            average does not lag behind.
-        decay: Share of the average that is kept, 0 to below 1.
+    In the first steps, counted from 0, the decay is lower, so that the average does not lag behind.
     """
     share = 1 - min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)

@@ -80,13 +80,7 @@ class Options:
 
 
 def choose_precision(config: EDSRConfig, options: Options, lr_pixels: int) -> str:
-    """Choose "float32", "bfloat16" or "float16". Little work is not worth a trial.
-
-    Args:
-        config: The shape of the network.
-        options: Names the precision, or "auto".
-        lr_pixels: Pixels of the picture.
-    """
+    """Choose "float32", "bfloat16" or "float16". Little work is not worth a trial."""
     if options.precision != "auto":
         return options.precision
     device = best_device(options.device)
@@ -162,13 +156,9 @@ def network_for(
     device and in its mode. A network that was changed, or has hooks, is computed as it is written,
     in float32.
 
-    Args:
-        model: The network.
-        options: Names what is fixed; the rest is "auto".
-        lr_pixels: Pixels of the picture.
-        piece: A piece of the picture, (1, 3, H, W). With precision "auto" 16 bits must agree with
-            float32 on it, or float32 is taken.
-        on_block: Called after each residual block, unless the network is computed as written.
+    With precision "auto" 16 bits must agree with float32 on a piece of the picture, (1, 3, H, W),
+    or float32 is taken. `on_block` is called after each residual block, unless the network is
+    computed as written.
     """
     device = best_device(options.device)
     model = _ready(model, device)

@@ -94,10 +94,8 @@ def open_checkpoint(
 ) -> tuple[Passport, EDSR | None]:
     """Describe a weights file, and make its network, in eval mode, if it has no problems.
 
-    Args:
-        path: As for `inspect_checkpoint`.
-        known: The config it has by its hash; the layout is the official one, nothing is guessed.
-        res_scale: Overrides the file's statement and srlib's assumption.
+    With a known config, by the file's hash, the layout is the official one and nothing is guessed.
+    `res_scale` overrides the file's statement and srlib's assumption.
     """
     stored = read_weights(path)
     stated = known or stored.config
