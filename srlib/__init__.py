@@ -5,8 +5,6 @@ The names below are the ones people reach for first. Each is loaded when it is f
 `from srlib.data import check_dataset`.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """The usual test sets, found in a folder however they are laid out."""
 
-from __future__ import annotations
-
 import os
 
 from srlib.data.pairing import find_lr_dir

@@ -1,7 +1,5 @@
 """Download DIV2K: only the archives asked for, verified by their hash."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 import zlib

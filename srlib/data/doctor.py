@@ -1,7 +1,5 @@
 """The data doctor: the faults of a folder of training images, their effect, and their fix."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import os

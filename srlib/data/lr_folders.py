@@ -1,7 +1,5 @@
 """LR folders: the LR image of every picture of a folder, by the same method, scale and seed."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """Which HR and LR files belong together, by the names of their folders and files."""
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

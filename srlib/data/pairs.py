@@ -1,7 +1,5 @@
 """HR images and the LR images that belong to them."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

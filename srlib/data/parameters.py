@@ -1,7 +1,5 @@
 """The parameters of a notebook: converted and checked in the cell after them, all at once."""
 
-from __future__ import annotations
-
 import ast
 import math
 import os

@@ -1,7 +1,5 @@
 """A set of pairs decoded once, into files that are mapped into memory."""
 
-from __future__ import annotations
-
 import contextlib
 import glob
 import hashlib

@@ -1,7 +1,5 @@
 """The recipe of a result, inside its file: how it was made, from which source, and its hash."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import struct

@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, locks, and the removal of leftovers of dead processes."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Resizing transparent pictures without dark fringes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

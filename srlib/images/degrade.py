@@ -1,7 +1,5 @@
 """Degradations of real photographs: blur, shrinking, noise and JPEG, chained and repeatable."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import dataclass

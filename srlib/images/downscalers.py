@@ -1,7 +1,5 @@
 """The program that made an LR image, recognised by the pixels."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from functools import cache, partial

@@ -1,7 +1,5 @@
 """The one finder of pictures in a folder, for folder jobs, pairs and the data doctor."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The metadata of a photograph, without the parts that hold for a single file only."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from typing import Any

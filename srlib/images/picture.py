@@ -1,7 +1,5 @@
 """Reading and writing photographs without losing anything that the format can hold."""
 
-from __future__ import annotations
-
 import io
 import os
 import warnings

@@ -1,7 +1,5 @@
 """HEIC and JPEG XL, which Pillow reads and writes by the plug-ins of others."""
 
-from __future__ import annotations
-
 import importlib
 import math
 import re

@@ -1,7 +1,5 @@
 """Bicubic resizing that equals MATLAB's bit for bit: the downscaler of all published numbers."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

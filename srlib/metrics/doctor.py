@@ -1,7 +1,5 @@
 """The PSNR doctor: traces a low score to its cause by trying the cures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

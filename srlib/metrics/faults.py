@@ -4,8 +4,6 @@ A fault is found by undoing it and measuring how much nearer the image comes to 
 Images here are float64 RGB (H, W, 3), values 0 to 255.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """PSNR and SSIM by named protocol, and the agreement of an SR image with its LR image."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Summaries of a table of scores, and the verdict on one method against another."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

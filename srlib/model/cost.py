@@ -1,7 +1,5 @@
 """The cost of an EDSR: parameters, multiply-accumulates and receptive field."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from srlib.model.edsr import TAIL_REACH, EDSRConfig

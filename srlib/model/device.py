@@ -1,7 +1,5 @@
 """The one rule for the device to compute on."""
 
-from __future__ import annotations
-
 import torch
 
 

@@ -4,8 +4,6 @@ Lim et al., CVPR Workshops 2017, https://arxiv.org/abs/1707.02921. The state dic
 of the authors' own program, EDSR-PyTorch, so that their checkpoints load strictly.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The base of all figures: no pyplot, styles that differ in greyscale, and alternative texts."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice

@@ -1,7 +1,5 @@
 """Maps of numbers, and the network as a chain of layers (lessons 01, 03 and 05)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib

@@ -1,7 +1,5 @@
 """Figures of images; each function returns a figure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where to look: the square of a map with the highest mean."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

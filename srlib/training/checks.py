@@ -1,7 +1,5 @@
 """Checks of the pairs before the first step, for mistakes that a falling loss would hide."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The settings of a training, the learning rate of each step, and the start from another scale."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -83,14 +81,14 @@ class TrainConfig:
         for setting in fields(self):
             name = setting.name
             value = getattr(self, name)
-            if setting.type in ("int", "float"):
+            if setting.type in (int, float):
                 least = 1 if name in _AT_LEAST_ONE else 0
-                number = _number(name, value, whole=setting.type == "int", least=least)
+                number = _number(name, value, whole=setting.type is int, least=least)
                 object.__setattr__(self, name, number)
             elif name in _CHOICES and value not in _CHOICES[name]:
                 choices = ", ".join(map(str, _CHOICES[name]))
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}.")
-            elif setting.type == "str":
+            elif setting.type is str:
                 object.__setattr__(self, name, str(value))
         # Plain values, as last.pt can hold them.
         object.__setattr__(self, "compile", bool(self.compile))

@@ -1,7 +1,5 @@
 """The losses: pixel differences, SSIM, and a perceptual loss on features of VGG."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path

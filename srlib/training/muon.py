@@ -1,7 +1,5 @@
 """Muon: gradient descent with orthogonalised momentum, for the convolutions of the body."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -1,7 +1,5 @@
 """The loss of one training step in mixed precision, and the moving average of the weights."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

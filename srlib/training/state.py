@@ -1,7 +1,5 @@
 """The files of a run: the lock, the state to resume from, the best weights, the history."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The network for a picture, where the caller names none."""
 
-from __future__ import annotations
-
 import logging
 from functools import lru_cache
 

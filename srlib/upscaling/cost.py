@@ -1,7 +1,5 @@
 """The time and memory of an enlargement, predicted before it starts."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

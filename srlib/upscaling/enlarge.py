@@ -1,7 +1,5 @@
 """One image in, a larger one out: any kind of image, any factor."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import partial

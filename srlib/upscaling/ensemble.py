@@ -1,7 +1,5 @@
 """A network's answers to the eight flips and turns of a picture, and a map of where they differ."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

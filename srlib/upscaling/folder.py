@@ -1,7 +1,5 @@
 """Upscaled folders: every picture of a folder, enlarged by one model."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace

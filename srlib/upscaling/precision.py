@@ -1,7 +1,5 @@
 """How a network is computed: in 32 bits or 16, with its tail folded."""
 
-from __future__ import annotations
-
 import copy
 import logging
 import math

@@ -1,7 +1,5 @@
 """Enlarging a picture that is too large for the memory, strip by strip into a TIFF."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from functools import partial

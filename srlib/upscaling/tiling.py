@@ -1,7 +1,5 @@
 """A network over a large picture, tile by tile, with the answer that it gives for the whole."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Callable

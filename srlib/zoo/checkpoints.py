@@ -1,7 +1,5 @@
 """The checkpoints by name: which there are, where they come from, and how to load and save them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Networks as ONNX files, for browsers, phones and other runtimes."""
 
-from __future__ import annotations
-
 import copy
 import importlib.util
 import io

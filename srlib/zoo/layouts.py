@@ -1,7 +1,5 @@
 """The key layouts of EDSR found in practice, and how each becomes the official one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """The passport of a weights file: whose layout it has, which EDSR it holds, whether it loads."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, replace
 from textwrap import shorten

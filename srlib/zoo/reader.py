@@ -1,7 +1,5 @@
 """Read weights from a stranger's file: no code in it runs, and no size it claims is trusted."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

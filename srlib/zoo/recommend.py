@@ -1,7 +1,5 @@
 """Recommend the network for a picture, by the traces that JPEG, WebP and noise left in it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
