@@ -129,7 +129,9 @@ def load_content(path: Path) -> tuple[Any, dict[str, str]]:
             start = file.read(9)
             file.seek(0)
             if start[8:] == b"{":
-                return _safetensors(file.read())
+                content = file.read()
+                header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+                return safetensors.torch.load(content), header.get("__metadata__", {})
             if start.startswith(b"PK"):
                 _check_archive(path)
             # A file and not its path, whose suffix torch.load would believe.
@@ -150,12 +152,6 @@ def load_content(path: Path) -> tuple[Any, dict[str, str]]:
             )
     # Not chained: PyTorch's message advises the reader to run the code in the file.
     raise WeightsError(complaint)
-
-
-def _safetensors(content: bytes) -> tuple[Weights, dict[str, str]]:
-    weights = safetensors.torch.load(content)
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return weights, header.get("__metadata__", {})
 
 
 def _check_archive(path: Path) -> None:
