@@ -71,14 +71,26 @@ def by_tiles(
     places = deque(tiles(area, side))
     # By the whole picture, so that all its strips are computed alike.
     piece = to_tensor(rgb[tuple(_middle(size) for size in rgb.shape[:2])])[None]
-    progress = _Progress(options.on_progress, model.config.n_resblocks * passes)
+    blocks = model.config.n_resblocks * passes
+    blocks_done = 0  # of the tile under way
+    tiles_done = 0
+    total = 0  # tiles
+
+    def on_block() -> None:
+        """Report a block, unless it ends a tile or belongs to the trial of a precision."""
+        nonlocal blocks_done
+        blocks_done += 1
+        if options.on_progress and total and blocks_done < blocks:
+            options.on_progress(tiles_done + blocks_done / blocks, total)
+
     lr_pixels = len(rgb) * rgb.shape[1]
     # Without an autocast of the caller's: bfloat16 is for the body alone.
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        network = network_for(model, options, lr_pixels, piece, progress.on_block)
+        network = network_for(model, options, lr_pixels, piece, on_block)
         while places:
             seen, kept = with_halo(places[0], halo, rgb.shape)
-            progress.begin_tile(len(places))
+            blocks_done = 0
+            total = tiles_done + len(places)
             try:
                 lr = to_tensor(padded(rgb, seen, options.padding))[None]
                 answer = render(network, lr.to(device, memory_format=torch.channels_last))
@@ -98,36 +110,9 @@ def by_tiles(
             place = places.popleft()
             below = slice(place[0].start - rows.start, place[0].stop - rows.start)
             out[_times((below, place[1]), scale)] = answer[_times(kept, scale)]
-            progress.end_tile()
-
-
-class _Progress:
-    """Counts tiles, and within a tile the blocks of the network."""
-
-    def __init__(self, on_progress: Callable[[float, int], None] | None, blocks_of_a_tile: int):
-        self._on_progress = on_progress
-        self._blocks = blocks_of_a_tile
-        self._blocks_done = 0
-        self._tiles_done = 0
-        self._tiles = 0
-
-    def begin_tile(self, left: int) -> None:
-        """Begin a tile, or begin it again; so many are left with it."""
-        self._blocks_done = 0
-        self._tiles = self._tiles_done + left
-
-    def on_block(self) -> None:
-        """Count a block, and report it unless it belongs to the trial of a precision."""
-        self._blocks_done += 1
-        if self._on_progress and self._tiles and self._blocks_done < self._blocks:
-            done = self._tiles_done + self._blocks_done / self._blocks
-            self._on_progress(done, self._tiles)
-
-    def end_tile(self) -> None:
-        """Count a tile."""
-        self._tiles_done += 1
-        if self._on_progress:
-            self._on_progress(self._tiles_done, self._tiles)
+            tiles_done += 1
+            if options.on_progress:
+                options.on_progress(tiles_done, total)
 
 
 def _out_of_memory(error: Exception) -> bool:
