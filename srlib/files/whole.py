@@ -195,11 +195,8 @@ def lock(target: Path, busy: SRError | None = None) -> Iterator[bool]:
 
     The lock is a file beside the target, so that it is shared by all users, containers and
     machines that see the target. It is removed at the end; a process that waits notices that.
-    On a disk without locks the block runs anyway, and is given False.
-
-    Args:
-        target: The file or folder.
-        busy: Raised if another process has the lock; without it, its end is waited for.
+    On a disk without locks the block runs anyway, and is given False. If another process has the
+    lock, its end is waited for, or `busy` is raised.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     file_lock = FileLock(target.with_name(f".{short_name(target.name)}.lock"), mode=0o666)

@@ -89,13 +89,8 @@ def jpeg_quality(windows: list[np.ndarray]) -> int | None:
     """Find the quality with which pictures were once stored as JPEG.
 
     The DCT coefficients of a decoded JPEG lie at multiples of the steps in its quantisation table.
-    The likeliest of libjpeg's tables is taken.
-
-    Args:
-        windows: uint8 arrays, (H, W) or (H, W, 3), whose first pixel is a corner of JPEG's blocks.
-
-    Returns:
-        1 to 98 on libjpeg's scale, or None without a trace of JPEG; 99 and 100 leave none.
+    The likeliest of libjpeg's tables is taken: 1 to 98, or None without a trace of JPEG; 99 and 100
+    leave none. The first pixel of each uint8 window is a corner of JPEG's blocks.
     """
     blocks = np.concatenate([_luma_dct(window) for window in windows])
     # The hundred equal blocks of a ramp count as one.
