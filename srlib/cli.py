@@ -163,7 +163,8 @@ def main() -> None:
     "kind",
     type=click.Choice(FORMATS, case_sensitive=False),
     metavar="FORMAT",
-    help=f"{', '.join(FORMATS)}.  [default: that of --output, or png]",
+    help=f"{', '.join(FORMATS)}; png and tif keep 16 bits and transparency.  [default: that of "
+    "--output, or png]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
@@ -190,6 +191,9 @@ def enlarge(
         raise click.UsageError("--scale is a number from 1 to 8.")
     if "-" in pictures and sys.stdin is None:
         raise click.UsageError("There is no standard input.")
+    into_file = suffix in FORMATS and not os.path.isdir(os.path.expanduser(output))
+    if into_file and any(os.path.isdir(os.path.expanduser(picture)) for picture in pictures):
+        raise click.UsageError(f"{printable(output)} is the name of one file: give a folder.")
     if to_stdout and (as_json or sys.stdout is None or sys.stdout.isatty()):
         raise click.UsageError("The picture goes to standard output: use a pipe, or --output FILE.")
     network = _network_of_file(model)
@@ -203,6 +207,8 @@ def enlarge(
             copy.write_bytes(sys.stdin.buffer.read())
             pictures = [str(copy) if picture == "-" else picture for picture in pictures]
         place = Path(os.path.expanduser(output)) if output else None
+        if place and output.endswith(("/", os.sep)):
+            place.mkdir(parents=True, exist_ok=True)
         jobs: list[_Job] = []
         records = []
         for picture in pictures:
@@ -212,6 +218,13 @@ def enlarge(
                 records.append(run.failure(picture, str(error)))
         if to_stdout and len(jobs) > 1:
             raise click.UsageError("Standard output takes one picture; give --output FOLDER.")
+        targets = {job.target for job in jobs if job.target != job.source}
+        results = [job for job in jobs if job.source in targets]
+        for job in results:  # as for *.png in a folder where *.png was enlarged before
+            run.say(f"{printable(job.source)} is a result of another picture, and is left out.")
+        jobs = [job for job in jobs if job not in results]
+        if into_file and len(jobs) > 1:
+            raise click.UsageError(f"{printable(output)} is one file for {len(jobs)} pictures.")
         records += [run.attempt(job, jobs) for job in jobs]
         if to_stdout and "error" not in records[-1]:
             sys.stdout.buffer.write(jobs[0].target.read_bytes())
@@ -298,9 +311,13 @@ def _check_target(target: Path, longest: int) -> None:
             f"{target} would have {longest} pixels a side, and {suffix} ends at "
             f"{_LONGEST[suffix]}: choose --format png or tif."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
+    _check_folder(target.parent)
+
+
+def _check_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 @dataclass(frozen=True)
@@ -329,13 +346,14 @@ class _Run:
                     f"{job.source} and {first} would both become {job.target}; enlarge them one "
                     "by one, with --output."
                 )
-            if job.in_folder and job.target.exists() and not self.overwrite:
-                self.say(f"{printable(job.target)} is there already.")
-                return record | {"kept": True}
-            return record | self.enlarge(job)
+            if job.in_folder:
+                return record | self.keep_or_enlarge(job)
+            return record | self.enlarge(job, job.target)
         except Exception as error:  # one picture's trouble must not cost the others
             text = _sentence(error)
-            if job.source.name not in text and job.target.name not in text:
+            if text.startswith(f"{job.source.name} "):
+                text = f"{job.source}{text.removeprefix(job.source.name)}"
+            elif job.source.name not in text and job.target.name not in text:
                 text = f"{job.source}: {text}"
             return self.failure(job.source, text)
 
@@ -344,8 +362,36 @@ class _Run:
         click.echo(f"{'' if self.silent else _CLEAR}Error: {printable(text)}", err=True)
         return {"picture": str(picture), "error": text}
 
-    def enlarge(self, job: _Job) -> dict[str, Any]:
-        """Enlarge one picture; its size, and the network with the reason for it."""
+    def keep_or_enlarge(self, job: _Job) -> dict[str, Any]:
+        """Enlarge one picture of a folder, or keep what an earlier run made of it in this way."""
+        from srlib.files.folder_job import SOURCE, is_made
+        from srlib.files.recipe import write_recipe
+        from srlib.files.whole import hash_of, scratch_folder
+
+        steps = {self.size[0]: self.size[1], "model": self.origin(), SOURCE: hash_of(job.source)}
+        if is_made(job.target, steps, overwrite=self.overwrite):
+            self.say(f"{printable(job.target)} is there already.")
+            return {"kept": True}
+        _check_folder(job.target.parent)
+        with scratch_folder(job.target.parent) as scratch:
+            half_made = scratch / f"result{job.target.suffix}"
+            record = self.enlarge(job, half_made)
+            write_recipe(half_made, steps)
+            os.replace(half_made, job.target)
+        return record
+
+    def origin(self) -> str:
+        """Say for a recipe which networks the pictures are made by."""
+        from srlib.zoo.reader import checksum
+
+        if self.model is None:
+            return f"recommended by srlib {__version__}"
+        if isinstance(self.model, str):
+            return self.model
+        return checksum(self.model.config, self.model.state_dict())
+
+    def enlarge(self, job: _Job, result: Path) -> dict[str, Any]:
+        """Enlarge a picture into the file `result`; its size, the network, and the reason for it."""
         from srlib.images import read_image, write_image
         from srlib.upscaling import upscale, upscale_to_tiff
 
@@ -370,11 +416,11 @@ class _Run:
         options = {"on_progress": draw, "on_precision": precisions.append}
         if job.target.suffix.lower() in (".tif", ".tiff") and factor == network.config.scale:
             # Any size fits the memory.
-            upscale_to_tiff(picture, job.target, network, overwrite=self.overwrite, **options)
+            upscale_to_tiff(picture, result, network, overwrite=self.overwrite, **options)
             height, width = (side * network.config.scale for side in picture.size)
         else:
             larger = upscale(picture, network, **{name: value}, **options)
-            write_image(job.target, larger)
+            write_image(result, larger)
             height, width = larger.size
         precision = precisions[-1]
         self.say(f"  → {printable(job.target)}, {width} x {height} pixels, in {precision}")
@@ -581,6 +627,8 @@ def export(file: Path, model: str, scale: int | None, overwrite: bool) -> None:
     """Write a network as an ONNX file, for browsers, phones and other runtimes."""
     from srlib.zoo import export_onnx, load_pretrained
 
+    if file.suffix.lower() != ".onnx":
+        raise click.UsageError(f"{printable(file)}: the name of an ONNX file ends in .onnx.")
     network = load_pretrained(model, scale)
     file = Path(os.path.expanduser(file))
     file.parent.mkdir(parents=True, exist_ok=True)

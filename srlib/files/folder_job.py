@@ -16,7 +16,7 @@ from srlib.files.progress import Progress
 from srlib.files.recipe import read_recipe, write_recipe
 from srlib.files.whole import hash_of, need_folder, scratch_folder
 
-_SOURCE = "source picture"  # the step of a recipe that names the source by its hash
+SOURCE = "source picture"  # the step of a recipe that names the source by its hash
 
 
 @dataclass(frozen=True)
@@ -175,20 +175,32 @@ class FolderJob(ABC):
     def _keep_or_make(self, name: Path, half_made: Path) -> str:
         source = self.source_dir / name
         target = self.target(name)
-        steps = self.recipe() | {_SOURCE: hash_of(source)}
-        if os.path.lexists(target):
-            if not target.is_file():
-                raise DataError(f"{target} is there and is not a regular file; rename it.")
-            if not self.overwrite:
-                made = read_recipe(target)
-                if made == steps:
-                    return "skipped"
-                raise DataError(_difference(target, steps, made))
+        steps = self.recipe() | {SOURCE: hash_of(source)}
+        if is_made(target, steps, overwrite=self.overwrite):
+            return "skipped"
         target.parent.mkdir(parents=True, exist_ok=True)
         self.make(source, printable(name.with_suffix("").as_posix()), half_made)
         write_recipe(half_made, steps)
         os.replace(half_made, target)
         return "written"
+
+
+def is_made(target: Path, steps: dict, *, overwrite: bool) -> bool:
+    """Tell whether a file is there and was made by this recipe, so that it can be kept.
+
+    Raises:
+        DataError: There is another file, which may not be overwritten, or no regular one.
+    """
+    if not os.path.lexists(target):
+        return False
+    if not target.is_file():
+        raise DataError(f"{target} is there and is not a regular file; rename it.")
+    if overwrite:
+        return False
+    made = read_recipe(target)
+    if made != steps:
+        raise DataError(_difference(target, steps, made))
+    return True
 
 
 def _submit(executor: Executor, function: Callable, *args) -> Future:

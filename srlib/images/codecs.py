@@ -139,13 +139,13 @@ def _extra_tags(file: BinaryIO, like: Picture, exif: Image.Exif, big: bool) -> I
     for tag, value in exif.items():
         if tag in (IFD.Exif, IFD.GPSInfo):
             directory = ImageFileDirectory_v2(header)
-            directory.update(exif.get_ifd(tag))
+            directory.update({name: as_stored(v) for name, v in exif.get_ifd(tag).items()})
             name = "ExifTag" if tag == IFD.Exif else "GPSTag"
             yield name, "Q" if big else "I", 1, file.tell(), True
             file.write(directory.tobytes(file.tell()))
             file.write(b"\0" * (file.tell() % 2))  # directories begin at even places
         elif isinstance(value, str):
-            yield tag, "s", 0, as_stored(value), True
+            yield tag, "s", 0, as_stored(value).encode(), True
         elif isinstance(value, bytes):
             yield tag, "B", len(value), value, True
         else:

@@ -38,7 +38,9 @@ def metadata_of(image: Image.Image) -> tuple[int, dict[str, Any]]:
             orientation = exif[Base.Orientation]
         for tag in _KEPT & set(exif):
             is_directory = tag in (IFD.Exif, IFD.GPSInfo)
-            kept[tag] = dict(exif.get_ifd(tag)) if is_directory else as_stored(exif[tag])
+            values = exif.get_ifd(tag) if is_directory else {tag: exif[tag]}
+            stored = {name: as_stored(value) for name, value in values.items()}
+            kept[tag] = stored if is_directory else stored[tag]
         for tag in _DROPPED_DETAILS:
             kept.get(IFD.Exif, {}).pop(tag, None)
         description = kept.tobytes() if len(kept) else None
@@ -53,9 +55,16 @@ def metadata_of(image: Image.Image) -> tuple[int, dict[str, Any]]:
     }
 
 
+class _Text(str):
+    """A text of EXIF with its own bytes: Pillow reads Latin-1, and writes ASCII and "?"."""
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1")
+
+
 def as_stored(value: Any) -> Any:
-    """An EXIF value, with text as bytes, since Pillow writes a question mark for each umlaut."""
-    return value.encode("latin-1") if isinstance(value, str) else value
+    """Make an EXIF value that is stored as it was read."""
+    return _Text(value) if isinstance(value, str) else value
 
 
 def profile_of_rgb(profile: bytes | None) -> bytes | None:

@@ -198,8 +198,8 @@ def _decoder_errors(name: str) -> Iterator[None]:
         raise ImageError(f"{name} claims to be very large; {limit}.") from None
     except Image.UnidentifiedImageError:
         raise ImageError(
-            f"{name} is not a picture that can be read: it is of another kind, has not 8 or 16 "
-            "bits, or is cut short at its very start."
+            f"{name} is not a picture that can be read: it is empty, of another kind, or cut short "
+            "at its very start, or does not have 8 or 16 bits for each colour."
         ) from None
     except Exception as error:  # damage causes any error, even TypeError
         if "truncated" in str(error).lower():

@@ -145,8 +145,8 @@ def _factor(
     side = size[1] if name == "width" else size[0]
     if not (isinstance(wanted, Integral) and side <= wanted <= MAX_SCALE * side):
         raise ValueError(
-            f"The picture's {name} is {side} pixels, and that of the result is a whole number from "
-            f"{side} to {MAX_SCALE * side}, not {wanted!r}."
+            f"The {name} of the picture is {side} pixels, and it is only made larger: give a whole "
+            f"number from {side} to {MAX_SCALE * side}, not {wanted!r}."
         )
     return wanted / side
 

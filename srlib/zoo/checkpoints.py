@@ -132,7 +132,7 @@ def find(name: str, scale: int) -> Checkpoint:
             return checkpoint
     names = ", ".join(dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS))
     raise WeightsError(
-        f"There is no model {name!r} for scale {scale}; there are {names}, each for x2, x3 and x4. "
+        f"There is no model {name!r}; there are {names}, each for x2, x3 and x4. "
         "For a weights file, give its path."
     )
 

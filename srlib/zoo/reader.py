@@ -123,7 +123,7 @@ def load_content(path: Path) -> tuple[Any, dict[str, str]]:
         WeightsError: It is no regular file, is damaged, wants to run code, or is no file of PyTorch
             or safetensors.
     """
-    complaint = f"{path.name} is damaged or no weights file; fetch it again."
+    complaint = f"{path.name} is not a weights file, or is damaged; fetch it again."
     try:
         with open_regular(path) as file:
             start = file.read(9)

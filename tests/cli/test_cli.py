@@ -137,6 +137,61 @@ def test_a_folder_goes_beside_itself_and_on_after_a_stop(pictures, tmp_path):
     assert (tmp_path / "photos_x2" / "clean.png").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("change", ["scale", "model", "source", "result"])
+def test_a_folder_keeps_no_result_of_another_recipe(pictures, tmp_path, change):
+    options = {"--scale": 2, "--model": "edsr-lite", "--output": tmp_path / "out"}
+
+    def run(*flags):
+        return call(pictures, *(part for option in options.items() for part in option), *flags)
+
+    assert run().exit_code == 0
+    other = {"scale": {"--scale": 3}, "model": {"--model": find("edsr-lite", 2).path}}
+    options |= other.get(change, {})
+    if change in ("source", "result"):
+        file = pictures / "clean.png" if change == "source" else tmp_path / "out" / "clean.png"
+        with Image.open(file) as picture:
+            picture.rotate(180).save(file)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    again = run()
+    assert again.exit_code == 1 and "--overwrite" in again.stderr
+    assert again.stderr.count("\n") == (2 if change in other else 1)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert run("--overwrite").exit_code == 0 and run("--json").stdout.count('"kept": true') == 2
+
+
+def test_a_pattern_takes_no_results_for_pictures(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    for _ in range(2):
+        done = call("*.png", "--scale", 2, "--model", "edsr-lite", "--overwrite")
+        assert done.exit_code == 0
+        assert sorted(os.listdir()) == ["clean.png", "clean_x2.png", "web.jpg"]
+
+
+def test_one_file_for_several_pictures_is_refused_before_the_work(pictures):
+    done = call(pictures / "clean.png", pictures / "web.jpg", "-o", pictures / "both.png")
+    assert done.exit_code == 2 and "2 pictures" in done.stderr
+    assert sorted(os.listdir(pictures)) == ["clean.png", "web.jpg"]
+
+
+def test_a_slash_makes_a_folder_of_any_name(pictures, tmp_path):
+    done = call(pictures / "clean.png", "-s", 2, "-o", f"{tmp_path / 'trip.2026'}/")
+    assert done.exit_code == 0 and (tmp_path / "trip.2026" / "clean_x2.png").is_file()
+
+
+def test_a_folder_does_not_go_into_one_file(pictures, tmp_path):
+    done = call(pictures, "-o", tmp_path / "all.png")
+    assert done.exit_code == 2 and "all.png" in done.stderr and not (tmp_path / "all.png").exists()
+
+
+def test_an_error_in_a_folder_names_the_place(pictures):
+    (pictures / "sub").mkdir()
+    empty = [folder / "empty.jpg" for folder in (pictures, pictures / "sub")]
+    for file in empty:
+        file.write_bytes(b"")
+    errors = call(pictures, "--scale", 2, "--model", "edsr-lite").stderr
+    assert all(f"{file} is" in errors for file in empty)
+
+
 def test_the_habits_of_real_esrgan(pictures, tmp_path):
     done = call("-i", pictures, "-o", tmp_path / "out", "-n", "edsr-lite", "-s", 2, "-f", "webp")
     assert done.exit_code == 0
@@ -503,6 +558,7 @@ def test_export_writes_a_file_that_onnx_accepts(tmp_path):
     again = call("export", file)
     assert again.exit_code == 1 and "net.onnx" in again.stderr and "--overwrite" in again.stderr
     assert call("export", tmp_path / "x.onnx", "--model", "edsr-huge").exit_code == 1
+    assert call("export", tmp_path / "x.pth").exit_code == 2
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):

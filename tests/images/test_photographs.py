@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from photo_files import camera_exif, chunk, deep_of, profile, saved, tiff16
 from PIL import Image, PngImagePlugin
+from PIL.ExifTags import GPS, IFD, Base
 
 from srlib.images import picture as images
 from srlib.images.picture import (
@@ -117,6 +118,19 @@ def test_an_artist_with_an_umlaut(photo, out):
     picture = read_image(source(photo, "JPEG", exif=exif.tobytes()))
     picture = Picture(photo, exif=picture.exif, dpi=(300, 300))
     assert "J. Müller".encode() in encode(picture, out)
+
+
+@pytest.mark.parametrize("out", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_the_text_of_camera_and_place_keeps_its_umlauts(photo, out):
+    exif = Image.Exif()
+    exif.get_ifd(IFD.Exif)[Base.CameraOwnerName] = "J. MUUller"
+    exif.get_ifd(IFD.GPSInfo)[GPS.GPSMapDatum] = "PotsdUUm"
+    stored = exif.tobytes().replace(b"UU", "ü".encode())  # of equal length, so places stay
+    picture = read_image(source(photo, "JPEG", exif=stored))
+    content = encode(picture, out)
+    assert "J. Müller".encode() in content and "Potsdüm".encode() in content
+    again = Image.open(io.BytesIO(content)).getexif()
+    assert again.get_ifd(IFD.Exif)[Base.CameraOwnerName].encode("latin-1") == "J. Müller".encode()
 
 
 @pytest.mark.parametrize(

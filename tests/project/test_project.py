@@ -27,8 +27,8 @@ ROOMS = [
     "widgets",
 ]
 VAGUE = {"of", "more", "told", "said", "way", "near", "some"}  # they say nothing of what they hold
-MOST_LINES = 9392
-MOST_LINES_OF_CLI = 588
+MOST_LINES = 9428
+MOST_LINES_OF_CLI = 636
 
 
 def names_of(requirements: list[str]) -> set[str]:
