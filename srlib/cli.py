@@ -391,7 +391,7 @@ class _Run:
         return checksum(self.model.config, self.model.state_dict())
 
     def enlarge(self, job: _Job, result: Path) -> dict[str, Any]:
-        """Enlarge a picture into the file `result`; its size, the network, and the reason for it."""
+        """Enlarge a picture into the file `result`: size, network, and the reason for it."""
         from srlib.images import read_image, write_image
         from srlib.upscaling import upscale, upscale_to_tiff
 
