@@ -2,14 +2,14 @@
 
     python tools/measure_recommendation.py FOLDER...
 
-The middle of each photograph is made small and then saved: clean as PNG, as JPEG, as WebP, or as JPEG and then again as PNG or
-WebP. `recommend_checkpoint` reads the last file.
+The middle of each photograph is made small and then clean, a JPEG, or a JPEG that was saved again as lossy WebP. Only its
+pixels are shown to `recommend_checkpoint`, as of a PNG.
 """
 
 from __future__ import annotations
 
+import io
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,26 +28,20 @@ THEN_WEBP = ((75, 95), (75, 80), (90, 90), (95, 95), (95, 80))
 NETWORKS = ("edsr-lite", "edsr-lite-photo")
 
 
-def histories(lr: np.ndarray, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Save a picture in each of the ways, one after the other, and yield its history and its file."""
-    yield "clean PNG", saved(lr, folder / "clean.png")
+def saved(rgb: np.ndarray, kind: str, quality: int) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, kind, quality=quality)
+    return np.asarray(Image.open(stream).convert("RGB"))
+
+
+def histories(lr: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    yield "clean", lr
     for quality in QUALITIES:
-        jpeg = saved(lr, folder / "once.jpg", quality=quality)
-        yield f"JPEG {quality}", jpeg
-        yield f"JPEG {quality}, PNG", saved(read_image(jpeg).rgb, folder / "again.png")
+        yield f"JPEG {quality}", saved(lr, "JPEG", quality)
     for quality in (80, 95):
-        yield f"WebP {quality}", saved(lr, folder / "once.webp", quality=quality)
+        yield f"WebP {quality}", saved(lr, "WEBP", quality)
     for quality, webp in THEN_WEBP:
-        jpeg = saved(lr, folder / "once.jpg", quality=quality)
-        yield (
-            f"JPEG {quality}, WebP {webp}",
-            saved(read_image(jpeg).rgb, folder / "again.webp", quality=webp),
-        )
-
-
-def saved(rgb: np.ndarray, path: Path, **options) -> Path:
-    Image.fromarray(rgb).save(path, **options)
-    return path
+        yield f"JPEG {quality}, WebP {webp}", saved(saved(lr, "JPEG", quality), "WEBP", webp)
 
 
 def middle(hr: np.ndarray, scale: int) -> np.ndarray:
@@ -57,18 +51,17 @@ def middle(hr: np.ndarray, scale: int) -> np.ndarray:
     return hr[top : top + height, left : left + width]
 
 
-def main(folders: list[str], scratch: Path) -> None:
+def main(folders: list[str]) -> None:
     psnr = PROTOCOLS["benchmark-y"].psnr
     right = defaultdict(list)
     for scale in (2, 3, 4):
         models = [load_pretrained(name, scale) for name in NETWORKS]
         for path in (path for folder in folders for path in find_paths(folder)):
             hr = middle(read_image(path).rgb, scale)
-            for kind, file in histories(imresize(hr, 1 / scale), scratch):
-                lr = read_image(file).rgb
+            for kind, lr in histories(imresize(hr, 1 / scale)):
                 scores = [psnr(super_resolve(lr, model), hr, scale=scale) for model in models]
                 better = NETWORKS[int(np.argmax(scores))]
-                right[kind].append(recommend_checkpoint(file, scale).name == better)
+                right[kind].append(recommend_checkpoint(lr, scale).name == better)
     for kind, answers in right.items():
         print(f"{kind:20} {np.mean(answers):6.1%} of {len(answers)}")
     everything = [answer for answers in right.values() for answer in answers]
@@ -80,5 +73,4 @@ def find_paths(folder: str) -> list[Path]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        main(sys.argv[1:], Path(scratch))
+    main(sys.argv[1:])
