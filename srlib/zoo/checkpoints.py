@@ -130,9 +130,10 @@ def find(name: str, scale: int) -> Checkpoint:
     for checkpoint in CHECKPOINTS:
         if (checkpoint.name, checkpoint.scale) == (name, scale):
             return checkpoint
-    names = ", ".join(dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS))
+    names = dict.fromkeys(checkpoint.name for checkpoint in CHECKPOINTS)
+    missing = f"{name!r} for scale {scale}" if name in names else f"{name!r}"
     raise WeightsError(
-        f"There is no model {name!r}; there are {names}, each for x2, x3 and x4. "
+        f"There is no model {missing}; there are {', '.join(names)}, each for x2, x3 and x4. "
         "For a weights file, give its path."
     )
 

@@ -249,8 +249,8 @@ def test_a_size_chooses_the_default_model(photo, caplog):
 
 
 @pytest.mark.parametrize(("wanted", "error", "says"), [
-    ({"width": 39}, ValueError, "width is 40 pixels, .* from 40 to 320, not 39"),
-    ({"height": 241}, ValueError, "height is 30 pixels"),
+    ({"width": 39}, ValueError, "width of the picture is 40 pixels, .* from 40 to 320, not 39"),
+    ({"height": 241}, ValueError, "height of the picture is 30 pixels"),
     ({"width": 80, "scale": 2}, ValueError, "one of scale, width and height, not scale and width"),
     ({"width": 80, "height": 60}, ValueError, "not width and height"),
     ({"width": "80"}, ValueError, "a whole number from 40 to 320, not '80'"),

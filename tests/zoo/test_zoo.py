@@ -245,8 +245,8 @@ def without_network(checkpoint, sha256):
     ("content", "scale", "says"),
     [
         ("nothing", 4, "cannot be read: No such file"),
-        ("text", 4, "damaged or no weights file"),
-        ("cut", 4, "damaged or no weights file"),
+        ("text", 4, "not a weights file"),
+        ("cut", 4, "not a weights file"),
         ("vgg", 4, "not an EDSR"),
         ("short", 4, "not an EDSR that srlib can load"),
         ("x2", 4, "enlarges by 2, and scale 4"),
