@@ -26,6 +26,7 @@ from srlib.errors import printable, sentence
 
 if TYPE_CHECKING:
     from srlib.files import Progress
+    from srlib.images import Picture
     from srlib.model import EDSR
 
 # Their rooms have these too, and need PyTorch; a test compares them.
@@ -408,7 +409,7 @@ class _Run:
         height, width = picture.size
         factor = value / {"scale": 1, "width": width, "height": height}[name]
         _check_target(job.target, round(factor * max(height, width)))
-        chosen, network, reason = self.choose(job.source, factor, picture.size)
+        chosen, network, reason = self.choose(picture, factor)
         self.say(f"{printable(job.source)}: {reason}")
         draw = self.progress(job.source.name)
         draw(0, 1)
@@ -427,7 +428,7 @@ class _Run:
         record = {"width": width, "height": height, "model": chosen, "reason": reason}
         return record | {"precision": precision}
 
-    def choose(self, source: Path, factor: float, size: tuple) -> tuple[str, EDSR, str]:
+    def choose(self, picture: Picture, factor: float) -> tuple[str, EDSR, str]:
         """The name of the network, the network of the smallest scale that is enough, and why."""
         from srlib.model import EDSR, SCALES
         from srlib.upscaling import choose_checkpoint
@@ -437,7 +438,7 @@ class _Run:
         scale = next((scale for scale in SCALES if scale >= factor), max(SCALES))
         if self.model:
             return self.model, self.loaded(self.model, scale), f"{self.model}, as you asked."
-        choice = choose_checkpoint(source, scale, size)
+        choice = choose_checkpoint(picture, scale, picture.size)
         return choice.name, self.loaded(choice.name, scale), str(choice)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 - there is one run in a process
@@ -583,8 +584,7 @@ def models(as_json: bool) -> None:
         for checkpoint in available()
     ]
     if as_json:
-        _print_json(found)
-        return
+        return _print_json(found)
     longest = max(len(model["name"]) for model in found)
     for model in found:
         place = "here" if model["on_disk"] else f"{model['size'] / 1e6:.0f} MB"

@@ -3,7 +3,7 @@
 import logging
 from functools import lru_cache
 
-from srlib.images.picture import AnyImage
+from srlib.images.picture import AnyImage, Picture
 from srlib.model.edsr import EDSR, SCALES
 from srlib.upscaling.cost import predict_cost
 from srlib.zoo.checkpoints import find, load_pretrained
@@ -57,9 +57,9 @@ def choose_checkpoint(
     return Recommendation(suitable.name, f"{suitable.reason}; {too_slow}")
 
 
-def chosen_model(picture: AnyImage, scale: float | None, size: tuple[int, int], **options) -> EDSR:
+def chosen_model(picture: Picture, scale: float | None, **options) -> EDSR:
     """Load the chosen network of the smallest scale that is enough; for no scale, that of x4."""
     model_scale = next((s for s in SCALES if s >= (scale or 4)), 4)
-    choice = choose_checkpoint(picture, model_scale, size, **options)
+    choice = choose_checkpoint(picture, model_scale, picture.size, **options)
     _logger.info("x%d by %s", model_scale, choice)
     return loaded(choice.name, model_scale)

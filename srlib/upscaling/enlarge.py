@@ -75,7 +75,7 @@ def upscale(
     scale = _factor(picture.size, scale, width, height)
     options["self_ensemble"] = self_ensemble
     if model is None:
-        model = chosen_model(image, scale, picture.size, **options)
+        model = chosen_model(picture, scale, **options)
     rgb = super_resolve(picture.rgb, checked_model(model), **options)
     if picture.mode == "L":
         rgb = np.repeat(to_gray(rgb)[..., None], 3, axis=2)

@@ -130,7 +130,7 @@ class _Upscaling(FolderJob):
         with _one_at_a_time:
             self._go_on()
             if self.model is None:
-                model = chosen_model(source, size=picture.size, **self.options)
+                model = chosen_model(picture, **self.options)
             else:
                 model = loaded(self.model) if isinstance(self.model, Path) else self.model
             larger = upscale(picture, model, on_progress=self._go_on, **self.options)

@@ -64,7 +64,7 @@ def upscale_to_tiff(
     lr = bleed(source if isinstance(source, Picture) else read_image(source))
     options["self_ensemble"] = self_ensemble
     if model is None:
-        model = chosen_model(source, None, lr.size, **options)
+        model = chosen_model(lr, None, **options)
     checked_model(model)
     size = (lr.size[0] * model.config.scale, lr.size[1] * model.config.scale)
     with whole_file(target) as part, open(part, "wb") as file:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import os
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -99,12 +98,7 @@ class Photograph:
     @cached_property
     def recommendations(self) -> dict[int, Recommendation]:
         """The recommendations for all scales, since the page asks for each of them."""
-        if isinstance(self.content, Path):
-            return recommend_checkpoints(self.content, SCALES)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "photograph")  # a file tells more than its pixels
-            path.write_bytes(self.content.read())
-            return recommend_checkpoints(path, SCALES)
+        return recommend_checkpoints(self.read(), SCALES)
 
 
 class Advice(NamedTuple):
