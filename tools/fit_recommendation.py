@@ -3,7 +3,7 @@
     python tools/fit_recommendation.py data/sample/DIV2K_train_HR data/sample/DIV2K_valid_HR
 
 A logistic regression learns from the traces in a picture, and its detail, whether edsr-lite-photo
-or edsr-lite has the higher PSNR. The pictures are those of tools/measure_recommendation.py, and noisy ones.
+or edsr-lite has the higher PSNR. The pictures are those of tools/measure_recommendation.py.
 """
 
 import sys
@@ -29,7 +29,7 @@ def main(folders: list[str]) -> None:
     scales = []
     photo_wins = []
     clean = []
-    for scale, kind, lr, gain in contests(folders, noises=(2, 4, 6)):
+    for scale, kind, lr, gain in contests(folders):
         measured = traces(lr)
         found.append(list(measured.values()))
         scales.append(scale)

@@ -2,8 +2,8 @@
 
     python tools/measure_recommendation.py FOLDER...
 
-The middle of each photograph is made small and then clean, a JPEG, or a JPEG that was saved again as lossy WebP. Only its
-pixels are shown to `recommend_checkpoint`, as of a PNG.
+The middle of each photograph is made small and left clean, made noisy, or saved as JPEG, as lossy WebP, or as one after the
+other. Only its pixels are shown to `recommend_checkpoint`.
 """
 
 import io
@@ -24,6 +24,7 @@ SCALES = (2, 3, 4)
 SIDE = 160  # LR pixels
 QUALITIES = (30, 40, 50, 60, 70, 75, 80, 85, 90, 92, 95)
 THEN_WEBP = ((75, 95), (75, 80), (90, 90), (95, 95), (95, 80))
+NOISES = (2, 4, 6)  # standard deviation in levels
 NETWORKS = ("edsr-lite", "edsr-lite-photo")
 
 
@@ -50,16 +51,14 @@ def middle(hr: np.ndarray, scale: int) -> np.ndarray:
     return hr[top : top + height, left : left + width]
 
 
-def contests(
-    folders: list[str], noises: tuple[int, ...] = ()
-) -> Iterator[tuple[int, str, np.ndarray, float]]:
+def contests(folders: list[str]) -> Iterator[tuple[int, str, np.ndarray, float]]:
     """Scale, history and pixels of every LR image, and the gain of edsr-lite-photo in dB."""
     psnr = PROTOCOLS["benchmark-y"].psnr
     for scale in SCALES:
         plain, photo = (load_pretrained(name, scale) for name in NETWORKS)
         for path in (path for folder in folders for path in find_paths(folder)):
             hr = middle(read_image(path).rgb, scale)
-            noisy = [(f"noise {n}", Degradation(scale, noise=n)(hr)) for n in noises]
+            noisy = [(f"noise {n}", Degradation(scale, noise=n)(hr)) for n in NOISES]
             for kind, lr in [*histories(imresize(hr, 1 / scale)), *noisy]:
                 score, better = (
                     psnr(super_resolve(lr, m), hr, scale=scale) for m in (plain, photo)

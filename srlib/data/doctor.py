@@ -139,7 +139,7 @@ def _examine(root: Path, side: str, path: Path) -> Facts:
 
 def _is_jpeg(path: Path, rgb: np.ndarray) -> bool:
     is_stored_so = path.suffix.lower() in (".jpg", ".jpeg")
-    return is_stored_so or jpeg_quality([rgb[:192, :192]]) is not None
+    return is_stored_so or jpeg_quality(rgb[:192, :192]) is not None
 
 
 def _difference_hash(rgb: np.ndarray) -> int | None:

@@ -69,7 +69,7 @@ def identify_downscaler(lr: np.ndarray, hr: np.ndarray, *, scale: int) -> str:
         return "unknown"  # a flat picture looks the same whoever shrank it
     if equal[best] >= _SAME:
         return best
-    quality = jpeg_quality([target])
+    quality = jpeg_quality(target)
     if quality is None:
         return "unknown"
     equal = {name: _share_after_jpeg(small, target, quality) for name, small in made.items()}
@@ -85,14 +85,14 @@ def _share_after_jpeg(small: np.ndarray, target: np.ndarray, quality: int) -> fl
     )
 
 
-def jpeg_quality(windows: list[np.ndarray]) -> int | None:
-    """Find the quality with which pictures were once stored as JPEG.
+def jpeg_quality(image: np.ndarray) -> int | None:
+    """Find the quality with which a picture was once stored as JPEG.
 
     The DCT coefficients of a decoded JPEG lie at multiples of the steps in its quantisation table.
     The likeliest of libjpeg's tables is taken: 1 to 98, or None without a trace of JPEG; 99 and 100
-    leave none. The first pixel of each uint8 window is a corner of JPEG's blocks.
+    leave none. The first pixel of the uint8 image is a corner of JPEG's blocks.
     """
-    blocks = np.concatenate([_luma_dct(window) for window in windows])
+    blocks = _luma_dct(image)
     # The hundred equal blocks of a ramp count as one.
     kinds = np.rint(blocks.reshape(-1, 64)[:, 1:])
     coefficients = blocks[np.unique(kinds, axis=0, return_index=True)[1]]

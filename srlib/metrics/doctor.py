@@ -126,7 +126,7 @@ def _shape_faults(picture: np.ndarray, hr: np.ndarray, scale: int) -> Iterator[F
 def _lr_faults(lr: np.ndarray, hr: np.ndarray, scale: int) -> list[_Finding]:
     """The faults of LR, with their price for bicubic; a model pays more."""
     program, _, jpeg = identify_downscaler(lr, hr, scale=scale).partition(" + ")
-    quality = jpeg_quality([lr]) if jpeg or program == "unknown" else None
+    quality = jpeg_quality(lr) if jpeg or program == "unknown" else None
     faults = []
     if program not in (*_ORDINARY, "unknown"):
         faults.append(f"LR was made by {program}")

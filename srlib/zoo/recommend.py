@@ -10,7 +10,8 @@ from srlib.images.downscalers import blocks_of
 from srlib.images.picture import LUMA_WEIGHTS, AnyImage, as_picture, eight_bit
 
 # A logistic regression on which network has the higher PSNR, by tools/fit_recommendation.py.
-_CLEAN = {"JPEG": -0.015, "WebP": -0.005, "noise": 0.755, "detail": 2.749}  # on average
+# _CLEAN holds the means over clean photographs.
+_CLEAN = {"JPEG": -0.015, "WebP": -0.005, "noise": 0.755, "detail": 2.749}
 _WEIGHTS = {"JPEG": -15.877, "WebP": -13.168, "noise": 1.081, "detail": -2.184}
 _LIMITS = {2: 4.139, 3: 5.307, 4: 5.032}  # by scale: the sum above which -photo is chosen
 _REASONS = {
@@ -72,8 +73,8 @@ def recommend_checkpoints(picture: AnyImage, scales: Iterable[int]) -> dict[int,
 def traces(rgb: np.ndarray) -> dict[str, float]:
     """Measure the traces of JPEG, WebP and noise in a uint8 picture, (H, W, 3), and its detail.
 
-    Detail is the logarithm of the mean difference of neighbours: it hides traces, and with less of
-    it the network for compressed pictures pays earlier.
+    Detail is the logarithm of the mean difference of neighbours. The smoother a picture is, the
+    more do traces show, and the sooner does -photo have the higher PSNR.
     """
     windows = _windows(rgb).astype(np.float32)
     luma = windows @ LUMA_WEIGHTS.astype(np.float32)

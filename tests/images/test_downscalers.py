@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_unknown(hr):
 
 @pytest.mark.parametrize("quality", [20, 50, 75, 90, 97])
 def test_the_quality_of_a_jpeg_is_read_off_its_pixels(hr, quality):
-    assert jpeg_quality([saved(hr, quality)]) == quality
+    assert jpeg_quality(saved(hr, quality)) == quality
 
 
 def test_no_traces_where_no_jpeg_was(hr):
@@ -151,7 +151,7 @@ def test_no_traces_where_no_jpeg_was(hr):
         slope,
         vignette,
     ):
-        assert jpeg_quality([image]) is None
+        assert jpeg_quality(image) is None
 
 
 def test_right_on_the_field_s_pairs(benchmarks, monkeypatch):
