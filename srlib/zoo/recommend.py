@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from srlib.images.alpha import bleed
 from srlib.images.downscalers import blocks_of
 from srlib.images.picture import LUMA_WEIGHTS, AnyImage, as_picture, eight_bit
 
@@ -62,7 +63,7 @@ def recommend_checkpoints(picture: AnyImage, scales: Iterable[int]) -> dict[int,
     for scale in scales:
         if scale not in _LIMITS:
             raise ValueError(f"The checkpoints enlarge by 2, 3 or 4, not by {scale}.")
-    found = traces(eight_bit(as_picture(picture)).rgb)
+    found = traces(eight_bit(bleed(as_picture(picture))).rgb)
     parts = {name: _WEIGHTS[name] * (found[name] - _CLEAN[name]) for name in found}
     strongest = max(_REASONS, key=parts.get)
     photo = Recommendation("edsr-lite-photo", _REASONS[strongest])
@@ -131,7 +132,7 @@ def _blockiness(luma: np.ndarray, side: int, band: slice) -> float:
 
 
 def _dct(side: int) -> np.ndarray:
-    """The orthonormal DCT of `side` values as a matrix."""
+    """The orthonormal DCT of `side` values as a matrix; SciPy's would take longer to import."""
     frequency = np.arange(side)[:, None]
     waves = np.cos(np.pi * frequency * (2 * np.arange(side) + 1) / (2 * side))
     return (waves * np.sqrt(np.where(frequency, 2, 1) / side)).astype(np.float32)

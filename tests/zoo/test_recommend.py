@@ -117,6 +117,14 @@ def test_a_turned_or_mirrored_picture_is_judged_like_it_was(lr):
             assert recommend_checkpoint(np.ascontiguousarray(turned), 2).name == name
 
 
+def test_blocks_that_nobody_sees_do_not_count(lr):
+    opaque = np.ones(lr.shape[:2], bool)
+    opaque[len(lr) // 2 :] = False
+    rgb = np.where(opaque[..., None], lr, decoded(encoded(lr, "JPEG", quality=30)))
+    assert recommend_checkpoint(np.dstack([rgb, np.uint8(255 * opaque)]), 2).name == "edsr-lite"
+    assert recommend_checkpoint(rgb, 2).name == "edsr-lite-photo"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_the_reason_names_what_was_done(kind):
     lr = imresize(crop("0803.png", 2), 1 / 2)
