@@ -1,6 +1,7 @@
 """Recommend the network for a picture, by the traces that JPEG, WebP and noise left in it."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -100,13 +101,7 @@ def _windows(rgb: np.ndarray) -> np.ndarray:
             starts.append([(part * size // 4 - _WINDOW // 2) // 8 * 8 for part in (1, 3)])
             lengths.append(_WINDOW)
     height, width = lengths
-    return np.stack(
-        [
-            rgb[row : row + height, column : column + width]
-            for row in starts[0]
-            for column in starts[1]
-        ]
-    )
+    return np.stack([rgb[y : y + height, x : x + width] for y, x in product(*starts)])
 
 
 def _blockiness(luma: np.ndarray, side: int, band: slice) -> float:

@@ -27,7 +27,7 @@ ROOMS = [
     "widgets",
 ]
 VAGUE = {"of", "more", "told", "said", "way", "near", "some"}  # they say nothing of what they hold
-MOST_LINES = 9403
+MOST_LINES = 9400
 MOST_LINES_OF_CLI = 636
 
 
